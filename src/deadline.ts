@@ -1,0 +1,69 @@
+/** Turns Prometheus's timeout header and the options into the one signal that ends a scrape. */
+
+export const TIMEOUT_HEADER = 'x-prometheus-scrape-timeout-seconds';
+
+export interface TimeoutOptions {
+  /** The most that a scrape may take, whatever the header says. */
+  readonly timeoutMs: number;
+  /** Kept back from the header's time, for the way back to Prometheus. */
+  readonly offsetMs: number;
+}
+
+/** The scraper's fault, so the answer is 400. */
+export class TimeoutHeaderError extends Error {
+  override readonly name = 'TimeoutHeaderError';
+  readonly statusCode = 400;
+}
+
+const DECIMAL = /^\d+(\.\d*)?([eE][+-]?\d+)?$|^\.\d+([eE][+-]?\d+)?$/;
+
+/**
+ * @param header the value of `X-Prometheus-Scrape-Timeout-Seconds`, undefined where there is none
+ * @returns milliseconds for this scrape. At least half of the header's time is used, however large the offset.
+ * @throws TimeoutHeaderError that quotes the header if it is not a number of seconds above 0
+ */
+export function scrapeBudgetMs(header: string | undefined, { timeoutMs, offsetMs }: TimeoutOptions): number {
+  if (header === undefined) {
+    return timeoutMs;
+  }
+  const headerMs = DECIMAL.test(header) ? Number(header) * 1_000 : Number.NaN;
+  if (!(headerMs > 0)) {
+    const quoted = JSON.stringify(header.slice(0, 40));
+    throw new TimeoutHeaderError(
+      `X-Prometheus-Scrape-Timeout-Seconds must be a number of seconds above 0, not ${quoted}`,
+    );
+  }
+  return Math.min(timeoutMs, Math.max(headerMs - offsetMs, headerMs / 2));
+}
+
+/**
+ * Runs `work` with a signal that fires when the budget is used up or when one of `others` does, and leaves neither
+ * a timer nor a listener behind. (AbortSignal.any and AbortSignal.timeout leave both until they fire or are
+ * collected.)
+ */
+export async function withDeadline<T>(
+  budgetMs: number,
+  others: readonly AbortSignal[],
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const cancel = () =>
+    controller.abort(new Error('cancelled: the scraper hung up or the exporter is stopping'));
+  const timer = setTimeout(() => {
+    controller.abort(new Error(`no complete answer within ${budgetMs / 1_000} s`));
+  }, budgetMs);
+  for (const other of others) {
+    other.addEventListener('abort', cancel);
+  }
+  if (others.some((other) => other.aborted)) {
+    cancel();
+  }
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    for (const other of others) {
+      other.removeEventListener('abort', cancel);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** Known models with the figures that Ollama shows for them on a 24 GiB GPU. */
+import { createHash } from 'node:crypto';
+
+export interface CatalogModel {
+  readonly name: string;
+  readonly digest: string;
+  readonly family: string;
+  readonly parameterSize: string;
+  readonly quantization: string;
+  /** RAM and VRAM that the loaded model takes: weights, KV cache and buffers. */
+  readonly sizeBytes: number;
+  readonly contextLength: number;
+}
+
+export const GIB = 1024 ** 3;
+
+/** Ollama's default context from 23 GiB of VRAM on (routes.go:2048-2057). */
+const DEFAULT_CONTEXT = 32_768;
+
+export const EMBEDDING_MODEL = model('nomic-embed-text:latest', 'nomic-bert', '137M', 'F16', 0.54, 2_048);
+
+/** Smaller than the GPU: they fit side by side, two or three at a time. */
+export const CHAT_MODELS: readonly CatalogModel[] = [
+  model('llama3.1:8b', 'llama', '8.0B', 'Q4_K_M', 8.91),
+  model('qwen3:4b', 'qwen3', '4.0B', 'Q4_K_M', 7.06),
+  model('gemma3:12b', 'gemma3', '12.2B', 'Q4_K_M', 10.47),
+  model('mistral:7b', 'llama', '7.2B', 'Q4_0', 8.13),
+  model('gpt-oss:20b', 'gptoss', '20.9B', 'MXFP4', 13.02),
+];
+
+/** Larger than the GPU: always spills to RAM. */
+export const LARGE_MODEL = model('qwen3:32b', 'qwen3', '32.8B', 'Q4_K_M', 27.84);
+
+function model(
+  name: string,
+  family: string,
+  parameterSize: string,
+  quantization: string,
+  sizeGib: number,
+  contextLength = DEFAULT_CONTEXT,
+): CatalogModel {
+  const digest = createHash('sha256').update(name).digest('hex');
+  return {
+    name,
+    digest,
+    family,
+    parameterSize,
+    quantization,
+    sizeBytes: Math.round(sizeGib * GIB),
+    contextLength,
+  };
+}

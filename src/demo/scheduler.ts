@@ -1,0 +1,112 @@
+/** Keeps models in a simulated memory by the rules of Ollama's scheduler (server/sched.go). Knows no clock. */
+import type { CatalogModel } from './catalog.ts';
+
+export interface SimulatedRequest {
+  readonly model: CatalogModel;
+  readonly durationMs: number;
+  /** How long the model stays after its last request; `Infinity` pins it (`keep_alive: -1`). */
+  readonly keepAliveMs: number;
+}
+
+export interface LoadedModel {
+  readonly model: CatalogModel;
+  readonly sizeVramBytes: number;
+  /** Unix milliseconds. */
+  readonly expiresAtMs: number;
+}
+
+interface Runner {
+  readonly model: CatalogModel;
+  readonly sizeVramBytes: number;
+  keepAliveMs: number;
+  /** End of the request that runs longest; undefined while idle. */
+  busyUntilMs: number | undefined;
+  /** Set when the model goes idle, and not touched by the next request (sched.go:405-409, 475-492). */
+  expiresAtMs: number | undefined;
+}
+
+/** `keep_alive: -1` is Go's longest duration, math.MaxInt64 nanoseconds: 292 years. */
+const FOREVER_MS = 2 ** 63 / 1e6;
+
+export class Scheduler {
+  readonly #runners = new Map<string, Runner>();
+  readonly #vramBytes: number;
+
+  constructor(vramBytes: number) {
+    this.#vramBytes = vramBytes;
+  }
+
+  /** Loads the model if need be, and keeps it busy for the time of the request. */
+  request({ model, durationMs, keepAliveMs }: SimulatedRequest, nowMs: number): void {
+    this.advance(nowMs);
+    const runner = this.#runners.get(model.name) ?? this.#load(model, keepAliveMs);
+    runner.keepAliveMs = keepAliveMs;
+    runner.busyUntilMs = Math.max(runner.busyUntilMs ?? 0, nowMs + durationMs);
+  }
+
+  /** What `ollama stop` does: expires now, gone as soon as no request runs (sched.go:1713-1731). */
+  stop(name: string, nowMs: number): void {
+    const runner = this.#runners.get(name);
+    if (runner !== undefined) {
+      runner.keepAliveMs = 0;
+      runner.expiresAtMs = nowMs;
+      this.advance(nowMs);
+    }
+  }
+
+  /** Ends requests and unloads what has expired, up to this moment. */
+  advance(nowMs: number): void {
+    for (const [name, runner] of this.#runners) {
+      if (runner.busyUntilMs !== undefined && runner.busyUntilMs <= nowMs) {
+        runner.expiresAtMs = runner.busyUntilMs + Math.min(runner.keepAliveMs, FOREVER_MS);
+        runner.busyUntilMs = undefined;
+      }
+      if (
+        runner.busyUntilMs === undefined &&
+        runner.expiresAtMs !== undefined &&
+        runner.expiresAtMs <= nowMs
+      ) {
+        this.#runners.delete(name);
+      }
+    }
+  }
+
+  /** What /api/ps lists: sorted by expiry, latest first (routes.go:2297-2300). */
+  loaded(nowMs: number): readonly LoadedModel[] {
+    this.advance(nowMs);
+    return [...this.#runners.values()]
+      .map(({ model, sizeVramBytes, keepAliveMs, expiresAtMs }) => ({
+        model,
+        sizeVramBytes,
+        // During the first request after a load it is made anew at each call, so it slides (sched.go:1775-1780).
+        expiresAtMs: expiresAtMs ?? nowMs + Math.min(keepAliveMs, FOREVER_MS),
+      }))
+      .sort((a, b) => b.expiresAtMs - a.expiresAtMs);
+  }
+
+  /** Makes room by unloading idle models; what still does not fit into VRAM spills to RAM. */
+  #load(model: CatalogModel, keepAliveMs: number): Runner {
+    for (const victim of this.#evictable()) {
+      if (this.#freeVram() >= model.sizeBytes) {
+        break;
+      }
+      this.#runners.delete(victim.model.name);
+    }
+    const sizeVramBytes = Math.min(model.sizeBytes, this.#freeVram());
+    const runner = { model, sizeVramBytes, keepAliveMs, busyUntilMs: undefined, expiresAtMs: undefined };
+    this.#runners.set(model.name, runner);
+    return runner;
+  }
+
+  /** Idle models, shortest keep-alive first as in Ollama; unlike there a pinned one stays, so that one always does. */
+  #evictable(): readonly Runner[] {
+    return [...this.#runners.values()]
+      .filter(({ busyUntilMs, keepAliveMs }) => busyUntilMs === undefined && Number.isFinite(keepAliveMs))
+      .sort((a, b) => a.keepAliveMs - b.keepAliveMs);
+  }
+
+  #freeVram(): number {
+    const used = [...this.#runners.values()].reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0);
+    return this.#vramBytes - used;
+  }
+}

@@ -1,0 +1,79 @@
+/** Serves a simulated Ollama over HTTP, in the dialect of the real one. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { psBody, versionBody } from './api.ts';
+import type { LoadedModel } from './scheduler.ts';
+
+export interface SimulatedOllama {
+  readonly url: URL;
+  readonly close: () => Promise<void>;
+}
+
+export interface SimulatedOllamaOptions {
+  readonly version: string;
+  /** The models in memory at the moment of the call. */
+  readonly loaded: () => readonly LoadedModel[];
+}
+
+/** Go's net/http sends a Content-Length up to its 2 KiB buffer, and chunks above it. */
+const GO_BUFFER_BYTES = 2_048;
+
+/** Listens on a free port of the loopback address. */
+export async function startSimulatedOllama({
+  version,
+  loaded,
+}: SimulatedOllamaOptions): Promise<SimulatedOllama> {
+  const server = createServer((request, response) => {
+    switch (`${request.method} ${request.url}`) {
+      case 'GET /api/ps':
+        sendJson(response, psBody(loaded()));
+        break;
+      case 'GET /api/version':
+      case 'HEAD /api/version':
+        sendJson(response, versionBody(version));
+        break;
+      case 'GET /':
+      case 'HEAD /':
+        sendText(response, 200, 'Ollama is running');
+        break;
+      default:
+        sendRejection(request, response);
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  return { url: new URL(`http://127.0.0.1:${port}`), close: () => closeServer(server) };
+}
+
+function sendJson(response: ServerResponse, body: string): void {
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  if (body.length > GO_BUFFER_BYTES) {
+    response.write(body);
+    response.end();
+  } else {
+    response.end(body);
+  }
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
+}
+
+/** Only GET is registered for /api/ps, so HEAD and POST are refused (routes.go:1870). */
+function sendRejection(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url === '/api/ps' || request.url === '/api/version') {
+    response.setHeader('allow', 'GET');
+    sendText(response, 405, '405 method not allowed');
+  } else {
+    sendText(response, 404, '404 page not found');
+  }
+}
+
+function closeServer(server: ReturnType<typeof createServer>): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

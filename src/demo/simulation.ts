@@ -1,0 +1,28 @@
+/** Plays a workload on a scheduler, up to whatever moment it is asked about. Keeps no timer. */
+import { GIB } from './catalog.ts';
+import { type LoadedModel, Scheduler } from './scheduler.ts';
+import { workload } from './workload.ts';
+
+export const DEMO_VRAM_BYTES = 24 * GIB;
+
+/** The simulated past, so that the first look finds a machine at work. */
+const WARM_UP_MS = 120_000;
+
+/**
+ * @param seed the same seed and the same times give the same models
+ * @param startMs Unix milliseconds at which somebody begins to look
+ * @returns the models in memory at a moment; moments must not go back
+ */
+export function simulate(seed: number, startMs: number): (nowMs: number) => readonly LoadedModel[] {
+  const scheduler = new Scheduler(DEMO_VRAM_BYTES);
+  const arrivals = workload(seed);
+  const beginMs = startMs - WARM_UP_MS;
+  let next = arrivals.next().value;
+  return (nowMs) => {
+    while (beginMs + next.atMs <= nowMs) {
+      scheduler.request(next, beginMs + next.atMs);
+      next = arrivals.next().value;
+    }
+    return scheduler.loaded(nowMs);
+  };
+}

@@ -1,0 +1,25 @@
+/** Turns the text of `--web.listen-address` into what to listen on. */
+
+export interface ListenAddress {
+  /** undefined: every address of the machine, IPv4 and IPv6. */
+  readonly host: string | undefined;
+  /** 0: any free port. */
+  readonly port: number;
+  /** As it was written. */
+  readonly text: string;
+}
+
+const ADDRESS = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[^:[\]\s]*)):(?<port>\d{1,5})$/;
+
+/** @throws Error that says what was expected */
+export function parseListenAddresses(text: string): readonly ListenAddress[] {
+  return text.split(',').map((part) => parseListenAddress(part.trim()));
+}
+
+function parseListenAddress(text: string): ListenAddress {
+  const { v6, name, port } = ADDRESS.exec(text)?.groups ?? {};
+  if (port === undefined || Number(port) > 65535) {
+    throw new Error('expected an address such as :10434, 127.0.0.1:10434 or [::1]:10434');
+  }
+  return { host: v6 ?? (name || undefined), port: Number(port), text };
+}

@@ -1,0 +1,30 @@
+/** Turns level, format and a place to write to into the logger. */
+import pino, { type DestinationStream, type Logger } from 'pino';
+import { toLogfmt } from './logfmt.ts';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ['logfmt', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export interface LogOptions {
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+/** The keys and their order are those of Prometheus's own programs (prometheus/common, promslog). */
+export function createLogger({ logLevel, logFormat }: LogOptions, out: DestinationStream): Logger {
+  const options = {
+    level: logLevel,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
+  };
+  return pino(options, logFormat === 'json' ? out : { write: (line) => out.write(toLogfmt(line)) });
+}
+
+/** Written at once, so that nothing is lost at exit; a log that can't be written must not stop the scrapes. */
+export function stderrDestination(): DestinationStream {
+  return pino.destination({ dest: 2, sync: true }).on('error', () => {});
+}

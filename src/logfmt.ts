@@ -1,0 +1,25 @@
+/** Turns a line of JSON as pino writes it into a line of logfmt, quoted by the rules of Go's slog.TextHandler. */
+
+/** What a bare value may not hold: space, quote, equals sign, and anything that a terminal could act on. */
+const NEEDS_QUOTES = /^$|[\s"=\p{C}]/u;
+
+/** Left as they are by JSON.stringify: control characters above ASCII, format characters, line separators. */
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+/** @param json one JSON object; its keys are our own and need no quotes */
+export function toLogfmt(json: string): string {
+  const { time, level, msg, ...fields }: Record<string, unknown> = JSON.parse(json);
+  const pairs = Object.entries({ time, level, msg, ...fields });
+  return `${pairs.map(([key, value]) => `${key}=${quote(value)}`).join(' ')}\n`;
+}
+
+function quote(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return NEEDS_QUOTES.test(text) ? JSON.stringify(text).replaceAll(UNPRINTABLE, escapeUnicode) : text;
+}
+
+function escapeUnicode(text: string): string {
+  return [...Array(text.length).keys()]
+    .map((index) => `\\u${text.charCodeAt(index).toString(16).padStart(4, '0')}`)
+    .join('');
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env node
+/** Turns argv and environment into a running exporter. The only file with side effects. */
+import closeWithGrace from 'close-with-grace';
+import type { Logger } from 'pino';
+import { createAvailabilityLog } from './availability-log.ts';
+import { type BuildInfo, readBuildInfo, versionText } from './build-info.ts';
+import { type Config, parseCommandLine } from './command-line.ts';
+import { withDeadline } from './deadline.ts';
+import { startSimulatedOllama } from './demo/server.ts';
+import { simulate } from './demo/simulation.ts';
+import { startExporter } from './exporter.ts';
+import { createLogger, stderrDestination } from './log.ts';
+import { createOllamaClient } from './ollama/client.ts';
+import { toRegistry } from './registry.ts';
+import { isUp, type Snapshot, scrape } from './scrape.ts';
+import { createSelfMetrics } from './self-metrics.ts';
+
+/** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
+const DEMO_SEED = 11434;
+const DEMO_VERSION = '0.33.0';
+
+/** The last resort at the end, should closing hang: within the 5 s that are promised. */
+const GIVE_UP_MS = 4_800;
+
+interface Runtime {
+  readonly config: Config;
+  readonly build: BuildInfo;
+  readonly log: Logger;
+  readonly target: URL;
+  readonly scrape: (signal: AbortSignal) => Promise<Snapshot>;
+  readonly onSnapshot: (snapshot: Snapshot) => void;
+  /** Lets go of what was opened to reach Ollama. */
+  readonly release: () => Promise<void>;
+}
+
+async function main(): Promise<void> {
+  const build = readBuildInfo();
+  const invocation = parseCommandLine(process.argv.slice(2), process.env, versionText(build));
+  if (invocation.kind === 'print') {
+    process.stdout.write(invocation.text);
+    return;
+  }
+  const runtime = await prepare(invocation.config, build);
+  await (invocation.config.once ? printOnce(runtime) : serve(runtime));
+}
+
+async function prepare(config: Config, build: BuildInfo): Promise<Runtime> {
+  const log = createLogger(config, stderrDestination());
+  const server: Server = config.ollama === 'demo' ? await startDemo(log) : { url: config.ollama };
+  const target = server.url;
+  const ollama = createOllamaClient(target, { connectTimeoutMs: config.timeoutMs });
+  return {
+    config,
+    build,
+    log,
+    target,
+    scrape: (signal) => scrape(ollama, signal),
+    onSnapshot: createAvailabilityLog(log, target.href),
+    release: async () => {
+      await ollama.close();
+      await server.close?.();
+    },
+  };
+}
+
+interface Server {
+  readonly url: URL;
+  /** Only a simulated one is ours to close. */
+  readonly close?: () => Promise<void>;
+}
+
+async function startDemo(log: Logger): Promise<Server> {
+  const loadedAt = simulate(DEMO_SEED, Date.now());
+  const simulated = await startSimulatedOllama({ version: DEMO_VERSION, loaded: () => loadedAt(Date.now()) });
+  log.warn({ target: simulated.url.href }, 'Demo: this Ollama is a simulation');
+  return simulated;
+}
+
+async function printOnce({ config, scrape, onSnapshot, release }: Runtime): Promise<void> {
+  const snapshot = await withDeadline(config.timeoutMs, [], scrape);
+  onSnapshot(snapshot);
+  process.stdout.write(await toRegistry(snapshot).metrics());
+  process.exitCode = isUp(snapshot) ? 0 : 1;
+  await release();
+}
+
+async function serve(runtime: Runtime): Promise<void> {
+  const { config, build, log, target, release } = runtime;
+  log.info(
+    { version: build.version, revision: build.revision, node: process.version },
+    'Starting ollama-exporter',
+  );
+  const exporter = await startExporter(config.listenAddresses, {
+    scrape: runtime.scrape,
+    onSnapshot: runtime.onSnapshot,
+    selfMetrics: config.exporterMetrics ? createSelfMetrics(build) : undefined,
+    timeouts: config,
+    landingPage: {
+      version: build.version,
+      telemetryPath: config.telemetryPath,
+      target: target.href,
+      simulated: config.ollama === 'demo',
+    },
+    log,
+  }).catch(async (error: unknown) => {
+    await release();
+    throw error;
+  });
+  closeWithGrace({ delay: GIVE_UP_MS, logger: log }, async ({ signal, err }) => {
+    if (err) {
+      log.error({ err }, 'Unexpected error, exiting');
+    } else {
+      log.info({ signal }, 'Stopping');
+    }
+    await exporter.close();
+    await release();
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`ollama-exporter: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

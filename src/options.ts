@@ -1,0 +1,128 @@
+/** The options, each declared once: flag, default, help, and how its text is read. */
+import { parseGoDuration } from './go-duration.ts';
+import { parseListenAddresses } from './listen-address.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import { parseOllamaHost } from './ollama/host.ts';
+
+export interface OptionSpec<T> {
+  /** Without the leading dashes. */
+  readonly flag: string;
+  /** What stands for the value in the help; undefined for a switch. */
+  readonly placeholder?: string;
+  /** What applies where neither flag nor environment says anything, as one would type it. */
+  readonly fallback: string;
+  readonly help: string;
+  /** Given several times, the values are joined by commas; else the last one counts. */
+  readonly repeatable?: boolean;
+  /** Read after the option's own environment variable, before the fallback. */
+  readonly alsoEnv?: string;
+  /** @throws Error that says what was expected, without repeating the value */
+  readonly parse: (text: string) => T;
+}
+
+export const OPTIONS = {
+  ollamaUrl: {
+    flag: 'ollama.url',
+    placeholder: 'url',
+    fallback: 'http://127.0.0.1:11434',
+    alsoEnv: 'OLLAMA_HOST',
+    help: 'Ollama server to scrape, by the rules of OLLAMA_HOST, which is read where this is not given.',
+    parse: parseOllamaHost,
+  },
+  timeoutMs: {
+    flag: 'ollama.timeout',
+    placeholder: 'duration',
+    fallback: '5s',
+    help: 'Most time that a scrape may take, whatever Prometheus allows.',
+    parse: parseGoDuration,
+  },
+  offsetMs: {
+    flag: 'timeout-offset',
+    placeholder: 'seconds',
+    fallback: '0.5',
+    help: "Seconds to keep back from Prometheus's scrape timeout.",
+    parse: (text: string) => parseSeconds(text) * 1_000,
+  },
+  listenAddresses: {
+    flag: 'web.listen-address',
+    placeholder: 'address',
+    fallback: ':10434',
+    repeatable: true,
+    help: 'Address to listen on: :10434, 127.0.0.1:10434 or [::1]:10434. Repeatable, or separated by commas.',
+    parse: parseListenAddresses,
+  },
+  telemetryPath: {
+    flag: 'web.telemetry-path',
+    placeholder: 'path',
+    fallback: '/metrics',
+    help: 'Path under which to expose metrics.',
+    parse: parseTelemetryPath,
+  },
+  disableExporterMetrics: {
+    flag: 'web.disable-exporter-metrics',
+    fallback: 'false',
+    help: 'Leave out the metrics about the exporter itself (ollama_exporter_*, process_*, nodejs_*).',
+    parse: parseSwitch,
+  },
+  logLevel: {
+    flag: 'log.level',
+    placeholder: 'level',
+    fallback: 'info',
+    help: 'Only log messages with the given severity or above. One of: [debug, info, warn, error]',
+    parse: (text: string) => oneOf(LOG_LEVELS, text),
+  },
+  logFormat: {
+    flag: 'log.format',
+    placeholder: 'format',
+    fallback: 'logfmt',
+    help: 'Output format of log messages, which go to stderr. One of: [logfmt, json]',
+    parse: (text: string) => oneOf(LOG_FORMATS, text),
+  },
+  once: {
+    flag: 'once',
+    fallback: 'false',
+    help: 'Scrape once, print the metrics and exit: 0 if Ollama is up, else 1.',
+    parse: parseSwitch,
+  },
+  demo: {
+    flag: 'demo',
+    fallback: 'false',
+    help: 'Scrape a simulated Ollama inside the exporter, to see it work with nothing installed.',
+    parse: parseSwitch,
+  },
+} satisfies Record<string, OptionSpec<unknown>>;
+
+/** In the order of the help text. */
+export const OPTION_LIST: ReadonlyArray<OptionSpec<unknown>> = Object.values(OPTIONS);
+
+/** `--web.listen-address` → `OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS` */
+export function environmentName({ flag }: OptionSpec<unknown>): string {
+  return `OLLAMA_EXPORTER_${flag.toUpperCase().replaceAll(/[.-]/g, '_')}`;
+}
+
+function parseSeconds(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) {
+    throw new Error('expected a number of seconds such as 0.5');
+  }
+  return Number(text);
+}
+
+/** Fixed characters only: in a route, `:` and `*` would match other paths, and `/-/` is taken. */
+function parseTelemetryPath(text: string): string {
+  if (!/^\/[A-Za-z0-9._~/-]*$/.test(text) || text.startsWith('/-/')) {
+    throw new Error('expected a path such as /metrics, of letters, digits and ._~/- and not below /-/');
+  }
+  return text;
+}
+
+function parseSwitch(text: string): boolean {
+  return oneOf(['true', 'false'], text) === 'true';
+}
+
+function oneOf<T extends string>(allowed: readonly T[], text: string): T {
+  const found = allowed.find((value) => value === text);
+  if (found === undefined) {
+    throw new Error(`expected one of ${allowed.join(', ')}`);
+  }
+  return found;
+}

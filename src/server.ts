@@ -1,0 +1,101 @@
+/** Turns its dependencies into a Fastify app with the exporter's routes. It does not listen. */
+import compress from '@fastify/compress';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { scrapeBudgetMs, TIMEOUT_HEADER, type TimeoutOptions, withDeadline } from './deadline.ts';
+import { CONTENT_SECURITY_POLICY, type LandingPage, landingPage } from './landing-page.ts';
+import { toRegistry } from './registry.ts';
+import type { Snapshot } from './scrape.ts';
+
+export interface ServerDependencies {
+  readonly scrape: (signal: AbortSignal) => Promise<Snapshot>;
+  /** Called with each snapshot that a scraper waited for to its end. */
+  readonly onSnapshot: (snapshot: Snapshot) => void;
+  /** The exporter's own metrics; undefined leaves them out. */
+  readonly selfMetrics: Registry | undefined;
+  readonly timeouts: TimeoutOptions;
+  readonly landingPage: LandingPage;
+  /** Ends the scrapes under way, with what they have by then. */
+  readonly stopping: AbortSignal;
+  readonly log: Logger;
+}
+
+/** Below this, gzip saves less than a packet (one Ethernet frame holds about 1,400 bytes). */
+const WORTH_COMPRESSING_BYTES = 1_400;
+
+export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
+  const app = Fastify();
+  app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, dependencies.log));
+  app.setNotFoundHandler((_request, reply) => reply.code(404).type(TEXT).send('not found, see /\n'));
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+  });
+  await app.register(compress, { encodings: ['gzip'], threshold: WORTH_COMPRESSING_BYTES });
+  addMetrics(app, dependencies);
+  addHealth(app);
+  if (dependencies.landingPage.telemetryPath !== '/') {
+    addLandingPage(app, dependencies.landingPage);
+  }
+  return app;
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+
+function addMetrics(app: FastifyInstance, dependencies: ServerDependencies): void {
+  const path = dependencies.landingPage.telemetryPath;
+  app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
+    const snapshot = await scrapeFor(request, dependencies);
+    if (request.signal.aborted) {
+      // Nobody is there to read an answer, and a snapshot that was cut short says nothing about Ollama.
+      return reply.hijack();
+    }
+    dependencies.onSnapshot(snapshot);
+    return reply
+      .type(Registry.PROMETHEUS_CONTENT_TYPE)
+      .send(await render(snapshot, dependencies.selfMetrics));
+  });
+  // Fastify's own HEAD route would run a whole scrape.
+  app.head(path, (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());
+}
+
+function scrapeFor(request: FastifyRequest, dependencies: ServerDependencies): Promise<Snapshot> {
+  const header = request.headers[TIMEOUT_HEADER]?.toString();
+  const budgetMs = scrapeBudgetMs(header, dependencies.timeouts);
+  return withDeadline(budgetMs, [request.signal, dependencies.stopping], dependencies.scrape);
+}
+
+async function render(snapshot: Snapshot, selfMetrics: Registry | undefined): Promise<string> {
+  const registries = [toRegistry(snapshot), ...(selfMetrics ? [selfMetrics] : [])];
+  const texts = await Promise.all(registries.map((registry) => registry.metrics()));
+  return texts.join('\n');
+}
+
+/** Neither asks Ollama: they tell whether the exporter lives and serves. */
+function addHealth(app: FastifyInstance): void {
+  app.get('/-/healthy', (_request, reply) => reply.type(TEXT).send('Healthy\n'));
+  app.get('/-/ready', (_request, reply) => reply.type(TEXT).send('Ready\n'));
+}
+
+function addLandingPage(app: FastifyInstance, page: LandingPage): void {
+  app.get('/', (_request, reply) =>
+    reply
+      .type('text/html; charset=utf-8')
+      .header('content-security-policy', CONTENT_SECURITY_POLICY)
+      .send(landingPage(page)),
+  );
+}
+
+function replyWithError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Logger,
+): FastifyReply {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (error instanceof Error && status < 500) {
+    return reply.code(status).type(TEXT).send(`${error.message}\n`);
+  }
+  log.error({ err: error, method: request.method, url: request.url }, 'could not answer a request');
+  return reply.code(500).type(TEXT).send('internal error, see the log of the exporter\n');
+}
