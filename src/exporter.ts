@@ -1,4 +1,5 @@
 /** Turns dependencies and addresses into an exporter that listens, and that can be closed in time. */
+import { setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { ListenAddress } from './listen-address.ts';
 import { buildServer, type ServerDependencies } from './server.ts';
@@ -9,6 +10,8 @@ const FINISH_MS = 3_000;
 const ANSWER_MS = 1_000;
 
 export interface Exporter {
+  /** One for each address that was asked for, with the port that it got. */
+  readonly urls: readonly URL[];
   /** Takes no new connection, lets the scrapes under way answer, and resolves within FINISH_MS + ANSWER_MS. */
   readonly close: () => Promise<void>;
 }
@@ -19,19 +22,24 @@ export async function startExporter(
   dependencies: Omit<ServerDependencies, 'stopping'>,
 ): Promise<Exporter> {
   const stopping = new AbortController();
+  // Every scrape under way listens to it, and there may be any number; Node warns of a leak from the eleventh on.
+  setMaxListeners(0, stopping.signal);
   const apps: FastifyInstance[] = [];
+  const urls: URL[] = [];
   const close = () => closeAll(apps, stopping);
   try {
     for (const address of addresses) {
       const app = await buildServer({ ...dependencies, stopping: stopping.signal });
       apps.push(app);
-      dependencies.log.info({ address: await listen(app, address) }, 'Listening');
+      const url = new URL(await listen(app, address));
+      dependencies.log.info({ address: url.host }, 'Listening');
+      urls.push(url);
     }
   } catch (error) {
     await close();
     throw error;
   }
-  return { close };
+  return { urls, close };
 }
 
 async function closeAll(apps: readonly FastifyInstance[], stopping: AbortController): Promise<void> {

@@ -31,6 +31,7 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
   });
+  endConnectionsWhenClosing(app);
   await app.register(compress, { encodings: ['gzip'], threshold: WORTH_COMPRESSING_BYTES });
   addMetrics(app, dependencies);
   addHealth(app);
@@ -50,7 +51,9 @@ function addMetrics(app: FastifyInstance, dependencies: ServerDependencies): voi
       // Nobody is there to read an answer, and a snapshot that was cut short says nothing about Ollama.
       return reply.hijack();
     }
-    dependencies.onSnapshot(snapshot);
+    if (!dependencies.stopping.aborted) {
+      dependencies.onSnapshot(snapshot);
+    }
     return reply
       .type(Registry.PROMETHEUS_CONTENT_TYPE)
       .send(await render(snapshot, dependencies.selfMetrics));
@@ -69,6 +72,19 @@ async function render(snapshot: Snapshot, selfMetrics: Registry | undefined): Pr
   const registries = [toRegistry(snapshot), ...(selfMetrics ? [selfMetrics] : [])];
   const texts = await Promise.all(registries.map((registry) => registry.metrics()));
   return texts.join('\n');
+}
+
+/** Else a scraper's idle connection would hold up the end until it is cut. */
+function endConnectionsWhenClosing(app: FastifyInstance): void {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) {
+      reply.header('connection', 'close');
+    }
+  });
 }
 
 /** Neither asks Ollama: they tell whether the exporter lives and serves. */

@@ -35,7 +35,6 @@ const REASON_BY_CODE: ReadonlyArray<readonly [RegExp, FailureReason]> = [
   [/^(ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/, 'timeout'],
   [/^(ECONNRESET|ECONNABORTED|EPIPE)$/, 'reset'],
   [/^(UND_ERR_RES_EXCEEDED_MAX_SIZE|UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/, 'too_large'],
-  [/^HPE_/, 'invalid'],
   // https://nodejs.org/api/tls.html#x509-certificate-error-codes, and Node's and OpenSSL's own
   [/^(ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_)/, 'tls'],
   [/^(HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/, 'tls'],
@@ -54,7 +53,7 @@ export function failureReason(error: unknown, answered: boolean): FailureReason 
   if (known !== undefined) {
     return known[1];
   }
-  if (answered) {
+  if (answered || error instanceof errors.HTTPParserError) {
     return 'invalid';
   }
   return error instanceof errors.SocketError ? 'reset' : 'refused';

@@ -5,9 +5,9 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * The value if it is a string, else ''. Lone surrogates and NUL become U+FFFD: UTF-8 can't carry the former, so
- * two names could become one, and Prometheus ends a line of exposition at the latter (promlex.l: `\0` is EOF).
+ * The value if it is a string, else ''. Lone surrogates become U+FFFD, as they would in UTF-8 anyway: there two names
+ * that differ in nothing else are one, and would make one series twice.
  */
 export function textOf(value: unknown): string {
-  return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\uFFFD') : '';
+  return typeof value === 'string' ? value.toWellFormed() : '';
 }

@@ -1,0 +1,82 @@
+/** Finds the programs that the end-to-end tests run for real, or fetches them from Debian's packages, without root. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Below the project, so that a fresh clone fetches anew and nothing is left on the machine. */
+const CACHE = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
+
+export interface DebianPackage {
+  readonly name: string;
+  readonly binaries: readonly string[];
+}
+
+/**
+ * @returns the path of each binary by its name
+ * @throws Error that says why they can't be had here
+ */
+export function findBinaries({ name, binaries }: DebianPackage): Readonly<Record<string, string>> {
+  const found = onPath(binaries) ?? inCache(binaries);
+  if (found !== undefined) {
+    return found;
+  }
+  if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) {
+    throw new Error(`${binaries.join(' and ')} are not on PATH, and only Debian's apt-get could fetch them`);
+  }
+  process.stderr.write(`fetching Debian's package ${name} into .cache (once)\n`);
+  fetchPackage(name);
+  const fetched = inCache(binaries);
+  if (fetched === undefined) {
+    throw new Error(`Debian's package ${name} holds no ${binaries.join(' or ')}`);
+  }
+  return fetched;
+}
+
+function onPath(binaries: readonly string[]): Readonly<Record<string, string>> | undefined {
+  const folders = (process.env['PATH'] ?? '').split(':');
+  return locate(binaries, (binary) => folders.map((folder) => join(folder, binary)));
+}
+
+function inCache(binaries: readonly string[]): Readonly<Record<string, string>> | undefined {
+  return locate(binaries, (binary) => [join(CACHE, 'root/usr/bin', binary)]);
+}
+
+function locate(
+  binaries: readonly string[],
+  candidates: (binary: string) => readonly string[],
+): Readonly<Record<string, string>> | undefined {
+  const paths = binaries.map((binary) => candidates(binary).find((path) => existsSync(path)));
+  const known = paths.filter((path) => path !== undefined);
+  return known.length === paths.length
+    ? Object.fromEntries(binaries.map((binary, index) => [binary, known[index] ?? '']))
+    : undefined;
+}
+
+/** With package lists of its own, so that neither root nor an `apt-get update` of the machine is needed. */
+function fetchPackage(name: string): void {
+  const lists = join(CACHE, 'lists');
+  mkdirSync(join(lists, 'partial'), { recursive: true });
+  mkdirSync(join(CACHE, 'archives/partial'), { recursive: true });
+  const apt = [
+    ['-o', `Dir::State::lists=${lists}`],
+    ['-o', `Dir::Cache=${CACHE}`],
+    ['-o', 'APT::Sandbox::User='],
+    ['-o', 'Acquire::Languages=none'],
+    ['-o', 'Debug::NoLocking=true'],
+  ].flat();
+  run('apt-get', [...apt, '--quiet', 'update']);
+  run('apt-get', [...apt, '--quiet', 'download', name]);
+  const deb = readdirSync(CACHE).find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'));
+  run('dpkg-deb', ['--extract', deb ?? `${name}.deb`, 'root']);
+}
+
+function run(command: string, args: readonly string[]): void {
+  try {
+    execFileSync(command, args, { cwd: CACHE, stdio: ['ignore', 'ignore', 'pipe'], timeout: 300_000 });
+  } catch (cause) {
+    throw new Error(`could not fetch from Debian: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+}

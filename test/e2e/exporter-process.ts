@@ -1,0 +1,70 @@
+/** Runs the exporter as its users do: as a process of its own, from dist/. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningExporter {
+  readonly child: ChildProcess;
+  readonly url: URL;
+  /** All that was logged up to now. */
+  readonly log: () => string;
+  readonly finished: Promise<Finished>;
+}
+
+/** So that a failed test leaves no process behind. */
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) {
+    child.kill('SIGKILL');
+  }
+});
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Only what a test says is in the environment, so that an OLLAMA_HOST of the machine has no say. */
+function start(args: readonly string[], env: Environment) {
+  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  const finished = once(child, 'close').then(([code]): Finished => ({ code, ...output }));
+  children.add(child);
+  child.on('close', () => children.delete(child));
+  return { child, output, finished };
+}
+
+/** For invocations that end by themselves. */
+export function runExporter(args: readonly string[], env: Environment = {}): Promise<Finished> {
+  return start(args, env).finished;
+}
+
+/** Listens on a free loopback port, unless `args` say otherwise, and resolves when it does. */
+export async function startExporterProcess(
+  args: readonly string[],
+  env: Environment = {},
+): Promise<RunningExporter> {
+  const listen = args.some((arg) => arg.startsWith('--web.listen-address'))
+    ? []
+    : ['--web.listen-address=127.0.0.1:0'];
+  const { child, output, finished } = start([...listen, ...args], env);
+  const host = await new Promise<string>((resolve, reject) => {
+    child.stderr.on('data', () => {
+      const [, address] = /msg=Listening address=(\S+)/.exec(output.stderr) ?? [];
+      address && resolve(address);
+    });
+    finished.then(({ stderr }) => reject(new Error(`the exporter ended: ${stderr}`)));
+  });
+  return { child, url: new URL(`http://${host}`), log: () => output.stderr, finished };
+}

@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { request } from 'undici';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { parseExposition, sampleValue } from '../exposition.ts';
+import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { runExporter, startExporterProcess } from './exporter-process.ts';
+
+/** A port on loopback where nobody listens: it was free a moment ago. */
+const NOBODY = '127.0.0.1:1';
+
+describe('--once', () => {
+  test('against the demo prints the metrics and exits 0', async () => {
+    const { code, stdout, stderr } = await runExporter(['--once', '--demo']);
+    const exposition = parseExposition(stdout);
+    expect(code).toBe(0);
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(
+      sampleValue(exposition, 'ollama_model_size_bytes', { model: 'nomic-embed-text:latest' }),
+    ).toBeGreaterThan(0);
+    expect(
+      sampleValue(exposition, 'ollama_model_expires_in_seconds', { model: 'nomic-embed-text:latest' }),
+    ).toBe(Number.POSITIVE_INFINITY);
+    expect([...exposition.keys()].filter((name) => /^(process|nodejs|ollama_exporter)_/.test(name))).toEqual(
+      [],
+    );
+    expect(stderr).toContain('this Ollama is a simulation');
+  });
+
+  test('against nothing prints ollama_up 0, says why, and exits 1', async () => {
+    const { code, stdout, stderr } = await runExporter(['--once', `--ollama.url=${NOBODY}`]);
+    expect(code).toBe(1);
+    expect(sampleValue(parseExposition(stdout), 'ollama_up')).toBe(0);
+    expect(stderr).toMatch(/level=WARN msg="Ollama is down" target=http:\/\/127.0.0.1:1\/ reason=refused/);
+  });
+
+  test('against an Ollama that hangs ends within its timeout', async () => {
+    const ollama = await startFakeOllama({ ps: () => {}, version: () => {} });
+    onTestFinished(() => ollama.close());
+    const { code, stdout } = await runExporter([
+      '--once',
+      '--ollama.timeout=300ms',
+      `--ollama.url=${ollama.url.href}`,
+    ]);
+    expect(code).toBe(1);
+    expect(parseExposition(stdout).get('ollama_scrape_error')?.samples[0]?.labels['reason']).toBe('timeout');
+  });
+});
+
+describe('the environment', () => {
+  test('names the Ollama to scrape', async () => {
+    const ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
+    onTestFinished(() => ollama.close());
+    const { code, stdout } = await runExporter(['--once'], { OLLAMA_HOST: ollama.url.host });
+    expect(code).toBe(0);
+    expect(sampleValue(parseExposition(stdout), 'ollama_loaded_models')).toBe(0);
+  });
+
+  test('sets any option', async () => {
+    const { stderr } = await runExporter(['--once'], {
+      OLLAMA_EXPORTER_OLLAMA_URL: NOBODY,
+      OLLAMA_EXPORTER_LOG_FORMAT: 'json',
+    });
+    expect(JSON.parse(stderr)).toMatchObject({ level: 'WARN', msg: 'Ollama is down', reason: 'refused' });
+  });
+});
+
+describe('what can not work is one line on stderr and exit code 1:', () => {
+  test.each([
+    [['--ollama.timeout=never'], /^ollama-exporter: bad value "never" for --ollama.timeout: .*\n$/],
+    [['--ollama.urll=x'], /^ollama-exporter: unknown option '--ollama.urll=x'.*\n$/],
+    [
+      ['--ollama.url=http://u:secret@x'],
+      /^ollama-exporter: bad value "http:\/\/<secret>@x" for --ollama.url: .*\n$/,
+    ],
+  ])('%j', async (args, line) => {
+    expect(await runExporter(args)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(line),
+    });
+  });
+
+  test('a port that is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    onTestFinished(() => void taken.close());
+    const address = taken.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const { code, stderr } = await runExporter([
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--log.level=error',
+      '--demo',
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      new RegExp(
+        `^ollama-exporter: could not listen on --web.listen-address "127.0.0.1:${port}": .*EADDRINUSE.*\n$`,
+      ),
+    );
+  });
+});
+
+test('--version names version, revision and Node', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const { code, stdout } = await runExporter(['--version']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ollama-exporter, version \S+ \(revision: [0-9a-f]{40}\)\n {2}node: {5}v\d+/);
+  expect(stdout).toContain(version);
+});
+
+test('--help goes to stdout and exits 0', async () => {
+  const { code, stdout, stderr } = await runExporter(['--help']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain('--web.listen-address');
+});
+
+describe('a running exporter', () => {
+  test('listens on several addresses', async () => {
+    const { log, child, finished } = await startExporterProcess([
+      '--demo',
+      '--web.listen-address=127.0.0.1:0',
+      '--web.listen-address=:0',
+    ]);
+    await expect.poll(() => [...log().matchAll(/address=(\S+)/g)].length).toBe(2);
+    const ports = [...log().matchAll(/address=\S+:(\d+)/g)].map(([, port]) => port);
+    for (const host of [`127.0.0.1:${ports[0]}`, `127.0.0.1:${ports[1]}`, `[::1]:${ports[1]}`]) {
+      const { statusCode, body } = await request(`http://${host}/-/healthy`);
+      await body.dump();
+      expect(statusCode).toBe(200);
+    }
+    child.kill('SIGTERM');
+    expect((await finished).code).toBe(0);
+  });
+
+  test('logs that Ollama went down and came back, not every scrape', async () => {
+    const answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
+    const first = await startFakeOllama(answers);
+    const { url, log } = await startExporterProcess([`--ollama.url=${first.url.href}`]);
+    const scrape = async () => (await request(new URL('/metrics', url))).body.dump();
+    await scrape();
+    await scrape();
+    await first.close();
+    await scrape();
+    await scrape();
+    const second = await startFakeOllama(answers, Number(first.url.port));
+    onTestFinished(() => second.close());
+    await scrape();
+    await scrape();
+    expect([...log().matchAll(/msg="(Ollama [^"]*)"/g)].map(([, message]) => message)).toEqual([
+      'Ollama is up',
+      'Ollama is down',
+      'Ollama is up',
+    ]);
+  });
+
+  test('leaves its own metrics out when told to, and serves where told to', async () => {
+    const { url } = await startExporterProcess([
+      '--demo',
+      '--web.disable-exporter-metrics',
+      '--web.telemetry-path=/custom/path',
+    ]);
+    const { statusCode, body } = await request(new URL('/custom/path', url));
+    expect(statusCode).toBe(200);
+    const exposition = parseExposition(await body.text());
+    expect([...exposition.keys()].every((name) => /^ollama_(?!exporter)/.test(name))).toBe(true);
+    const landing = await (await request(url)).body.text();
+    expect(landing).toContain('href="./custom/path"');
+    expect(landing).toContain('This is a simulation');
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'ends with 0 at %s within 5 s, also while Ollama hangs',
+    async (signal) => {
+      let asked = () => {};
+      const underWay = new Promise<void>((resolve) => {
+        asked = resolve;
+      });
+      const ollama = await startFakeOllama({ ps: () => asked(), version: () => {} });
+      onTestFinished(() => ollama.close());
+      const { url, child, finished } = await startExporterProcess([
+        '--ollama.timeout=1m',
+        `--ollama.url=${ollama.url.href}`,
+      ]);
+      const scrape = request(new URL('/metrics', url));
+      await underWay;
+      const start = performance.now();
+      child.kill(signal);
+      const { statusCode, body } = await scrape;
+      expect(statusCode).toBe(200);
+      expect(sampleValue(parseExposition(await body.text()), 'ollama_up')).toBe(0);
+      expect((await finished).code).toBe(0);
+      expect(performance.now() - start).toBeLessThan(5_000);
+    },
+  );
+});

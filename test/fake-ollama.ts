@@ -1,0 +1,52 @@
+/** An Ollama whose every answer, and every failure to answer, the test decides. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+
+export interface FakeOllama {
+  readonly url: URL;
+  readonly server: Server;
+  /** Connections that are open now. */
+  readonly connections: ReadonlySet<Socket>;
+  readonly close: () => Promise<void>;
+}
+
+export interface Answers {
+  ps: RequestListener;
+  version: RequestListener;
+}
+
+export const VERSION_BODY = '{"version":"0.33.0"}';
+
+/** Answers a body the way Ollama does. */
+export function json(body: string): RequestListener {
+  return (_request, response) => {
+    response.setHeader('content-type', 'application/json; charset=utf-8');
+    response.end(body);
+  };
+}
+
+/** The answers can be changed while it runs. Port 0 is any free one. */
+export async function startFakeOllama(answers: Answers, port = 0): Promise<FakeOllama> {
+  const connections = new Set<Socket>();
+  const server = createServer((request, response) => {
+    const answer = { '/api/ps': answers.ps, '/api/version': answers.version }[request.url ?? ''];
+    answer === undefined ? response.writeHead(404).end('404 page not found') : answer(request, response);
+  });
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const url = new URL(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`);
+  return { url, server, connections, close: () => closeServer(server) };
+}
+
+async function closeServer(server: Server): Promise<void> {
+  await new Promise((resolve) => {
+    server.close(resolve);
+    server.closeAllConnections();
+  });
+}

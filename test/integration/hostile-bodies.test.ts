@@ -1,0 +1,85 @@
+import type { RequestListener } from 'node:http';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { corpusNames, readCorpus } from '../corpus.ts';
+import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
+import { sampleValue } from '../exposition.ts';
+import { type FakeOllama, startFakeOllama } from '../fake-ollama.ts';
+
+let body: Uint8Array | string;
+let ollama: FakeOllama;
+let exporter: InProcessExporter;
+
+beforeAll(async () => {
+  const answer: RequestListener = (_request, response) => response.end(body);
+  ollama = await startFakeOllama({ ps: answer, version: answer });
+  exporter = await startInProcess(ollama.url);
+});
+
+afterAll(async () => {
+  await exporter.close();
+  await ollama.close();
+});
+
+const corpus = corpusNames()
+  .filter((name) => !name.startsWith('17-'))
+  .map((name) => readCorpus(name));
+
+/** A good body with one stretch of it cut out, doubled or overwritten. */
+const mutated = fc
+  .record({
+    text: fc.constantFrom(...corpus),
+    at: fc.nat(),
+    length: fc.nat(20),
+    by: fc.string({ unit: 'binary' }),
+  })
+  .map(({ text, at, length, by }) => {
+    const start = at % (text.length + 1);
+    return text.slice(0, start) + by + text.slice(start + length);
+  });
+
+/** Rows with the right keys and values of any kind. */
+const value = fc.oneof(fc.jsonValue(), fc.double(), fc.string({ unit: 'binary' }), fc.constant('1e999'));
+const row = fc.record(
+  {
+    name: value,
+    model: value,
+    size: fc.oneof(fc.nat(), value),
+    size_vram: fc.oneof(fc.nat(), value),
+    digest: value,
+    details: fc.oneof(value, fc.record({ quantization_level: value, family: value })),
+    expires_at: fc.oneof(
+      value,
+      fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+    ),
+    context_length: value,
+  },
+  { requiredKeys: [] },
+);
+const plausible = fc
+  .record({ models: fc.oneof(fc.array(fc.oneof(row, value)), value), version: value })
+  .map((object) => JSON.stringify(object));
+
+test.each([
+  ['any bytes', fc.uint8Array({ maxLength: 200 })],
+  ['any JSON', fc.json()],
+  ['a recorded answer with a stretch of it damaged', mutated],
+  ['rows whose values are of any kind', plausible],
+])('/metrics answers 200 and parses when Ollama answers %s', async (_, bodies) => {
+  await fc.assert(
+    fc.asyncProperty(bodies, async (hostile) => {
+      body = hostile;
+      const exposition = await exporter.scrape();
+      expect(sampleValue(exposition, 'ollama_up')).toBeOneOf([0, 1]);
+      const rows = sampleValue(exposition, 'ollama_loaded_models') ?? 0;
+      const skipped = sampleValue(exposition, 'ollama_scrape_skipped_models') ?? 0;
+      expect(rows).toBeGreaterThanOrEqual(skipped);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a list nested a million times deep is invalid, not the end', async () => {
+  body = '['.repeat(1_000_000);
+  expect(sampleValue(await exporter.scrape(), 'ollama_up')).toBe(0);
+});

@@ -1,0 +1,158 @@
+import { once } from 'node:events';
+import type { RequestListener } from 'node:http';
+import { request } from 'undici';
+import { afterAll, expect, test } from 'vitest';
+import { startInProcess } from '../exporter-in-process.ts';
+import { type Exposition, parseExposition, sampleValue } from '../exposition.ts';
+import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+const SCRAPES = 4_000;
+const AT_ONCE = 16;
+const GIB = 1024 ** 3;
+
+/** The n-th answer holds n % 7 models; every figure in it tells its n. */
+function generation(n: number): string {
+  const models = Array.from({ length: n % 7 }, (_, index) => ({
+    name: `model-${index}`,
+    model: `model-${index}`,
+    size: n * GIB + index,
+    digest: `${n}-${index}`,
+    details: { quantization_level: `Q${index}` },
+    expires_at: '2318-12-02T07:01:23.978232596Z',
+    size_vram: n * GIB,
+    context_length: n + 1,
+  }));
+  return JSON.stringify({ models });
+}
+
+function expectOneGeneration(exposition: Exposition, n: number): void {
+  const models = Array.from({ length: n % 7 }, (_, index) => index);
+  expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(models.length);
+  const values = (name: string) => (exposition.get(name)?.samples ?? []).map(({ value }) => value);
+  expect(values('ollama_model_size_bytes')).toEqual(models.map((index) => n * GIB + index));
+  expect(values('ollama_model_size_vram_bytes')).toEqual(models.map(() => n * GIB));
+  expect(values('ollama_model_context_length_tokens')).toEqual(models.map(() => n + 1));
+  expect(values('ollama_model_expires_in_seconds')).toEqual(models.map(() => Number.POSITIVE_INFINITY));
+  const digests = exposition.get('ollama_model_info')?.samples.map(({ labels }) => labels['digest']) ?? [];
+  expect(digests).toEqual(models.map((index) => `${n}-${index}`));
+}
+
+const warnings: Error[] = [];
+const remember = (warning: Error) => warnings.push(warning);
+process.on('warning', remember);
+
+afterAll(() => {
+  process.off('warning', remember);
+  expect(warnings, 'of listeners or timers that pile up').toEqual([]);
+});
+
+test('each of 4,000 scrapes, 16 at a time, shows one real answer of a list that changes, and none older', async () => {
+  let generations = 0;
+  const ollama = await startFakeOllama({
+    ps: (incoming, response) => json(generation(generations++))(incoming, response),
+    version: json(VERSION_BODY),
+  });
+  const exporter = await startInProcess(ollama.url);
+  let left = SCRAPES;
+  const scrapeUntilDone = async () => {
+    while (left-- > 0) {
+      const before = generations;
+      const exposition = await exporter.scrape();
+      const n = generationOf(exposition);
+      if (n !== undefined) {
+        expect(n).toBeGreaterThanOrEqual(before);
+        expectOneGeneration(exposition, n);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, scrapeUntilDone));
+  expect(generations).toBe(SCRAPES);
+  await exporter.close();
+  await ollama.close();
+});
+
+/** undefined for an answer without models, which can't tell. */
+function generationOf(exposition: Exposition): number | undefined {
+  const context = exposition.get('ollama_model_context_length_tokens')?.samples[0]?.value;
+  if (context === undefined) {
+    expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(0);
+  }
+  return context === undefined ? undefined : context - 1;
+}
+
+test('1,000 scrapers that hang up cancel 2,000 calls, and leave no socket, timer or log of an outage', async () => {
+  let asked = 0;
+  let cancelled = 0;
+  const hang: RequestListener = (_request, response) => {
+    asked += 1;
+    response.on('close', () => {
+      cancelled += 1;
+    });
+  };
+  const answers = { ps: hang, version: hang };
+  const ollama = await startFakeOllama(answers);
+  const exporter = await startInProcess(ollama.url, { timeoutMs: 60_000 });
+  const timers = countTimers();
+
+  for (let round = 1; round <= 50; round += 1) {
+    const controllers = Array.from({ length: 20 }, () => new AbortController());
+    const scrapers = controllers.map(({ signal }) => request(new URL('/metrics', exporter.url), { signal }));
+    while (asked < round * 40) {
+      await once(ollama.server, 'request');
+    }
+    for (const controller of controllers) {
+      controller.abort();
+    }
+    await Promise.allSettled(scrapers);
+  }
+  await expect.poll(() => cancelled).toBe(2_000);
+  // undici connects anew after an abort, and gives the idle connection up after 4 s.
+  await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
+  await expect.poll(countTimers).toBeLessThanOrEqual(timers);
+  expect(exporter.snapshots).toEqual([]);
+
+  Object.assign(answers, { ps: json('{"models":[]}'), version: json(VERSION_BODY) });
+  expect(sampleValue(await exporter.scrape(), 'ollama_up')).toBe(1);
+  await exporter.close();
+  await ollama.close();
+});
+
+function countTimers(): number {
+  return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+}
+
+test('one slow scraper does not hold up another', async () => {
+  let first = true;
+  const ollama = await startFakeOllama({
+    ps: (incoming, response) => {
+      first
+        ? setTimeout(() => json('{"models":[]}')(incoming, response), 1_500)
+        : json('{"models":[]}')(incoming, response);
+      first = false;
+    },
+    version: json(VERSION_BODY),
+  });
+  const exporter = await startInProcess(ollama.url);
+  const finished: string[] = [];
+  await Promise.all([
+    exporter.scrape().then(() => finished.push('slow')),
+    once(ollama.server, 'request')
+      .then(() => exporter.scrape())
+      .then(() => finished.push('fast')),
+  ]);
+  expect(finished).toEqual(['fast', 'slow']);
+  await exporter.close();
+  await ollama.close();
+});
+
+test('an answer is plain text 0.0.4 whatever the scraper accepts', async () => {
+  const ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
+  const exporter = await startInProcess(ollama.url);
+  for (const accept of ['application/openmetrics-text;version=1.0.0,*/*;q=0.1', 'application/json', '*/*']) {
+    const { headers, body } = await request(new URL('/metrics', exporter.url), { headers: { accept } });
+    expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    parseExposition(await body.text());
+  }
+  await exporter.close();
+  await ollama.close();
+});

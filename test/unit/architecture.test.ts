@@ -1,0 +1,80 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const SRC = fileURLToPath(new URL('../../src', import.meta.url));
+
+/** A file may import what stands in a line below its own; within a line, only in the order given. */
+const LAYERS: ReadonlyArray<readonly string[]> = [
+  ['main.ts'],
+  ['command-line.ts', 'options.ts'],
+  ['exporter.ts', 'server.ts'],
+  ['availability-log.ts', 'registry.ts', 'metrics.ts', 'self-metrics.ts', 'landing-page.ts'],
+  ['scrape.ts'],
+  [
+    'demo/server.ts',
+    'demo/simulation.ts',
+    'demo/workload.ts',
+    'demo/api.ts',
+    'demo/scheduler.ts',
+    'demo/catalog.ts',
+  ],
+  [
+    'ollama/client.ts',
+    'ollama/running-models.ts',
+    'ollama/expiry.ts',
+    'ollama/json.ts',
+    'ollama/api-error.ts',
+    'ollama/host.ts',
+  ],
+  ['log.ts', 'logfmt.ts', 'deadline.ts', 'listen-address.ts', 'go-duration.ts', 'build-info.ts'],
+];
+
+const order = LAYERS.flat();
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+
+function sourceOf(file: string): string {
+  return readFileSync(join(SRC, file), 'utf8');
+}
+
+function importsOf(file: string): readonly string[] {
+  return [...sourceOf(file).matchAll(/from '(\.[^']+)'/g)].map(([, path]) =>
+    relative(SRC, join(SRC, dirname(file), path ?? '')),
+  );
+}
+
+test('every file has its layer', () => {
+  expect([...files].sort()).toEqual([...order].sort());
+});
+
+describe.each(files)('%s', (file) => {
+  test('imports downwards only', () => {
+    for (const imported of importsOf(file)) {
+      expect(order.indexOf(imported), imported).toBeGreaterThan(order.indexOf(file));
+    }
+  });
+
+  test('opens with a sentence that says what it is for, and stays below 200 lines', () => {
+    const source = sourceOf(file).replace(/^#!.*\n/, '');
+    expect(source).toMatch(/^\/\*\* [A-Z][^\n]*\. ?[^\n]*\*\/\n/);
+    expect(source.split('\n').length).toBeLessThanOrEqual(200);
+  });
+});
+
+test('only main.ts touches the process: its arguments, environment, streams, signals and exit', () => {
+  const touching = files.filter((file) =>
+    /process\.(argv|env|stdout|stderr|exit|on\b|once\b|kill)/.test(sourceOf(file)),
+  );
+  expect(touching).toEqual(['main.ts']);
+});
+
+test('the simulated Ollama and the client know nothing of each other, nor of the exporter', () => {
+  const rooms = files.filter((file) => file.includes('/'));
+  for (const file of rooms) {
+    expect(
+      importsOf(file).filter((imported) => dirname(imported) !== dirname(file)),
+      file,
+    ).toEqual([]);
+  }
+});

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { createAvailabilityLog } from '../../src/availability-log.ts';
+import { createLogger } from '../../src/log.ts';
+import { ApiError, type FailureReason } from '../../src/ollama/api-error.ts';
+import type { Snapshot } from '../../src/scrape.ts';
+
+function failed(reason: FailureReason, status?: number) {
+  return { ok: false, error: new ApiError(reason, `went wrong: ${reason}`, { status }), seconds: 0 } as const;
+}
+
+const models = { models: [], rows: 2, skipped: 0, nowMs: 0 };
+const up: Snapshot = {
+  ps: { ok: true, value: models, seconds: 0 },
+  version: { ok: true, value: '0.33.0', seconds: 0 },
+};
+const refused: Snapshot = { ps: failed('refused'), version: failed('refused') };
+const timedOut: Snapshot = { ps: failed('timeout'), version: failed('timeout') };
+
+/** Level, message and the interesting fields of each line that these snapshots make. */
+function lines(...snapshots: readonly Snapshot[]): Record<string, unknown>[] {
+  const written: Record<string, unknown>[] = [];
+  const out = { write: (line: string) => written.push(JSON.parse(line)) };
+  const record = createAvailabilityLog(
+    createLogger({ logLevel: 'info', logFormat: 'json' }, out),
+    'http://a:1/',
+  );
+  for (const snapshot of snapshots) {
+    record(snapshot);
+  }
+  return written;
+}
+
+test('the first scrape is a line, those that say the same are none', () => {
+  expect(lines(up, up, { ...up, ps: { ...up.ps, seconds: 3 } })).toEqual([
+    expect.objectContaining({ level: 'INFO', msg: 'Ollama is up', version: '0.33.0', loaded_models: 2 }),
+  ]);
+});
+
+test('a model that comes or goes is no line', () => {
+  const busier: Snapshot = { ...up, ps: { ok: true, value: { ...models, rows: 3 }, seconds: 0 } };
+  expect(lines(up, busier)).toHaveLength(1);
+});
+
+test('down is a line with target, reason and error, and so is up again', () => {
+  expect(lines(up, refused, refused, up).map(({ msg }) => msg)).toEqual([
+    'Ollama is up',
+    'Ollama is down',
+    'Ollama is up',
+  ]);
+  expect(lines(refused)[0]).toMatchObject({
+    level: 'WARN',
+    target: 'http://a:1/',
+    reason: 'refused',
+    err: 'went wrong: refused; went wrong: refused',
+  });
+});
+
+test('down for another reason is another line', () => {
+  expect(lines(refused, timedOut)).toMatchObject([{ reason: 'refused' }, { reason: 'timeout' }]);
+});
+
+test('up without the list of models is a line of its own', () => {
+  expect(lines({ ...up, ps: failed('timeout') })).toMatchObject([
+    { level: 'WARN', msg: 'Ollama is up, but does not answer all calls', reason: 'timeout' },
+  ]);
+});
+
+describe('a 403', () => {
+  test('comes with its cause and the remedy', () => {
+    const [line] = lines({ ps: failed('status', 403), version: failed('status', 403) });
+    expect(line?.['hint']).toMatch(/Host header.*OLLAMA_HOST=0\.0\.0\.0/);
+  });
+
+  test('alone does', () => {
+    const [line] = lines({ ps: failed('status', 500), version: failed('status', 404) });
+    expect(line).not.toHaveProperty('hint');
+  });
+});

@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest';
+import { type Config, type Environment, parseCommandLine, UsageError } from '../../src/command-line.ts';
+import { environmentName, OPTION_LIST } from '../../src/options.ts';
+
+function config(args: readonly string[] = [], env: Environment = {}): Config {
+  const invocation = parseCommandLine(args, env, 'version text');
+  if (invocation.kind !== 'run') {
+    throw new Error(`printed instead: ${invocation.text}`);
+  }
+  return invocation.config;
+}
+
+function refusal(args: readonly string[], env: Environment = {}): string {
+  try {
+    config(args, env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return error instanceof Error ? error.message : '';
+  }
+  throw new Error('not refused');
+}
+
+test('without arguments everything has its default', () => {
+  expect(config()).toEqual({
+    ollama: new URL('http://127.0.0.1:11434'),
+    timeoutMs: 5_000,
+    offsetMs: 500,
+    listenAddresses: [{ host: undefined, port: 10434, text: ':10434' }],
+    telemetryPath: '/metrics',
+    exporterMetrics: true,
+    logLevel: 'info',
+    logFormat: 'logfmt',
+    once: false,
+  });
+});
+
+describe('an option', () => {
+  const env = { OLLAMA_EXPORTER_OLLAMA_TIMEOUT: '7s' };
+
+  test('is read from its flag, with a space or an equals sign', () => {
+    expect(config(['--ollama.timeout', '6s']).timeoutMs).toBe(6_000);
+    expect(config(['--ollama.timeout=6s']).timeoutMs).toBe(6_000);
+  });
+
+  test('is read from its environment variable', () => {
+    expect(config([], env).timeoutMs).toBe(7_000);
+  });
+
+  test('is taken from the flag where both are there', () => {
+    expect(config(['--ollama.timeout=6s'], env).timeoutMs).toBe(6_000);
+  });
+
+  test('counts the last time where it is given twice', () => {
+    expect(config(['--ollama.timeout=6s', '--ollama.timeout=8s']).timeoutMs).toBe(8_000);
+  });
+
+  test('is at its default where the variable is empty', () => {
+    expect(config([], { OLLAMA_EXPORTER_OLLAMA_TIMEOUT: '' }).timeoutMs).toBe(5_000);
+  });
+
+  test.each([
+    ['true', false],
+    ['false', true],
+  ])('that is a switch can be %s in the environment', (value, exporterMetrics) => {
+    const switched = config([], { OLLAMA_EXPORTER_WEB_DISABLE_EXPORTER_METRICS: value });
+    expect(switched.exporterMetrics).toBe(exporterMetrics);
+  });
+
+  test('that is repeatable adds up, also by commas', () => {
+    const flags = config(['--web.listen-address=:1', '--web.listen-address', '[::1]:2']);
+    const variable = config([], { OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS: ':1,[::1]:2' });
+    expect(flags.listenAddresses.map(({ port }) => port)).toEqual([1, 2]);
+    expect(variable.listenAddresses).toEqual(flags.listenAddresses);
+  });
+});
+
+describe('the Ollama to scrape', () => {
+  const env = { OLLAMA_HOST: '0.0.0.0:1', OLLAMA_EXPORTER_OLLAMA_URL: 'b:2' };
+
+  test('is that of OLLAMA_HOST, where nothing else says', () => {
+    expect(config([], { OLLAMA_HOST: env.OLLAMA_HOST }).ollama).toEqual(new URL('http://127.0.0.1:1'));
+  });
+
+  test('is that of the exporter’s own variable before it', () => {
+    expect(config([], env).ollama).toEqual(new URL('http://b:2'));
+  });
+
+  test('is that of the flag before both', () => {
+    expect(config(['--ollama.url=c'], env).ollama).toEqual(new URL('http://c:11434'));
+  });
+
+  test('is a simulation with --demo, whatever the environment says', () => {
+    expect(config(['--demo'], { OLLAMA_HOST: 'ftp://x' }).ollama).toBe('demo');
+  });
+
+  test('can’t be both a simulation and a server', () => {
+    expect(refusal(['--demo', '--ollama.url=x'])).toBe(
+      '--demo simulates an Ollama of its own and excludes --ollama.url',
+    );
+  });
+});
+
+describe('a refusal is one line that names the option and the value:', () => {
+  test.each([
+    [
+      ['--ollama.timeout=5'],
+      {},
+      'bad value "5" for --ollama.timeout: expected a duration such as 500ms, 5s or 1m30s',
+    ],
+    [
+      ['--timeout-offset=-1'],
+      {},
+      'bad value "-1" for --timeout-offset: expected a number of seconds such as 0.5',
+    ],
+    [[], { OLLAMA_HOST: 'ftp://x' }, 'bad value "ftp://x" for OLLAMA_HOST: scheme "ftp" is not supported'],
+    [
+      [],
+      { OLLAMA_EXPORTER_ONCE: 'yes' },
+      'bad value "yes" for OLLAMA_EXPORTER_ONCE: expected one of true, false',
+    ],
+    [
+      ['--log.level=trace'],
+      {},
+      'bad value "trace" for --log.level: expected one of debug, info, warn, error',
+    ],
+    [['--log.format=xml'], {}, 'bad value "xml" for --log.format: expected one of logfmt, json'],
+    [['--web.listen-address=99999'], {}, 'bad value "99999" for --web.listen-address: expected an address'],
+    [['--web.telemetry-path=metrics'], {}, 'bad value "metrics" for --web.telemetry-path: expected a path'],
+    [['--web.telemetry-path=/-/healthy'], {}, 'bad value "/-/healthy" for --web.telemetry-path'],
+    [['--web.telemetry-path=/:x'], {}, 'bad value "/:x" for --web.telemetry-path'],
+    [['--web.listen-addres=:1'], {}, "unknown option '--web.listen-addres=:1'"],
+    [['--nothing'], {}, "unknown option '--nothing'"],
+    [['--ollama.url'], {}, "option '--ollama.url <url>' argument missing"],
+    [['stray'], {}, 'unexpected argument "stray"'],
+    [['--once=x'], {}, '--once'],
+  ])('%j %j', (args, env, start) => {
+    const message = refusal(args, env);
+    expect(message).toContain(start);
+    expect(message).not.toContain('\n');
+  });
+
+  test.each(['http://user:hunter2@host', 'user:hunter2@host', 'http://user:hunt/er2@x/hunter2@y'])(
+    'a password in %s is not repeated',
+    (url) => {
+      expect(refusal([`--ollama.url=${url}`])).not.toMatch(/hunt/);
+    },
+  );
+});
+
+test('--help lists every option with its default, within 100 columns', () => {
+  const invocation = parseCommandLine(['--help'], {}, '');
+  const text = invocation.kind === 'print' ? invocation.text : '';
+  for (const { flag } of OPTION_LIST) {
+    expect(text).toContain(`--${flag}`);
+  }
+  expect(text.replaceAll(/\s+/g, ' ')).toContain('(default: :10434)');
+});
+
+test('--version prints the version', () => {
+  expect(parseCommandLine(['--version'], {}, 'version text')).toEqual({
+    kind: 'print',
+    text: 'version text\n',
+  });
+});
+
+test('the environment variable of an option is its flag in upper snake case', () => {
+  expect(OPTION_LIST.map(environmentName)).toContain('OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS');
+});

@@ -1,0 +1,185 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { METRICS } from '../../src/metrics.ts';
+import { ApiError } from '../../src/ollama/api-error.ts';
+import { parseRunningModels, type RunningModels } from '../../src/ollama/running-models.ts';
+import { toRegistry } from '../../src/registry.ts';
+import type { Outcome, Snapshot } from '../../src/scrape.ts';
+import { corpusNames, FROZEN_NOW_MS, readCorpus, readFixture } from '../corpus.ts';
+import { type Exposition, parseExposition, sampleValue } from '../exposition.ts';
+
+const VERSION: Outcome<string> = { ok: true, value: '0.33.0-rc2', seconds: 0.00025 };
+
+function snapshotOf(body: unknown, version = VERSION): Snapshot {
+  const value: RunningModels = parseRunningModels(body, FROZEN_NOW_MS);
+  return { ps: { ok: true, value, seconds: 0.0005 }, version };
+}
+
+function failed(error: ApiError): Outcome<never> {
+  return { ok: false, error, seconds: 1.5 };
+}
+
+async function render(snapshot: Snapshot): Promise<{ text: string; exposition: Exposition }> {
+  const text = await toRegistry(snapshot).metrics();
+  return { text, exposition: parseExposition(text) };
+}
+
+describe('the corpus of /api/ps bodies', () => {
+  const bodies = corpusNames().filter((name) => name.endsWith('.json'));
+
+  test.each(bodies.filter((name) => !name.startsWith('17-')))(
+    '%s gives its golden exposition',
+    async (name) => {
+      const { text } = await render(snapshotOf(JSON.parse(readCorpus(name))));
+      await expect(text).toMatchFileSnapshot(`../fixtures/expositions/${name.replace('.json', '.prom')}`);
+    },
+  );
+
+  test.each(bodies)('%s says the same as `ollama ps`', async (name) => {
+    const { exposition } = await render(snapshotOf(JSON.parse(readCorpus(name))));
+    const expected = readFixture('expected-cli.json') as Record<string, { rows: readonly string[][] }>;
+    const rows = expected[name]?.rows ?? [];
+    expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(rows.length);
+    for (const [model = '', id = '', , processor, context, until = ''] of rows) {
+      expect(exposition.get('ollama_model_info')?.samples).toContainEqual(
+        expect.objectContaining({
+          labels: expect.objectContaining({ model, digest: expect.stringMatching(`^${id}`) }),
+        }),
+      );
+      expect(processorOf(exposition, model)).toBe(processor);
+      expect(sampleValue(exposition, 'ollama_model_context_length_tokens', { model }) ?? 0).toBe(
+        Number(context),
+      );
+      expect(untilOf(exposition, model)).toBe(until.replace(/^.* from now$/, 'later'));
+    }
+  });
+});
+
+/** The PROCESSOR column of `ollama ps` (cmd/cmd.go:1124-1177), from the series alone. */
+function processorOf(exposition: Exposition, model: string): string {
+  const size = sampleValue(exposition, 'ollama_model_size_bytes', { model }) ?? Number.NaN;
+  const vram = sampleValue(exposition, 'ollama_model_size_vram_bytes', { model });
+  if (vram === undefined) {
+    return 'no series';
+  }
+  if (vram === 0 || vram === size) {
+    return vram === 0 ? '100% CPU' : '100% GPU';
+  }
+  const cpu = Math.round(((size - vram) / size) * 100);
+  return vram > size || size === 0 ? 'Unknown' : `${cpu}%/${100 - cpu}% CPU/GPU`;
+}
+
+/** The UNTIL column as far as it is a matter of the sign; a zero time is shown as past there and absent here. */
+function untilOf(exposition: Exposition, model: string): string {
+  const expiresIn = sampleValue(exposition, 'ollama_model_expires_in_seconds', { model }) ?? -1;
+  if (expiresIn === Number.POSITIVE_INFINITY) {
+    return 'Forever';
+  }
+  return expiresIn < 0 ? 'Stopping...' : 'later';
+}
+
+describe('an answer that failed', () => {
+  const timeout = new ApiError('timeout', 'no complete answer within 4.5 s');
+  const refused = new ApiError('refused', 'connect ECONNREFUSED 127.0.0.1:11434');
+
+  test('of /api/ps alone leaves Ollama up, without a model series', async () => {
+    const { exposition } = await render({ ps: failed(timeout), version: VERSION });
+    expect([...exposition.keys()]).toEqual([
+      'ollama_up',
+      'ollama_version_info',
+      'ollama_scrape_success',
+      'ollama_scrape_duration_seconds',
+      'ollama_scrape_error',
+    ]);
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'ps' })).toBe(0);
+    expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'version' })).toBe(1);
+    expect(exposition.get('ollama_scrape_error')?.samples).toEqual([
+      { labels: { api: 'ps', reason: 'timeout' }, value: 1 },
+    ]);
+    expect(sampleValue(exposition, 'ollama_scrape_duration_seconds', { api: 'ps' })).toBe(1.5);
+  });
+
+  test('of /api/version alone leaves Ollama up, without a version series', async () => {
+    const { exposition } = await render({ ...snapshotOf({ models: [] }), version: failed(timeout) });
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(0);
+    expect(exposition.has('ollama_version_info')).toBe(false);
+  });
+
+  test('of both means down, with both reasons', async () => {
+    const { exposition } = await render({ ps: failed(timeout), version: failed(refused) });
+    expect(sampleValue(exposition, 'ollama_up')).toBe(0);
+    expect(exposition.get('ollama_scrape_error')?.samples.map(({ labels }) => labels)).toEqual([
+      { api: 'ps', reason: 'timeout' },
+      { api: 'version', reason: 'refused' },
+    ]);
+    expect([...exposition.keys()].filter((name) => /model|version_info/.test(name))).toEqual([]);
+  });
+});
+
+describe("strangers' text", () => {
+  const anything = fc.string({ unit: 'binary', maxLength: 40 });
+  const nasty = fc.string({
+    unit: fc.constantFrom('"', '\\', '\n', '\r', 'n', '{', '}', ',', '=', '\0', ' ', '#', '\u2028'),
+  });
+  const text = fc.oneof(anything, nasty, fc.string({ unit: fc.constantFrom('\ud800', '\udc00', 'a') }));
+
+  test('comes out of every label as it went in, and never makes a series twice', async () => {
+    const rows = fc.array(
+      fc.record({
+        model: text,
+        digest: text,
+        size: fc.nat(),
+        details: fc.record({ quantization_level: text, family: text, format: text, parameter_size: text }),
+      }),
+      { maxLength: 5 },
+    );
+    await fc.assert(
+      fc.asyncProperty(rows, async (models) => {
+        const { exposition } = await render(snapshotOf({ models }));
+        const wellFormed = (value: string) => value.toWellFormed();
+        const expected = new Set(
+          models.map(({ model }) => wellFormed(model)).filter((model) => model !== ''),
+        );
+        const infos = exposition.get('ollama_model_info')?.samples ?? [];
+        expect(new Set(infos.map(({ labels }) => labels['model']))).toEqual(expected);
+        const families = new Set(models.map(({ details }) => wellFormed(details.family)));
+        expect(infos.every(({ labels }) => families.has(labels['family'] ?? ''))).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('can not make one series of two models', async () => {
+    const rows = [
+      { model: 'a,quantization:b', size: 1, details: { quantization_level: 'c' } },
+      { model: 'a', size: 2, details: { quantization_level: 'b,quantization:c' } },
+    ];
+    const { exposition } = await render(snapshotOf({ models: rows }));
+    expect(exposition.get('ollama_model_size_bytes')?.samples.map(({ value }) => value)).toEqual([2, 1]);
+  });
+
+  test('of a version is escaped like any other', async () => {
+    const version = { ok: true, value: '0.1"\n\\', seconds: 0 } as const;
+    const { exposition } = await render(snapshotOf({ models: [] }, version));
+    expect(exposition.get('ollama_version_info')?.samples[0]?.labels).toEqual({ version: '0.1"\n\\' });
+  });
+});
+
+test('a snapshot does not leave anything behind for the next', async () => {
+  const full = snapshotOf(JSON.parse(readCorpus('02-one-gpu.json')));
+  await render(full);
+  const { exposition } = await render(snapshotOf({ models: [] }));
+  expect(exposition.has('ollama_model_info')).toBe(false);
+});
+
+test('two rows without a digest that say the same are one info series', async () => {
+  const row = { model: 'a', size: 1 };
+  const { exposition } = await render(snapshotOf({ models: [row, row] }));
+  expect(exposition.get('ollama_model_info')?.samples).toHaveLength(1);
+});
+
+test.each(METRICS)('the help of $name is a sentence', ({ help }) => {
+  expect(help).toMatch(/^[A-Z].*\.$/);
+});
