@@ -1,13 +1,15 @@
 /** Turns argv and environment into a `Config`, or into a text to print. */
 import { Command, CommanderError, Option } from 'commander';
+import type { CapacityOptions } from './capacity.ts';
 import type { TimeoutOptions } from './deadline.ts';
 import type { ListenAddress } from './listen-address.ts';
 import type { LogFormat, LogLevel } from './log.ts';
 import { environmentName, OPTION_LIST, OPTIONS, type OptionSpec } from './options.ts';
 
-export interface Config extends TimeoutOptions {
+export interface Config extends TimeoutOptions, CapacityOptions {
   /** Where Ollama is, or that one is to be simulated. */
   readonly ollama: URL | 'demo';
+  readonly collectTags: boolean;
   readonly listenAddresses: readonly ListenAddress[];
   readonly telemetryPath: string;
   readonly exporterMetrics: boolean;
@@ -68,7 +70,7 @@ function buildCommand(versionText: string, print: (text: string) => void): Comma
     .exitOverride();
   for (const { flag, placeholder, fallback, help, repeatable } of OPTION_LIST) {
     const option = new Option(placeholder ? `--${flag} <${placeholder}>` : `--${flag}`);
-    option.description = placeholder ? `${help} (default: ${fallback})` : help;
+    option.description = placeholder && fallback ? `${help} (default: ${fallback})` : help;
     command.addOption(repeatable ? option.argParser(joinRepeated) : option);
   }
   return command;
@@ -96,6 +98,9 @@ function readConfig(typed: Typed, env: Environment): Config {
   return {
     ollama: demo ? 'demo' : read(OPTIONS.ollamaUrl),
     timeoutMs: read(OPTIONS.timeoutMs),
+    vramCapacity: read(OPTIONS.vramCapacity),
+    memoryCapacity: read(OPTIONS.memoryCapacity),
+    collectTags: read(OPTIONS.collectTags),
     offsetMs: read(OPTIONS.offsetMs),
     listenAddresses: read(OPTIONS.listenAddresses),
     telemetryPath: read(OPTIONS.telemetryPath),

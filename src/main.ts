@@ -4,15 +4,16 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { createAvailabilityLog } from './availability-log.ts';
 import { type BuildInfo, readBuildInfo, versionText } from './build-info.ts';
+import { type Capacity, resolveCapacity } from './capacity.ts';
 import { type Config, parseCommandLine } from './command-line.ts';
 import { withDeadline } from './deadline.ts';
 import { startSimulatedOllama } from './demo/server.ts';
-import { simulate } from './demo/simulation.ts';
+import { DEMO_MACHINE, simulate } from './demo/simulation.ts';
 import { startExporter } from './exporter.ts';
 import { createLogger, stderrDestination } from './log.ts';
 import { createOllamaClient } from './ollama/client.ts';
 import { toRegistry } from './registry.ts';
-import { isUp, type Snapshot, scrape } from './scrape.ts';
+import { isUp, type Snapshot, scrape, type Target } from './scrape.ts';
 import { createSelfMetrics } from './self-metrics.ts';
 
 /** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
@@ -26,7 +27,7 @@ interface Runtime {
   readonly config: Config;
   readonly build: BuildInfo;
   readonly log: Logger;
-  readonly target: URL;
+  readonly url: URL;
   readonly scrape: (signal: AbortSignal) => Promise<Snapshot>;
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** Lets go of what was opened to reach Ollama. */
@@ -46,21 +47,34 @@ async function main(): Promise<void> {
 
 async function prepare(config: Config, build: BuildInfo): Promise<Runtime> {
   const log = createLogger(config, stderrDestination());
+  const capacity = await readCapacity(config);
   const server: Server = config.ollama === 'demo' ? await startDemo(log) : { url: config.ollama };
-  const target = server.url;
-  const ollama = createOllamaClient(target, { connectTimeoutMs: config.timeoutMs });
+  const ollama = createOllamaClient(server.url, { connectTimeoutMs: config.timeoutMs });
+  const target: Target = { ollama, capacity, tags: config.collectTags };
   return {
     config,
     build,
     log,
-    target,
-    scrape: (signal) => scrape(ollama, signal),
-    onSnapshot: createAvailabilityLog(log, target.href),
+    url: server.url,
+    scrape: (signal) => scrape(target, signal),
+    onSnapshot: createAvailabilityLog(log, server.url.href),
     release: async () => {
       await ollama.close();
       await server.close?.();
     },
   };
+}
+
+/** Read once: the machine does not change while the exporter runs. A demo has a machine of its own. */
+function readCapacity(config: Config): Promise<Capacity> {
+  const demo = config.ollama === 'demo' ? DEMO_MACHINE : { vramBytes: undefined, memoryBytes: undefined };
+  return resolveCapacity(
+    {
+      vramCapacity: config.vramCapacity ?? demo.vramBytes,
+      memoryCapacity: config.memoryCapacity ?? demo.memoryBytes,
+    },
+    { root: '/', path: process.env['PATH'] ?? '' },
+  );
 }
 
 interface Server {
@@ -85,7 +99,7 @@ async function printOnce({ config, scrape, onSnapshot, release }: Runtime): Prom
 }
 
 async function serve(runtime: Runtime): Promise<void> {
-  const { config, build, log, target, release } = runtime;
+  const { config, build, log, url, release } = runtime;
   log.info(
     { version: build.version, revision: build.revision, node: process.version },
     'Starting ollama-exporter',
@@ -98,7 +112,7 @@ async function serve(runtime: Runtime): Promise<void> {
     landingPage: {
       version: build.version,
       telemetryPath: config.telemetryPath,
-      target: target.href,
+      target: url.href,
       simulated: config.ollama === 'demo',
     },
     log,

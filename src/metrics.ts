@@ -1,4 +1,6 @@
 /** The metrics about Ollama, each declared once: name, help, labels, and how a `Snapshot` fills it. */
+import type { InstalledModel } from './ollama/installed-models.ts';
+import type { NamedModel } from './ollama/model-rows.ts';
 import type { RunningModel } from './ollama/running-models.ts';
 import { isUp, type Outcome, outcomes, type Snapshot } from './scrape.ts';
 
@@ -29,6 +31,18 @@ export const METRICS: readonly MetricFamily[] = [
     help: "A metric with a constant '1' value labeled by the version of Ollama (from /api/version).",
     labelNames: ['version'],
     samples: ({ version }) => (version.ok ? [{ labels: { version: version.value }, value: 1 }] : []),
+  },
+  {
+    name: 'ollama_vram_capacity_bytes',
+    help: 'VRAM of the machine that Ollama runs on, as the exporter was told (--ollama.vram-capacity).',
+    labelNames: [],
+    samples: ({ capacity }) => plainIfKnown(capacity.vramBytes),
+  },
+  {
+    name: 'ollama_memory_capacity_bytes',
+    help: 'RAM of the machine that Ollama runs on, as the exporter was told (--ollama.memory-capacity).',
+    labelNames: [],
+    samples: ({ capacity }) => plainIfKnown(capacity.memoryBytes),
   },
   {
     name: 'ollama_loaded_models',
@@ -73,6 +87,24 @@ export const METRICS: readonly MetricFamily[] = [
     samples: ({ ps }) => (ps.ok ? ps.value.models.flatMap(infoSamples) : []),
   },
   {
+    name: 'ollama_installed_models',
+    help: 'Number of models on disk (rows in /api/tags; with --collector.tags).',
+    labelNames: [],
+    samples: ({ tags }) => (tags?.ok ? [plain(tags.value.rows)] : []),
+  },
+  {
+    name: 'ollama_installed_model_size_bytes',
+    help: 'Size of the model on disk, layers shared with others included (from /api/tags size).',
+    labelNames: MODEL_LABELS,
+    samples: perInstalledModel((model) => model.sizeBytes),
+  },
+  {
+    name: 'ollama_installed_model_modified_timestamp_seconds',
+    help: 'Unix time at which the model on disk was last changed (from /api/tags modified_at).',
+    labelNames: MODEL_LABELS,
+    samples: perInstalledModel(({ modifiedAtMs }) => seconds(modifiedAtMs, 0)),
+  },
+  {
     name: 'ollama_scrape_success',
     help: 'Whether the call to this API of Ollama succeeded in this scrape.',
     labelNames: ['api'],
@@ -105,23 +137,33 @@ function plain(value: number): Sample {
   return { labels: {}, value };
 }
 
-/** One sample a model, in the order of the snapshot; none where `value` gives undefined. */
+function plainIfKnown(value: number | undefined): readonly Sample[] {
+  return value === undefined ? [] : [plain(value)];
+}
+
+/** One sample a model in memory; none where `value` gives undefined. */
 function perModel(
   value: (model: RunningModel, nowMs: number) => number | undefined,
 ): MetricFamily['samples'] {
-  return ({ ps }) => {
-    if (!ps.ok) {
-      return [];
-    }
-    const { models, nowMs } = ps.value;
-    return models.flatMap((model) => {
-      const sample = value(model, nowMs);
-      return sample === undefined ? [] : [{ labels: modelLabels(model), value: sample }];
-    });
-  };
+  return ({ ps }) => (ps.ok ? modelSamples(ps.value.models, (model) => value(model, ps.value.nowMs)) : []);
 }
 
-function modelLabels({ model, quantization }: RunningModel) {
+/** One sample a model on disk; none where `value` gives undefined. */
+function perInstalledModel(value: (model: InstalledModel) => number | undefined): MetricFamily['samples'] {
+  return ({ tags }) => (tags?.ok ? modelSamples(tags.value.models, value) : []);
+}
+
+function modelSamples<T extends NamedModel>(
+  models: readonly T[],
+  value: (model: T) => number | undefined,
+): readonly Sample[] {
+  return models.flatMap((model) => {
+    const sample = value(model);
+    return sample === undefined ? [] : [{ labels: modelLabels(model), value: sample }];
+  });
+}
+
+function modelLabels({ model, quantization }: NamedModel) {
   return { model, quantization };
 }
 

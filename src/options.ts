@@ -1,4 +1,5 @@
 /** The options, each declared once: flag, default, help, and how its text is read. */
+import { parseByteSize } from './byte-size.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { parseListenAddresses } from './listen-address.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
@@ -35,6 +36,26 @@ export const OPTIONS = {
     fallback: '5s',
     help: 'Most time that a scrape may take, whatever Prometheus allows.',
     parse: parseGoDuration,
+  },
+  vramCapacity: {
+    flag: 'ollama.vram-capacity',
+    placeholder: 'size',
+    fallback: '',
+    help: 'VRAM of the machine that Ollama runs on, such as 24GiB; auto asks nvidia-smi or the AMD driver.',
+    parse: parseCapacity,
+  },
+  memoryCapacity: {
+    flag: 'ollama.memory-capacity',
+    placeholder: 'size',
+    fallback: '',
+    help: 'RAM of the machine that Ollama runs on, such as 64GiB; auto is that of this machine or of its cgroup.',
+    parse: parseCapacity,
+  },
+  collectTags: {
+    flag: 'collector.tags',
+    fallback: 'false',
+    help: 'Expose the models on disk too. Costs Ollama a read of every manifest at each scrape.',
+    parse: parseSwitch,
   },
   offsetMs: {
     flag: 'timeout-offset',
@@ -98,6 +119,14 @@ export const OPTION_LIST: ReadonlyArray<OptionSpec<unknown>> = Object.values(OPT
 /** `--web.listen-address` → `OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS` */
 export function environmentName({ flag }: OptionSpec<unknown>): string {
   return `OLLAMA_EXPORTER_${flag.toUpperCase().replaceAll(/[.-]/g, '_')}`;
+}
+
+/** Bytes, `auto`, or undefined for nothing said. */
+function parseCapacity(text: string): number | 'auto' | undefined {
+  if (text === '') {
+    return undefined;
+  }
+  return text === 'auto' ? text : parseByteSize(text);
 }
 
 function parseSeconds(text: string): number {

@@ -4,9 +4,11 @@ import { request } from 'undici';
 import { startExporter } from '../src/exporter.ts';
 import { parseListenAddresses } from '../src/listen-address.ts';
 import { createOllamaClient } from '../src/ollama/client.ts';
-import { type Snapshot, scrape } from '../src/scrape.ts';
+import { type Snapshot, scrape, type Target } from '../src/scrape.ts';
 import type { ServerDependencies } from '../src/server.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
+
+export const NO_CAPACITY = { vramBytes: undefined, memoryBytes: undefined };
 
 export interface InProcessExporter {
   readonly url: URL;
@@ -19,17 +21,19 @@ export interface InProcessExporter {
 
 export interface InProcessOptions extends Partial<ServerDependencies> {
   readonly timeoutMs?: number;
+  readonly tags?: boolean;
 }
 
 export async function startInProcess(
   ollamaUrl: URL,
   options: InProcessOptions = {},
 ): Promise<InProcessExporter> {
-  const { timeoutMs = 5_000, ...overrides } = options;
+  const { timeoutMs = 5_000, tags = false, ...overrides } = options;
   const ollama = createOllamaClient(ollamaUrl, { connectTimeoutMs: timeoutMs });
+  const target: Target = { ollama, capacity: NO_CAPACITY, tags };
   const snapshots: Snapshot[] = [];
   const { urls, close } = await startExporter(parseListenAddresses('127.0.0.1:0'), {
-    scrape: (signal) => scrape(ollama, signal),
+    scrape: (signal) => scrape(target, signal),
     onSnapshot: (snapshot) => snapshots.push(snapshot),
     selfMetrics: undefined,
     timeouts: { timeoutMs, offsetMs: 500 },

@@ -9,6 +9,7 @@ export interface CatalogModel {
   readonly quantization: string;
   /** RAM and VRAM that the loaded model takes: weights, KV cache and buffers. */
   readonly sizeBytes: number;
+  readonly diskBytes: number;
   readonly contextLength: number;
 }
 
@@ -17,19 +18,30 @@ export const GIB = 1024 ** 3;
 /** Ollama's default context from 23 GiB of VRAM on (routes.go:2048-2057). */
 const DEFAULT_CONTEXT = 32_768;
 
-export const EMBEDDING_MODEL = model('nomic-embed-text:latest', 'nomic-bert', '137M', 'F16', 0.54, 2_048);
+export const EMBEDDING_MODEL = model(
+  'nomic-embed-text:latest',
+  'nomic-bert',
+  '137M',
+  'F16',
+  0.54,
+  0.26,
+  2_048,
+);
 
 /** Smaller than the GPU: they fit side by side, two or three at a time. */
 export const CHAT_MODELS: readonly CatalogModel[] = [
-  model('llama3.1:8b', 'llama', '8.0B', 'Q4_K_M', 8.91),
-  model('qwen3:4b', 'qwen3', '4.0B', 'Q4_K_M', 7.06),
-  model('gemma3:12b', 'gemma3', '12.2B', 'Q4_K_M', 10.47),
-  model('mistral:7b', 'llama', '7.2B', 'Q4_0', 8.13),
-  model('gpt-oss:20b', 'gptoss', '20.9B', 'MXFP4', 13.02),
+  model('llama3.1:8b', 'llama', '8.0B', 'Q4_K_M', 8.91, 4.58),
+  model('qwen3:4b', 'qwen3', '4.0B', 'Q4_K_M', 7.06, 2.33),
+  model('gemma3:12b', 'gemma3', '12.2B', 'Q4_K_M', 10.47, 7.59),
+  model('mistral:7b', 'llama', '7.2B', 'Q4_0', 8.13, 3.83),
+  model('gpt-oss:20b', 'gptoss', '20.9B', 'MXFP4', 13.02, 12.85),
 ];
 
 /** Larger than the GPU: always spills to RAM. */
-export const LARGE_MODEL = model('qwen3:32b', 'qwen3', '32.8B', 'Q4_K_M', 27.84);
+export const LARGE_MODEL = model('qwen3:32b', 'qwen3', '32.8B', 'Q4_K_M', 27.84, 18.81);
+
+/** All that is on the simulated disk. */
+export const INSTALLED_MODELS: readonly CatalogModel[] = [EMBEDDING_MODEL, ...CHAT_MODELS, LARGE_MODEL];
 
 function model(
   name: string,
@@ -37,6 +49,7 @@ function model(
   parameterSize: string,
   quantization: string,
   sizeGib: number,
+  diskGib: number,
   contextLength = DEFAULT_CONTEXT,
 ): CatalogModel {
   const digest = createHash('sha256').update(name).digest('hex');
@@ -47,6 +60,7 @@ function model(
     parameterSize,
     quantization,
     sizeBytes: Math.round(sizeGib * GIB),
+    diskBytes: Math.round(diskGib * GIB),
     contextLength,
   };
 }

@@ -1,6 +1,7 @@
 /** Serves a simulated Ollama over HTTP, in the dialect of the real one. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { psBody, versionBody } from './api.ts';
+import { psBody, tagsBody, versionBody } from './api.ts';
+import { INSTALLED_MODELS } from './catalog.ts';
 import type { LoadedModel } from './scheduler.ts';
 
 export interface SimulatedOllama {
@@ -17,6 +18,9 @@ export interface SimulatedOllamaOptions {
 /** Go's net/http sends a Content-Length up to its 2 KiB buffer, and chunks above it. */
 const GO_BUFFER_BYTES = 2_048;
 
+/** When the models on the simulated disk were pulled. */
+const PULLED_AT_MS = Date.UTC(2026, 7, 1, 9, 30);
+
 /** Listens on a free port of the loopback address. */
 export async function startSimulatedOllama({
   version,
@@ -30,6 +34,10 @@ export async function startSimulatedOllama({
       case 'GET /api/version':
       case 'HEAD /api/version':
         sendJson(response, versionBody(version));
+        break;
+      case 'GET /api/tags':
+      case 'HEAD /api/tags':
+        sendJson(response, tagsBody(INSTALLED_MODELS, PULLED_AT_MS));
         break;
       case 'GET /':
       case 'HEAD /':
@@ -63,7 +71,7 @@ function sendText(response: ServerResponse, status: number, text: string): void 
 
 /** Only GET is registered for /api/ps, so HEAD and POST are refused (routes.go:1870). */
 function sendRejection(request: IncomingMessage, response: ServerResponse): void {
-  if (request.url === '/api/ps' || request.url === '/api/version') {
+  if (/^\/api\/(ps|version|tags)$/.test(request.url ?? '')) {
     response.setHeader('allow', 'GET');
     sendText(response, 405, '405 method not allowed');
   } else {

@@ -3,7 +3,7 @@ import { GIB } from './catalog.ts';
 import { type LoadedModel, Scheduler } from './scheduler.ts';
 import { workload } from './workload.ts';
 
-export const DEMO_VRAM_BYTES = 24 * GIB;
+export const DEMO_MACHINE = { vramBytes: 24 * GIB, memoryBytes: 64 * GIB };
 
 /** The simulated past, so that the first look finds a machine at work. */
 const WARM_UP_MS = 120_000;
@@ -14,7 +14,7 @@ const WARM_UP_MS = 120_000;
  * @returns the models in memory at a moment; moments must not go back
  */
 export function simulate(seed: number, startMs: number): (nowMs: number) => readonly LoadedModel[] {
-  const scheduler = new Scheduler(DEMO_VRAM_BYTES);
+  const scheduler = new Scheduler(DEMO_MACHINE.vramBytes);
   const arrivals = workload(seed);
   const beginMs = startMs - WARM_UP_MS;
   let next = arrivals.next().value;

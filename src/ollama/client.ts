@@ -1,6 +1,7 @@
 /** Asks an Ollama server over HTTP. The only file that knows Ollama's paths. */
 import { type Dispatcher, Pool } from 'undici';
 import { ApiError, failureReason, messageOf } from './api-error.ts';
+import { type InstalledModels, parseInstalledModels } from './installed-models.ts';
 import { isRecord, textOf } from './json.ts';
 import { parseRunningModels, type RunningModels } from './running-models.ts';
 
@@ -14,6 +15,8 @@ export interface OllamaClient {
   /** @throws ApiError, as all calls do */
   readonly runningModels: (signal: AbortSignal) => Promise<RunningModels>;
   readonly version: (signal: AbortSignal) => Promise<string>;
+  /** Not for every scrape: Ollama reads and hashes every manifest on disk at each call. */
+  readonly installedModels: (signal: AbortSignal) => Promise<InstalledModels>;
   /** Drops every connection, those with a call under way included. */
   readonly close: () => Promise<void>;
 }
@@ -62,6 +65,7 @@ export function createOllamaClient(base: URL, options: OllamaClientOptions): Oll
   return {
     runningModels: (signal) => call('ps', signal, ({ body, nowMs }) => parseRunningModels(body, nowMs)),
     version: (signal) => call('version', signal, ({ body }) => parseVersion(body)),
+    installedModels: (signal) => call('tags', signal, ({ body }) => parseInstalledModels(body)),
     close: () => pool.destroy(),
   };
 }

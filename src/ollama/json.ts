@@ -11,3 +11,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value.toWellFormed() : '';
 }
+
+export function isByteCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}

@@ -1,7 +1,7 @@
 /** Turns the body of GET /api/ps into the models that sit in memory. */
-import { ApiError } from './api-error.ts';
 import { type ExpiryMs, parseExpiry } from './expiry.ts';
-import { isRecord, textOf } from './json.ts';
+import { isByteCount } from './json.ts';
+import { largest, type ModelList, type ModelRow, type NamedModel, readModels, total } from './model-rows.ts';
 
 /** What one manifest says of a model: one per digest that is loaded under the same name and quantization. */
 export interface ModelDetails {
@@ -12,9 +12,7 @@ export interface ModelDetails {
 }
 
 /** All rows that share name and quantization, as one. */
-export interface RunningModel {
-  readonly model: string;
-  readonly quantization: string;
+export interface RunningModel extends NamedModel {
   /** Bytes in RAM and VRAM together. */
   readonly sizeBytes: number;
   readonly sizeVramBytes: number;
@@ -25,72 +23,36 @@ export interface RunningModel {
   readonly details: readonly ModelDetails[];
 }
 
-export interface RunningModels {
-  /** Sorted by model, then quantization, so that series keep their order from scrape to scrape. */
-  readonly models: readonly RunningModel[];
-  /** Rows in /api/ps, those that could not be used included, repetitions of a row not. */
-  readonly rows: number;
-  /** Rows that could not be used. */
-  readonly skipped: number;
+export interface RunningModels extends ModelList<RunningModel> {
   /** Unix milliseconds on the Ollama host when it answered; what "now" means for `expiresAtMs`. */
   readonly nowMs: number;
 }
 
-interface Row extends Omit<RunningModel, 'details'> {
-  readonly details: ModelDetails;
-}
-
 /**
- * Reads a parsed body of /api/ps. Rows that can't be used are counted and skipped; they never cost the good ones.
- *
+ * @param body parsed JSON
  * @param nowMs Unix milliseconds by the clock of the Ollama host
- * @throws ApiError `invalid` where the body is not an object with a list of models; null stands for an empty one
+ * @throws ApiError `invalid` where the body is not a list of models
  */
 export function parseRunningModels(body: unknown, nowMs: number): RunningModels {
-  if (!isRecord(body) || !('models' in body)) {
-    throw new ApiError('invalid', 'the answer is not a JSON object with a "models" key');
-  }
-  const list = body['models'] ?? [];
-  if (!Array.isArray(list)) {
-    throw new ApiError('invalid', '"models" in the answer is not a list');
-  }
-  const parsed = list.map((row) => parseRow(row, nowMs));
-  const usable = parsed.filter((row) => row !== undefined);
-  const distinct = withoutRepetitions(usable);
-  const skipped = parsed.length - usable.length;
-  return { models: mergeByName(distinct), rows: distinct.length + skipped, skipped, nowMs };
+  return { ...readModels(body, (row) => readRow(row, nowMs), mergeRows), nowMs };
 }
 
-function parseRow(row: unknown, nowMs: number): Row | undefined {
-  if (!isRecord(row)) {
-    return undefined;
-  }
-  const model = textOf(row['model']) || textOf(row['name']);
-  const sizeBytes = row['size'];
+function readRow({ fields, ...row }: ModelRow, nowMs: number): RunningModel | undefined {
+  const { model, quantization, sizeBytes, ...details } = row;
   // v0.1.38 to v0.1.41 omit size_vram when it is 0 (`omitempty` in api/types.go).
-  const sizeVramBytes = 'size_vram' in row ? row['size_vram'] : 0;
-  if (model === '' || !isByteCount(sizeBytes) || !isByteCount(sizeVramBytes)) {
+  const sizeVramBytes = 'size_vram' in fields ? fields['size_vram'] : 0;
+  if (!isByteCount(sizeVramBytes)) {
     return undefined;
   }
-  const details = isRecord(row['details']) ? row['details'] : {};
   return {
     model,
-    quantization: textOf(details['quantization_level']) || 'unknown',
+    quantization,
     sizeBytes,
     sizeVramBytes,
-    contextLength: parseContextLength(row['context_length']),
-    expiresAtMs: parseExpiry(row['expires_at'], nowMs),
-    details: {
-      digest: textOf(row['digest']),
-      format: textOf(details['format']),
-      family: textOf(details['family']),
-      parameterSize: textOf(details['parameter_size']),
-    },
+    contextLength: parseContextLength(fields['context_length']),
+    expiresAtMs: parseExpiry(fields['expires_at'], nowMs),
+    details: [details],
   };
-}
-
-function isByteCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
 /** Absent before v0.10.0; 0 for image generation models and for MLX before its first ping. */
@@ -98,45 +60,14 @@ function parseContextLength(value: unknown): number | undefined {
   return isByteCount(value) && value > 0 ? value : undefined;
 }
 
-/** Drops rows whose digest was already seen under the same name. Without a digest no row repeats another. */
-function withoutRepetitions(rows: readonly Row[]): readonly Row[] {
-  const seen = new Set<string>();
-  return rows.filter(({ model, details: { digest } }) => {
-    const key = JSON.stringify([model, digest]);
-    const repeated = digest !== '' && seen.has(key);
-    seen.add(key);
-    return !repeated;
-  });
-}
-
 /** A tag that was pulled again while the old one is loaded gives two rows of one name (sched.go:107-127). */
-function mergeByName(rows: readonly Row[]): readonly RunningModel[] {
-  const merged = new Map<string, RunningModel>();
-  for (const row of rows) {
-    const key = JSON.stringify([row.model, row.quantization]);
-    const twin = merged.get(key);
-    merged.set(key, twin === undefined ? { ...row, details: [row.details] } : mergeRow(twin, row));
-  }
-  return [...merged.values()].sort(
-    (a, b) => compare(a.model, b.model) || compare(a.quantization, b.quantization),
-  );
-}
-
-function mergeRow(twin: RunningModel, row: Row): RunningModel {
+function mergeRows(twins: readonly [RunningModel, ...RunningModel[]]): RunningModel {
   return {
-    ...twin,
-    sizeBytes: twin.sizeBytes + row.sizeBytes,
-    sizeVramBytes: twin.sizeVramBytes + row.sizeVramBytes,
-    contextLength: larger(twin.contextLength, row.contextLength),
-    expiresAtMs: larger(twin.expiresAtMs, row.expiresAtMs),
-    details: [...twin.details, row.details],
+    ...twins[0],
+    sizeBytes: total(twins.map(({ sizeBytes }) => sizeBytes)),
+    sizeVramBytes: total(twins.map(({ sizeVramBytes }) => sizeVramBytes)),
+    contextLength: largest(twins.map(({ contextLength }) => contextLength)),
+    expiresAtMs: largest(twins.map(({ expiresAtMs }) => expiresAtMs)),
+    details: twins.flatMap(({ details }) => details),
   };
-}
-
-function larger(a: number | undefined, b: number | undefined): number | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { CHAT_MODELS, EMBEDDING_MODEL } from '../../src/demo/catalog.ts';
 import { Scheduler } from '../../src/demo/scheduler.ts';
 import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
-import { DEMO_VRAM_BYTES } from '../../src/demo/simulation.ts';
+import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
 import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { type RunningExporter, runExporter, startExporterProcess } from './exporter-process.ts';
 import { type Prometheus, startPrometheus } from './prometheus-process.ts';
@@ -26,7 +26,7 @@ const HOSTILE_NAMES = [
 ];
 
 describe.skipIf(binaries === undefined)('a real Prometheus', () => {
-  const gpu = new Scheduler(DEMO_VRAM_BYTES);
+  const gpu = new Scheduler(DEMO_MACHINE.vramBytes);
   let simulated: SimulatedOllama;
   let hostile: FakeOllama;
   let exporters: readonly RunningExporter[];

@@ -11,7 +11,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   ['command-line.ts', 'options.ts'],
   ['exporter.ts', 'server.ts'],
   ['availability-log.ts', 'registry.ts', 'metrics.ts', 'self-metrics.ts', 'landing-page.ts'],
-  ['scrape.ts'],
+  ['scrape.ts', 'capacity.ts'],
   [
     'demo/server.ts',
     'demo/simulation.ts',
@@ -23,12 +23,23 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   [
     'ollama/client.ts',
     'ollama/running-models.ts',
+    'ollama/installed-models.ts',
+    'ollama/model-rows.ts',
     'ollama/expiry.ts',
+    'ollama/timestamp.ts',
     'ollama/json.ts',
     'ollama/api-error.ts',
     'ollama/host.ts',
   ],
-  ['log.ts', 'logfmt.ts', 'deadline.ts', 'listen-address.ts', 'go-duration.ts', 'build-info.ts'],
+  [
+    'log.ts',
+    'logfmt.ts',
+    'deadline.ts',
+    'listen-address.ts',
+    'go-duration.ts',
+    'byte-size.ts',
+    'build-info.ts',
+  ],
 ];
 
 const order = LAYERS.flat();

@@ -9,12 +9,14 @@ function failed(reason: FailureReason, status?: number) {
 }
 
 const models = { models: [], rows: 2, skipped: 0, nowMs: 0 };
+const capacity = { vramBytes: undefined, memoryBytes: undefined };
 const up: Snapshot = {
+  capacity,
   ps: { ok: true, value: models, seconds: 0 },
   version: { ok: true, value: '0.33.0', seconds: 0 },
 };
-const refused: Snapshot = { ps: failed('refused'), version: failed('refused') };
-const timedOut: Snapshot = { ps: failed('timeout'), version: failed('timeout') };
+const refused: Snapshot = { capacity, ps: failed('refused'), version: failed('refused') };
+const timedOut: Snapshot = { capacity, ps: failed('timeout'), version: failed('timeout') };
 
 /** Level, message and the interesting fields of each line that these snapshots make. */
 function lines(...snapshots: readonly Snapshot[]): Record<string, unknown>[] {
@@ -67,12 +69,12 @@ test('up without the list of models is a line of its own', () => {
 
 describe('a 403', () => {
   test('comes with its cause and the remedy', () => {
-    const [line] = lines({ ps: failed('status', 403), version: failed('status', 403) });
+    const [line] = lines({ capacity, ps: failed('status', 403), version: failed('status', 403) });
     expect(line?.['hint']).toMatch(/Host header.*OLLAMA_HOST=0\.0\.0\.0/);
   });
 
   test('alone does', () => {
-    const [line] = lines({ ps: failed('status', 500), version: failed('status', 404) });
+    const [line] = lines({ capacity, ps: failed('status', 500), version: failed('status', 404) });
     expect(line).not.toHaveProperty('hint');
   });
 });

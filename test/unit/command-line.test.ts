@@ -25,6 +25,9 @@ test('without arguments everything has its default', () => {
     ollama: new URL('http://127.0.0.1:11434'),
     timeoutMs: 5_000,
     offsetMs: 500,
+    vramCapacity: undefined,
+    memoryCapacity: undefined,
+    collectTags: false,
     listenAddresses: [{ host: undefined, port: 10434, text: ':10434' }],
     telemetryPath: '/metrics',
     exporterMetrics: true,
@@ -98,6 +101,14 @@ describe('the Ollama to scrape', () => {
       '--demo simulates an Ollama of its own and excludes --ollama.url',
     );
   });
+});
+
+test.each([
+  ['24GiB', 25_769_803_776],
+  ['auto', 'auto'],
+])('a capacity can be %s', (text, capacity) => {
+  expect(config([`--ollama.vram-capacity=${text}`]).vramCapacity).toBe(capacity);
+  expect(config([`--ollama.memory-capacity=${text}`]).memoryCapacity).toBe(capacity);
 });
 
 describe('a refusal is one line that names the option and the value:', () => {

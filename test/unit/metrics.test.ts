@@ -2,17 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { METRICS } from '../../src/metrics.ts';
 import { ApiError } from '../../src/ollama/api-error.ts';
+import { parseInstalledModels } from '../../src/ollama/installed-models.ts';
 import { parseRunningModels, type RunningModels } from '../../src/ollama/running-models.ts';
 import { toRegistry } from '../../src/registry.ts';
 import type { Outcome, Snapshot } from '../../src/scrape.ts';
 import { corpusNames, FROZEN_NOW_MS, readCorpus, readFixture } from '../corpus.ts';
 import { type Exposition, parseExposition, sampleValue } from '../exposition.ts';
 
+const NO_CAPACITY = { vramBytes: undefined, memoryBytes: undefined };
 const VERSION: Outcome<string> = { ok: true, value: '0.33.0-rc2', seconds: 0.00025 };
 
 function snapshotOf(body: unknown, version = VERSION): Snapshot {
   const value: RunningModels = parseRunningModels(body, FROZEN_NOW_MS);
-  return { ps: { ok: true, value, seconds: 0.0005 }, version };
+  return { capacity: NO_CAPACITY, ps: { ok: true, value, seconds: 0.0005 }, version };
 }
 
 function failed(error: ApiError): Outcome<never> {
@@ -83,7 +85,7 @@ describe('an answer that failed', () => {
   const refused = new ApiError('refused', 'connect ECONNREFUSED 127.0.0.1:11434');
 
   test('of /api/ps alone leaves Ollama up, without a model series', async () => {
-    const { exposition } = await render({ ps: failed(timeout), version: VERSION });
+    const { exposition } = await render({ capacity: NO_CAPACITY, ps: failed(timeout), version: VERSION });
     expect([...exposition.keys()]).toEqual([
       'ollama_up',
       'ollama_version_info',
@@ -108,13 +110,82 @@ describe('an answer that failed', () => {
   });
 
   test('of both means down, with both reasons', async () => {
-    const { exposition } = await render({ ps: failed(timeout), version: failed(refused) });
+    const { exposition } = await render({
+      capacity: NO_CAPACITY,
+      ps: failed(timeout),
+      version: failed(refused),
+    });
     expect(sampleValue(exposition, 'ollama_up')).toBe(0);
     expect(exposition.get('ollama_scrape_error')?.samples.map(({ labels }) => labels)).toEqual([
       { api: 'ps', reason: 'timeout' },
       { api: 'version', reason: 'refused' },
     ]);
     expect([...exposition.keys()].filter((name) => /model|version_info/.test(name))).toEqual([]);
+  });
+});
+
+describe('the capacity', () => {
+  const GIB = 1024 ** 3;
+
+  test('is shown where it is known, also while Ollama is down', async () => {
+    const down = failed(new ApiError('refused', 'connect ECONNREFUSED'));
+    const capacity = { vramBytes: 24 * GIB, memoryBytes: 64 * GIB };
+    const { exposition } = await render({ capacity, ps: down, version: down });
+    expect(sampleValue(exposition, 'ollama_vram_capacity_bytes')).toBe(24 * GIB);
+    expect(sampleValue(exposition, 'ollama_memory_capacity_bytes')).toBe(64 * GIB);
+  });
+
+  test('is absent where it is not', async () => {
+    const { text } = await render(snapshotOf({ models: [] }));
+    expect(text).not.toContain('capacity');
+  });
+});
+
+describe('the models on disk', () => {
+  const body = {
+    models: [
+      {
+        name: 'a:1',
+        size: 5,
+        digest: 'd1',
+        modified_at: '2026-08-01T09:30:00.5+02:00',
+        details: { quantization_level: 'Q4' },
+      },
+      { name: 'b:1', size: 7, digest: 'd2', modified_at: '0001-01-01T00:00:00Z' },
+      { name: '', size: 7 },
+    ],
+  };
+  const asked = {
+    ...snapshotOf({ models: [] }),
+    tags: { ok: true, value: parseInstalledModels(body), seconds: 0.25 },
+  } as const;
+
+  test('are shown with size and time of change, where they were asked for', async () => {
+    const { exposition } = await render(asked);
+    expect(sampleValue(exposition, 'ollama_installed_models')).toBe(3);
+    expect(exposition.get('ollama_installed_model_size_bytes')?.samples).toEqual([
+      { labels: { model: 'a:1', quantization: 'Q4' }, value: 5 },
+      { labels: { model: 'b:1', quantization: 'unknown' }, value: 7 },
+    ]);
+    expect(exposition.get('ollama_installed_model_modified_timestamp_seconds')?.samples).toEqual([
+      { labels: { model: 'a:1', quantization: 'Q4' }, value: 1_785_569_400.5 },
+    ]);
+    expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'tags' })).toBe(1);
+    expect(sampleValue(exposition, 'ollama_scrape_duration_seconds', { api: 'tags' })).toBe(0.25);
+  });
+
+  test('that can not be had are an error of their own, and change nothing about up', async () => {
+    const error = failed(new ApiError('status', 'status 500'));
+    const { exposition } = await render({ ...asked, tags: error });
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'tags' })).toBe(0);
+    expect(sampleValue(exposition, 'ollama_scrape_error', { api: 'tags', reason: 'status' })).toBe(1);
+    expect([...exposition.keys()].filter((name) => name.includes('installed'))).toEqual([]);
+  });
+
+  test('that were not asked for leave no trace', async () => {
+    const { text } = await render(snapshotOf({ models: [] }));
+    expect(text).not.toMatch(/installed|tags/);
   });
 });
 

@@ -23,6 +23,7 @@ function loadedModels(body: string): readonly LoadedModel[] {
       parameterSize: row.details['parameter_size'] ?? '',
       quantization: row.details['quantization_level'] ?? '',
       sizeBytes: row.size,
+      diskBytes: row.size,
       contextLength: row.context_length,
     },
     sizeVramBytes: row.size_vram,

@@ -13,6 +13,7 @@ function model(name: string, gib: number): CatalogModel {
     parameterSize: '8.0B',
     quantization: 'Q4_K_M',
     sizeBytes: gib * GIB,
+    diskBytes: gib * GIB,
     contextLength: 4096,
   };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { psBody } from '../../../src/demo/api.ts';
 import { EMBEDDING_MODEL } from '../../../src/demo/catalog.ts';
-import { DEMO_VRAM_BYTES, simulate } from '../../../src/demo/simulation.ts';
+import { DEMO_MACHINE, simulate } from '../../../src/demo/simulation.ts';
 
 const START = Date.parse('2026-08-22T12:00:00Z');
 const SEED = 11434;
@@ -47,14 +47,14 @@ test('within ten minutes there is all that a real server shows: a spill, a busy 
   );
   expect(rows.some(({ expiresAtMs, nowMs }) => expiresAtMs < nowMs)).toBe(true);
   const used = looks.map(({ rows }) => rows.reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0));
-  expect(Math.max(...used)).toBeGreaterThan(0.9 * DEMO_VRAM_BYTES);
-  expect(Math.min(...used)).toBeLessThan(0.7 * DEMO_VRAM_BYTES);
+  expect(Math.max(...used)).toBeGreaterThan(0.9 * DEMO_MACHINE.vramBytes);
+  expect(Math.min(...used)).toBeLessThan(0.7 * DEMO_MACHINE.vramBytes);
 });
 
 test('at no time is more in VRAM than there is, and the pinned model is always there', () => {
   for (const { rows } of watch(30)) {
     const used = rows.reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0);
-    expect(used).toBeLessThanOrEqual(DEMO_VRAM_BYTES);
+    expect(used).toBeLessThanOrEqual(DEMO_MACHINE.vramBytes);
     expect(rows.map(({ model }) => model)).toContain(EMBEDDING_MODEL);
   }
 });

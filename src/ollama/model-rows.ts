@@ -1,0 +1,127 @@
+/** Turns the list in the body of /api/ps or /api/tags into models: one for each name and quantization. */
+import { ApiError } from './api-error.ts';
+import { isByteCount, isRecord, textOf } from './json.ts';
+
+/** What tells one series from another. */
+export interface NamedModel {
+  readonly model: string;
+  readonly quantization: string;
+}
+
+/** What the rows of both lists have in common. */
+export interface ModelRow extends NamedModel {
+  readonly sizeBytes: number;
+  readonly digest: string;
+  readonly format: string;
+  readonly family: string;
+  readonly parameterSize: string;
+  /** The row as it came, for what only one of the lists has. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelList<T> {
+  /** Sorted by model, then quantization, so that series keep their order from scrape to scrape. */
+  readonly models: readonly T[];
+  /** Rows in the list, those that could not be used included, repetitions of a row not. */
+  readonly rows: number;
+  /** Rows that could not be used. */
+  readonly skipped: number;
+}
+
+/**
+ * Reads a parsed body. Rows that can't be used are counted and skipped; they never cost the good ones.
+ *
+ * @param read makes a model of a row; undefined if the row can't be used after all
+ * @param merge makes one model of those that share name and quantization, at least one
+ * @throws ApiError `invalid` where the body is not an object with a list of models; null stands for an empty one
+ */
+export function readModels<T extends NamedModel>(
+  body: unknown,
+  read: (row: ModelRow) => T | undefined,
+  merge: (twins: readonly [T, ...T[]]) => T,
+): ModelList<T> {
+  const list = modelList(body);
+  const distinct = new DistinctRows();
+  const twins = new Map<string, [T, ...T[]]>();
+  let skipped = 0;
+  for (const item of list) {
+    const row = parseRow(item);
+    const model = row && read(row);
+    if (row === undefined || model === undefined) {
+      skipped += 1;
+    } else if (distinct.add(row)) {
+      const key = JSON.stringify([model.model, model.quantization]);
+      const others = twins.get(key);
+      others === undefined ? twins.set(key, [model]) : others.push(model);
+    }
+  }
+  return { models: [...twins.values()].map(merge).sort(byName), rows: distinct.count + skipped, skipped };
+}
+
+function modelList(body: unknown): readonly unknown[] {
+  if (!isRecord(body) || !('models' in body)) {
+    throw new ApiError('invalid', 'the answer is not a JSON object with a "models" key');
+  }
+  const list = body['models'] ?? [];
+  if (!Array.isArray(list)) {
+    throw new ApiError('invalid', '"models" in the answer is not a list');
+  }
+  return list;
+}
+
+function parseRow(item: unknown): ModelRow | undefined {
+  if (!isRecord(item)) {
+    return undefined;
+  }
+  const model = textOf(item['model']) || textOf(item['name']);
+  const sizeBytes = item['size'];
+  if (model === '' || !isByteCount(sizeBytes)) {
+    return undefined;
+  }
+  const details = isRecord(item['details']) ? item['details'] : {};
+  return {
+    model,
+    quantization: textOf(details['quantization_level']) || 'unknown',
+    sizeBytes,
+    digest: textOf(item['digest']),
+    format: textOf(details['format']),
+    family: textOf(details['family']),
+    parameterSize: textOf(details['parameter_size']),
+    fields: item,
+  };
+}
+
+/** Counts rows, but one whose digest was already seen under the same name. Without a digest none repeats another. */
+class DistinctRows {
+  count = 0;
+  readonly #seen = new Set<string>();
+
+  /** @returns whether the row is not a repetition */
+  add({ model, digest }: ModelRow): boolean {
+    const key = JSON.stringify([model, digest]);
+    const repeated = digest !== '' && this.#seen.has(key);
+    this.#seen.add(key);
+    this.count += Number(!repeated);
+    return !repeated;
+  }
+}
+
+function byName(a: NamedModel, b: NamedModel): number {
+  return compare(a.model, b.model) || compare(a.quantization, b.quantization);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+export function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+/** The largest of figures that may be missing; undefined where all are. */
+export function largest(numbers: ReadonlyArray<number | undefined>): number | undefined {
+  return numbers.reduce(
+    (a, b) => (a === undefined || b === undefined ? (a ?? b) : Math.max(a, b)),
+    undefined,
+  );
+}
