@@ -1,0 +1,23 @@
+/** Reads the rule files that are shipped. */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+
+export interface Rule {
+  readonly alert?: string;
+  readonly record?: string;
+  readonly expr: string;
+  readonly for?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+interface RuleFile {
+  readonly groups: ReadonlyArray<{ readonly name: string; readonly rules: readonly Rule[] }>;
+}
+
+export const PROMETHEUS_FOLDER = new URL('../prometheus/', import.meta.url);
+
+export function readRules(file: 'alerts.yml' | 'recording.yml'): readonly Rule[] {
+  const { groups }: RuleFile = parse(readFileSync(new URL(file, PROMETHEUS_FOLDER), 'utf8'));
+  return groups.flatMap(({ rules }) => rules);
+}
