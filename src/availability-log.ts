@@ -44,7 +44,7 @@ function describe(snapshot: Snapshot): State {
     message: up ? 'Ollama is up, but does not answer all calls' : 'Ollama is down',
     fields: {
       reason: [...new Set(failures.map(({ error }) => error.reason))].join(),
-      err: failures.map(({ error }) => error.message).join('; '),
+      err: failures.map(({ api, error }) => `/api/${api}: ${error.message}`).join('; '),
       ...(failures.some(({ error }) => error.status === 403) && { hint: FORBIDDEN_HINT }),
     },
   };

@@ -51,7 +51,7 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
   }
   const [stray] = command.args;
   if (stray !== undefined) {
-    throw new UsageError(`unexpected argument ${JSON.stringify(stray)}`);
+    throw new UsageError(`unexpected argument ${JSON.stringify(redact(stray))}`);
   }
   return { kind: 'run', config: readConfig((flag) => typed(command, flag), env) };
 }
@@ -91,12 +91,12 @@ type Typed = (flag: string) => string | undefined;
 
 function readConfig(typed: Typed, env: Environment): Config {
   const read = <T>(option: OptionSpec<T>): T => readOption(option, typed, env);
-  const demo = read(OPTIONS.demo);
-  if (demo && typed(OPTIONS.ollamaUrl.flag) !== undefined) {
+  const urlTyped = typed(OPTIONS.ollamaUrl.flag) !== undefined;
+  if (urlTyped && typed(OPTIONS.demo.flag) !== undefined) {
     throw new UsageError('--demo simulates an Ollama of its own and excludes --ollama.url');
   }
   return {
-    ollama: demo ? 'demo' : read(OPTIONS.ollamaUrl),
+    ollama: read(OPTIONS.demo) && !urlTyped ? 'demo' : read(OPTIONS.ollamaUrl),
     timeoutMs: read(OPTIONS.timeoutMs),
     vramCapacity: read(OPTIONS.vramCapacity),
     memoryCapacity: read(OPTIONS.memoryCapacity),
@@ -129,12 +129,16 @@ function readOption<T>(option: OptionSpec<T>, typed: Typed, env: Environment): T
   }
 }
 
-/** A URL's user info may be a password. */
+/** User info or a query of a URL may hold a secret, and where it ends can't be told in a text that is wrong. */
 function redact(text: string): string {
-  return text.replace(/^(.*:\/\/)?.*@/, '$1<secret>@');
+  return /[@?]/.test(text) ? '<secret>' : text;
 }
 
+/** An unknown option goes without its value, which may be a secret behind a misspelt name. */
 function oneLine(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+  return message
+    .replace(/^error: /, '')
+    .replace(/^(unknown option '[^'=]*)=.*'/s, "$1'")
+    .replaceAll(/\s*\n\s*/g, ' ');
 }

@@ -1,5 +1,7 @@
 /** Turns dependencies and addresses into an exporter that listens, and that can be closed in time. */
+import { lookup } from 'node:dns/promises';
 import { setMaxListeners } from 'node:events';
+import { isIPv6 } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { ListenAddress } from './listen-address.ts';
 import { buildServer, type ServerDependencies } from './server.ts';
@@ -9,9 +11,15 @@ const FINISH_MS = 3_000;
 /** … then they have to answer with what they have, and then connections that are still open are cut. */
 const ANSWER_MS = 1_000;
 
+export interface BoundAddress {
+  /** As in a URL: IPv6 in brackets. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
 export interface Exporter {
   /** One for each address that was asked for, with the port that it got. */
-  readonly urls: readonly URL[];
+  readonly addresses: readonly BoundAddress[];
   /** Takes no new connection, lets the scrapes under way answer, and resolves within FINISH_MS + ANSWER_MS. */
   readonly close: () => Promise<void>;
 }
@@ -19,30 +27,40 @@ export interface Exporter {
 /** @throws Error that names the address and what stands in the way */
 export async function startExporter(
   addresses: readonly ListenAddress[],
-  dependencies: Omit<ServerDependencies, 'stopping'>,
+  dependencies: Omit<ServerDependencies, 'closing' | 'stopping'>,
 ): Promise<Exporter> {
+  const closing = new AbortController();
   const stopping = new AbortController();
   // Every scrape under way listens to it, and there may be any number; Node warns of a leak from the eleventh on.
   setMaxListeners(0, stopping.signal);
   const apps: FastifyInstance[] = [];
-  const urls: URL[] = [];
-  const close = () => closeAll(apps, stopping);
+  const bound: BoundAddress[] = [];
+  const close = () => closeAll(apps, closing, stopping);
   try {
     for (const address of addresses) {
-      const app = await buildServer({ ...dependencies, stopping: stopping.signal });
+      const app = await buildServer({
+        ...dependencies,
+        closing: closing.signal,
+        stopping: stopping.signal,
+      });
       apps.push(app);
-      const url = new URL(await listen(app, address));
-      dependencies.log.info({ address: url.host }, 'Listening');
-      urls.push(url);
+      const { hostname, port } = await listen(app, address);
+      dependencies.log.info({ address: `${hostname}:${port}` }, 'Listening');
+      bound.push({ hostname, port });
     }
   } catch (error) {
     await close();
     throw error;
   }
-  return { urls, close };
+  return { addresses: bound, close };
 }
 
-async function closeAll(apps: readonly FastifyInstance[], stopping: AbortController): Promise<void> {
+async function closeAll(
+  apps: readonly FastifyInstance[],
+  closing: AbortController,
+  stopping: AbortController,
+): Promise<void> {
+  closing.abort();
   const finish = setTimeout(() => stopping.abort(), FINISH_MS);
   const cut = setTimeout(() => {
     for (const app of apps) {
@@ -54,26 +72,50 @@ async function closeAll(apps: readonly FastifyInstance[], stopping: AbortControl
   clearTimeout(cut);
 }
 
-/** @returns the address that it listens on, as a URL */
-async function listen(app: FastifyInstance, { host, port, text }: ListenAddress): Promise<string> {
+async function listen(app: FastifyInstance, { host, port, text }: ListenAddress): Promise<BoundAddress> {
   try {
-    return await (host === undefined ? listenOnAll(app, port) : app.listen({ host, port }));
+    if (host === undefined) {
+      await listenOnAll(app, port);
+    } else {
+      await app.listen({ host: await addressOf(host), port });
+    }
   } catch (cause) {
     const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`could not listen on --web.listen-address ${JSON.stringify(text)}: ${problem}`, {
+    throw new Error(`could not listen on ${JSON.stringify(text)} (--web.listen-address): ${problem}`, {
       cause,
     });
   }
+  return boundAddress(app.server.address());
+}
+
+function boundAddress(bound: ReturnType<FastifyInstance['server']['address']>): BoundAddress {
+  if (bound === null || typeof bound === 'string') {
+    throw new Error(`listening on ${bound}, which is no address of the network`);
+  }
+  const { address, port } = bound;
+  return { hostname: isIPv6(address) ? `[${address}]` : address, port };
+}
+
+/** IPv4 before IPv6, as in Go. Left to Fastify, `localhost` would open a second server that close() does not know. */
+async function addressOf(host: string): Promise<string> {
+  const addresses = await lookup(host, { all: true });
+  return addresses.sort((a, b) => a.family - b.family)[0]?.address ?? host;
 }
 
 /** `::` takes IPv4 too, unless the kernel has no IPv6. */
-async function listenOnAll(app: FastifyInstance, port: number): Promise<string> {
+async function listenOnAll(app: FastifyInstance, port: number): Promise<void> {
   try {
-    return await app.listen({ host: '::', port });
+    await app.listen({ host: '::', port });
   } catch (error) {
-    if (!(error instanceof Error && /EAFNOSUPPORT|EADDRNOTAVAIL/.test(error.message))) {
+    if (
+      !(
+        error instanceof Error &&
+        'code' in error &&
+        /^(EAFNOSUPPORT|EADDRNOTAVAIL)$/.test(String(error.code))
+      )
+    ) {
       throw error;
     }
-    return await app.listen({ host: '0.0.0.0', port });
+    await app.listen({ host: '0.0.0.0', port });
   }
 }

@@ -99,41 +99,64 @@ async function printOnce({ config, scrape, onSnapshot, release }: Runtime): Prom
 }
 
 async function serve(runtime: Runtime): Promise<void> {
-  const { config, build, log, url, release } = runtime;
-  log.info(
-    { version: build.version, revision: build.revision, node: process.version },
-    'Starting ollama-exporter',
-  );
-  const exporter = await startExporter(config.listenAddresses, {
-    scrape: runtime.scrape,
-    onSnapshot: runtime.onSnapshot,
-    selfMetrics: config.exporterMetrics ? createSelfMetrics(build) : undefined,
-    timeouts: config,
-    landingPage: {
-      version: build.version,
-      telemetryPath: config.telemetryPath,
-      target: url.href,
-      simulated: config.ollama === 'demo',
-    },
-    log,
-  }).catch(async (error: unknown) => {
-    await release();
+  const { config, build, log, url } = runtime;
+  const { version, revision } = build;
+  log.info({ version, revision, node: process.version, target: url.href }, 'Starting ollama-exporter');
+  // First of all, so that a signal in the middle of the start ends it in order, too.
+  const open: Array<() => Promise<void>> = [runtime.release];
+  const closeAll = async () => {
+    for (const close of open.toReversed()) {
+      await close();
+    }
+  };
+  closeOnSignal(log, closeAll);
+  try {
+    const exporter = await startExporter(config.listenAddresses, {
+      scrape: runtime.scrape,
+      onSnapshot: runtime.onSnapshot,
+      selfMetrics: config.exporterMetrics ? createSelfMetrics(build) : undefined,
+      timeouts: config,
+      landingPage: {
+        version,
+        telemetryPath: config.telemetryPath,
+        target: url.href,
+        simulated: config.ollama === 'demo',
+      },
+      log,
+    });
+    open.push(exporter.close);
+  } catch (error) {
+    await closeAll();
     throw error;
-  });
-  closeWithGrace({ delay: GIVE_UP_MS, logger: log }, async ({ signal, err }) => {
+  }
+}
+
+function closeOnSignal(log: Logger, closeAll: () => Promise<void>): void {
+  closeWithGrace({ delay: GIVE_UP_MS, logger: log, skip: ['beforeExit'] }, async ({ signal, err }) => {
     if (err) {
       log.error({ err }, 'Unexpected error, exiting');
     } else {
       log.info({ signal }, 'Stopping');
     }
-    await exporter.close();
-    await release();
+    await closeAll();
   });
 }
+
+function fail(message: string): void {
+  process.stderr.write(`ollama-exporter: ${message}\n`);
+  process.exitCode = 1;
+}
+
+// A reader that has seen enough (`| head`) is no fault to speak of; a full disk is.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exitCode = 1;
+  if (error.code !== 'EPIPE') {
+    fail(`could not write to stdout: ${error.message}`);
+  }
+});
 
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`ollama-exporter: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  fail(error instanceof Error ? error.message : String(error));
 }

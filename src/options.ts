@@ -130,15 +130,15 @@ function parseCapacity(text: string): number | 'auto' | undefined {
 }
 
 function parseSeconds(text: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) {
+  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) {
     throw new Error('expected a number of seconds such as 0.5');
   }
   return Number(text);
 }
 
-/** Fixed characters only: in a route, `:` and `*` would match other paths, and `/-/` is taken. */
+/** Fixed segments only: in a route `:` and `*` would match other paths, a browser drops dots, and `/-/` is taken. */
 function parseTelemetryPath(text: string): string {
-  if (!/^\/[A-Za-z0-9._~/-]*$/.test(text) || text.startsWith('/-/')) {
+  if (!/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) || text.startsWith('/-/')) {
     throw new Error('expected a path such as /metrics, of letters, digits and ._~/- and not below /-/');
   }
   return text;

@@ -1,4 +1,5 @@
 /** Turns its dependencies into a Fastify app with the exporter's routes. It does not listen. */
+import type { ServerResponse } from 'node:http';
 import compress from '@fastify/compress';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
@@ -16,6 +17,8 @@ export interface ServerDependencies {
   readonly selfMetrics: Registry | undefined;
   readonly timeouts: TimeoutOptions;
   readonly landingPage: LandingPage;
+  /** Has fired when no new scrape is wanted any more. */
+  readonly closing: AbortSignal;
   /** Ends the scrapes under way, with what they have by then. */
   readonly stopping: AbortSignal;
   readonly log: Logger;
@@ -24,15 +27,26 @@ export interface ServerDependencies {
 /** Below this, gzip saves less than a packet (one Ethernet frame holds about 1,400 bytes). */
 const WORTH_COMPRESSING_BYTES = 1_400;
 
+/** To receive a request: a few hundred bytes. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
 export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
-  const app = Fastify();
+  const app = Fastify({
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    frameworkErrors: (_error, _request, reply) => replyNotFound(reply),
+  });
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, dependencies.log));
-  app.setNotFoundHandler((_request, reply) => reply.code(404).type(TEXT).send('not found, see /\n'));
+  app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
   });
-  endConnectionsWhenClosing(app);
-  await app.register(compress, { encodings: ['gzip'], threshold: WORTH_COMPRESSING_BYTES });
+  endConnectionsWhenClosing(app, dependencies.closing);
+  ignoreRequestBodies(app);
+  await app.register(compress, {
+    encodings: ['gzip'],
+    threshold: WORTH_COMPRESSING_BYTES,
+    globalDecompression: false,
+  });
   addMetrics(app, dependencies);
   addHealth(app);
   if (dependencies.landingPage.telemetryPath !== '/') {
@@ -46,12 +60,11 @@ const TEXT = 'text/plain; charset=utf-8';
 function addMetrics(app: FastifyInstance, dependencies: ServerDependencies): void {
   const path = dependencies.landingPage.telemetryPath;
   app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
-    const snapshot = await scrapeFor(request, dependencies);
-    if (request.signal.aborted) {
-      // Nobody is there to read an answer, and a snapshot that was cut short says nothing about Ollama.
-      return reply.hijack();
-    }
-    if (!dependencies.stopping.aborted) {
+    const hungUp = hangUpSignal(reply.raw);
+    const budgetMs = scrapeBudgetMs(request.headers[TIMEOUT_HEADER]?.toString(), dependencies.timeouts);
+    const snapshot = await withDeadline(budgetMs, [hungUp, dependencies.stopping], dependencies.scrape);
+    // A snapshot that was cut short for other reasons than its deadline says nothing about Ollama.
+    if (!hungUp.aborted && !dependencies.stopping.aborted) {
       dependencies.onSnapshot(snapshot);
     }
     return reply
@@ -62,10 +75,15 @@ function addMetrics(app: FastifyInstance, dependencies: ServerDependencies): voi
   app.head(path, (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());
 }
 
-function scrapeFor(request: FastifyRequest, dependencies: ServerDependencies): Promise<Snapshot> {
-  const header = request.headers[TIMEOUT_HEADER]?.toString();
-  const budgetMs = scrapeBudgetMs(header, dependencies.timeouts);
-  return withDeadline(budgetMs, [request.signal, dependencies.stopping], dependencies.scrape);
+/** Fires when the connection ends before the answer. Fastify's `request.signal` also does when a body was read. */
+function hangUpSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) {
+      controller.abort();
+    }
+  });
+  return controller.signal;
 }
 
 async function render(snapshot: Snapshot, selfMetrics: Registry | undefined): Promise<string> {
@@ -75,16 +93,18 @@ async function render(snapshot: Snapshot, selfMetrics: Registry | undefined): Pr
 }
 
 /** Else a scraper's idle connection would hold up the end until it is cut. */
-function endConnectionsWhenClosing(app: FastifyInstance): void {
-  let closing = false;
-  app.addHook('preClose', async () => {
-    closing = true;
-  });
+function endConnectionsWhenClosing(app: FastifyInstance, closing: AbortSignal): void {
   app.addHook('onSend', async (_request, reply) => {
-    if (closing) {
+    if (closing.aborted) {
       reply.header('connection', 'close');
     }
   });
+}
+
+/** No route wants one, so none is worth an error of its own. */
+function ignoreRequestBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 }
 
 /** Neither asks Ollama: they tell whether the exporter lives and serves. */
@@ -100,6 +120,10 @@ function addLandingPage(app: FastifyInstance, page: LandingPage): void {
       .header('content-security-policy', CONTENT_SECURITY_POLICY)
       .send(landingPage(page)),
   );
+}
+
+function replyNotFound(reply: FastifyReply): FastifyReply {
+  return reply.code(404).type(TEXT).send('not found, see /\n');
 }
 
 function replyWithError(

@@ -32,7 +32,7 @@ export async function startInProcess(
   const ollama = createOllamaClient(ollamaUrl, { connectTimeoutMs: timeoutMs });
   const target: Target = { ollama, capacity: NO_CAPACITY, tags };
   const snapshots: Snapshot[] = [];
-  const { urls, close } = await startExporter(parseListenAddresses('127.0.0.1:0'), {
+  const { addresses, close } = await startExporter(parseListenAddresses('127.0.0.1:0'), {
     scrape: (signal) => scrape(target, signal),
     onSnapshot: (snapshot) => snapshots.push(snapshot),
     selfMetrics: undefined,
@@ -41,7 +41,8 @@ export async function startInProcess(
     log: pino({ level: 'silent' }),
     ...overrides,
   });
-  const url = urls[0] ?? new URL('http://nowhere.invalid');
+  const [{ hostname, port } = { hostname: '', port: 0 }] = addresses;
+  const url = new URL(`http://${hostname}:${port}`);
   return {
     url,
     snapshots,

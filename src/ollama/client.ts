@@ -4,12 +4,10 @@ import { ApiError, failureReason, messageOf } from './api-error.ts';
 import { type InstalledModels, parseInstalledModels } from './installed-models.ts';
 import { isRecord, textOf } from './json.ts';
 import { parseRunningModels, type RunningModels } from './running-models.ts';
+import { serverClock } from './server-clock.ts';
 
 /** Two hundred models make 76 KB; who sends more than this is not Ollama. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
-
-/** Go writes `Date` in whole seconds, so a smaller difference may be none. */
-const MAX_CLOCK_SKEW_MS = 2_000;
 
 export interface OllamaClient {
   /** @throws ApiError, as all calls do */
@@ -45,52 +43,63 @@ export function createOllamaClient(base: URL, options: OllamaClientOptions): Oll
   });
   const prefix = base.pathname.replace(/\/$/, '');
 
-  async function call<T>(api: string, signal: AbortSignal, parse: (answer: Answer) => T): Promise<T> {
-    const path = `${prefix}/api/${api}`;
-    let answered = false;
-    try {
-      const response = await pool.request({
-        method: 'GET',
-        path,
-        signal,
-        headers: { accept: 'application/json' },
-      });
-      answered = true;
-      return parse(await readAnswer(response));
-    } catch (error) {
-      throw asApiError(error, `could not read ${path}`, signal, answered);
-    }
-  }
+  const get = (api: string, signal: AbortSignal) => getJson(pool, `${prefix}/api/${api}`, signal);
 
   return {
-    runningModels: (signal) => call('ps', signal, ({ body, nowMs }) => parseRunningModels(body, nowMs)),
-    version: (signal) => call('version', signal, ({ body }) => parseVersion(body)),
-    installedModels: (signal) => call('tags', signal, ({ body }) => parseInstalledModels(body)),
+    runningModels: async (signal) => {
+      const { body, nowMs } = await get('ps', signal);
+      return parseRunningModels(body, nowMs);
+    },
+    version: async (signal) => parseVersion((await get('version', signal)).body),
+    installedModels: async (signal) => parseInstalledModels((await get('tags', signal)).body),
     close: () => pool.destroy(),
   };
 }
 
-async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<Answer> {
-  const nowMs = serverClock(headers['date'], Date.now());
+async function getJson(pool: Pool, path: string, signal: AbortSignal): Promise<Answer> {
+  let answered = false;
+  const exchange = async (): Promise<Answer> => {
+    const response = await pool.request({
+      method: 'GET',
+      path,
+      signal,
+      headers: { accept: 'application/json' },
+    });
+    answered = true;
+    const nowMs = serverClock(response.headers['date'], Date.now());
+    return { body: parseJson(await readText(response)), nowMs };
+  };
+  try {
+    // undici heeds the signal only from the connection on: an attempt to connect can outlast it by far.
+    return await Promise.race([exchange(), rejectOnAbort(signal)]);
+  } catch (error) {
+    throw asApiError(error, signal, answered);
+  }
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason);
+    }
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+function readText({ statusCode, body }: Dispatcher.ResponseData): Promise<string> {
   if (statusCode !== 200) {
     // Left unread: what a server says beside an error must not cost the scrape its time.
     body.on('error', () => {}).destroy();
     throw new ApiError('status', `status ${statusCode}`, { status: statusCode });
   }
-  return { body: parseJson(await body.text()), nowMs };
-}
-
-/** The Ollama host's clock where it is known to differ from ours, else ours; both Unix milliseconds. */
-function serverClock(date: string | string[] | undefined, localMs: number): number {
-  const serverMs = typeof date === 'string' ? Date.parse(date) : Number.NaN;
-  return Math.abs(serverMs - localMs) > MAX_CLOCK_SKEW_MS ? serverMs : localMs;
+  return body.text();
 }
 
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new ApiError('invalid', `${text.length} characters that are not JSON`, { cause });
+    throw new ApiError('invalid', `the answer (${text.length} characters) is not JSON`, { cause });
   }
 }
 
@@ -102,11 +111,11 @@ function parseVersion(body: unknown): string {
   return version;
 }
 
-function asApiError(error: unknown, tried: string, signal: AbortSignal, answered: boolean): ApiError {
+function asApiError(error: unknown, signal: AbortSignal, answered: boolean): ApiError {
   const cause = signal.aborted ? signal.reason : error;
-  const message = `${tried}: ${messageOf(cause)}`;
   if (cause instanceof ApiError) {
-    return new ApiError(cause.reason, message, { cause, status: cause.status });
+    return cause;
   }
-  return new ApiError(signal.aborted ? 'timeout' : failureReason(cause, answered), message, { cause });
+  const reason = signal.aborted ? 'timeout' : failureReason(cause, answered);
+  return new ApiError(reason, messageOf(cause), { cause });
 }

@@ -2,6 +2,9 @@
 import { ApiError } from './api-error.ts';
 import { isByteCount, isRecord, textOf } from './json.ts';
 
+/** Fifty times what any server holds; each row costs time and memory, and the answer is a stranger's. */
+const MAX_ROWS = 50_000;
+
 /** What tells one series from another. */
 export interface NamedModel {
   readonly model: string;
@@ -33,7 +36,8 @@ export interface ModelList<T> {
  *
  * @param read makes a model of a row; undefined if the row can't be used after all
  * @param merge makes one model of those that share name and quantization, at least one
- * @throws ApiError `invalid` where the body is not an object with a list of models; null stands for an empty one
+ * @throws ApiError `invalid` where the body is not an object with a list of models; null stands for an empty one;
+ *   `too_large` where the list is too long
  */
 export function readModels<T extends NamedModel>(
   body: unknown,
@@ -65,6 +69,9 @@ function modelList(body: unknown): readonly unknown[] {
   const list = body['models'] ?? [];
   if (!Array.isArray(list)) {
     throw new ApiError('invalid', '"models" in the answer is not a list');
+  }
+  if (list.length > MAX_ROWS) {
+    throw new ApiError('too_large', `the answer lists ${list.length} models, more than ${MAX_ROWS}`);
   }
   return list;
 }

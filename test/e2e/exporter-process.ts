@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -19,9 +20,9 @@ export interface RunningExporter {
   readonly finished: Promise<Finished>;
 }
 
-/** So that a failed test leaves no process behind. */
+/** Ended after the last test of a file, so that a failed one leaves no process behind. */
 const children = new Set<ChildProcess>();
-process.on('exit', () => {
+afterAll(() => {
   for (const child of children) {
     child.kill('SIGKILL');
   }
@@ -30,8 +31,19 @@ process.on('exit', () => {
 type Environment = Readonly<Record<string, string>>;
 
 /** Only what a test says is in the environment, so that an OLLAMA_HOST of the machine has no say. */
-function start(args: readonly string[], env: Environment) {
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+function start(args: readonly string[], env: Environment, redirection = '') {
+  const command = `exec "$0" "$@" ${redirection}`;
+  const child = spawn(
+    '/bin/sh',
+    [
+      '-c',
+      redirection.startsWith('|') ? command.replace('exec ', '') : command,
+      process.execPath,
+      MAIN,
+      ...args,
+    ],
+    { env, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     output.stdout += chunk;
@@ -45,9 +57,13 @@ function start(args: readonly string[], env: Environment) {
   return { child, output, finished };
 }
 
-/** For invocations that end by themselves. */
-export function runExporter(args: readonly string[], env: Environment = {}): Promise<Finished> {
-  return start(args, env).finished;
+/** For invocations that end by themselves. The redirection is one of the shell's: `> /dev/full`. */
+export function runExporter(
+  args: readonly string[],
+  env: Environment = {},
+  redirection = '',
+): Promise<Finished> {
+  return start(args, env, redirection).finished;
 }
 
 /** Listens on a free loopback port, unless `args` say otherwise, and resolves when it does. */

@@ -1,13 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseExposition, sampleValue } from '../exposition.ts';
 import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { runExporter, startExporterProcess } from './exporter-process.ts';
 
-/** A port on loopback where nobody listens: it was free a moment ago. */
+/** A port on loopback where nobody listens: it needs privileges, and its service (tcpmux) is long gone. */
 const NOBODY = '127.0.0.1:1';
+
+function hasIPv6(): boolean {
+  return Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some(({ family }) => family === 'IPv6'),
+  );
+}
 
 describe('--once', () => {
   test('against the demo prints the metrics and exits 0', async () => {
@@ -32,6 +39,15 @@ describe('--once', () => {
     expect(code).toBe(1);
     expect(sampleValue(parseExposition(stdout), 'ollama_up')).toBe(0);
     expect(stderr).toMatch(/level=WARN msg="Ollama is down" target=http:\/\/127.0.0.1:1\/ reason=refused/);
+  });
+
+  test('against an Ollama that is up but lists no models exits 0', async () => {
+    const ollama = await startFakeOllama({
+      ps: (_, response) => response.writeHead(500).end(),
+      version: json(VERSION_BODY),
+    });
+    onTestFinished(() => ollama.close());
+    expect(await runExporter(['--once', `--ollama.url=${ollama.url.href}`])).toMatchObject({ code: 0 });
   });
 
   test('against an Ollama that hangs ends within its timeout', async () => {
@@ -68,11 +84,11 @@ describe('the environment', () => {
 describe('what can not work is one line on stderr and exit code 1:', () => {
   test.each([
     [['--ollama.timeout=never'], /^ollama-exporter: bad value "never" for --ollama.timeout: .*\n$/],
-    [['--ollama.urll=x'], /^ollama-exporter: unknown option '--ollama.urll=x'.*\n$/],
     [
-      ['--ollama.url=http://u:secret@x'],
-      /^ollama-exporter: bad value "http:\/\/<secret>@x" for --ollama.url: .*\n$/,
+      ['--ollama.urll=x'],
+      /^ollama-exporter: unknown option '--ollama.urll' \(Did you mean --ollama.url\?\)\n$/,
     ],
+    [['--ollama.url=http://u:secret@x'], /^ollama-exporter: bad value "<secret>" for --ollama.url: .*\n$/],
   ])('%j', async (args, line) => {
     expect(await runExporter(args)).toMatchObject({
       code: 1,
@@ -95,7 +111,7 @@ describe('what can not work is one line on stderr and exit code 1:', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(
       new RegExp(
-        `^ollama-exporter: could not listen on --web.listen-address "127.0.0.1:${port}": .*EADDRINUSE.*\n$`,
+        `^ollama-exporter: could not listen on "127.0.0.1:${port}" \\(--web.listen-address\\): .*EADDRINUSE.*\n$`,
       ),
     );
   });
@@ -105,8 +121,20 @@ test('--version names version, revision and Node', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const { code, stdout } = await runExporter(['--version']);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^ollama-exporter, version \S+ \(revision: [0-9a-f]{40}\)\n {2}node: {5}v\d+/);
+  expect(stdout).toMatch(
+    /^ollama-exporter, version \S+ \(revision: ([0-9a-f]{40}|unknown)\)\n {2}node: {5}v\d+/,
+  );
   expect(stdout).toContain(version);
+});
+
+test('a disk that is full is one line on stderr, a reader that goes away none', async () => {
+  const full = await runExporter(['--once', '--demo', '--log.level=error'], {}, '> /dev/full');
+  expect(full).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^ollama-exporter: could not write to stdout: ENOSPC.*\n$/),
+  });
+  const gone = await runExporter(['--help'], {}, '| true');
+  expect(gone.stderr).toBe('');
 });
 
 test('--help goes to stdout and exits 0', async () => {
@@ -122,9 +150,13 @@ describe('a running exporter', () => {
       '--web.listen-address=127.0.0.1:0',
       '--web.listen-address=:0',
     ]);
-    await expect.poll(() => [...log().matchAll(/address=(\S+)/g)].length).toBe(2);
+    await expect.poll(() => [...log().matchAll(/address=(\S+)/g)].length, { timeout: 15_000 }).toBe(2);
     const ports = [...log().matchAll(/address=\S+:(\d+)/g)].map(([, port]) => port);
-    for (const host of [`127.0.0.1:${ports[0]}`, `127.0.0.1:${ports[1]}`, `[::1]:${ports[1]}`]) {
+    for (const host of [
+      `127.0.0.1:${ports[0]}`,
+      `127.0.0.1:${ports[1]}`,
+      ...(hasIPv6() ? [`[::1]:${ports[1]}`] : []),
+    ]) {
       const { statusCode, body } = await request(`http://${host}/-/healthy`);
       await body.dump();
       expect(statusCode).toBe(200);

@@ -54,9 +54,6 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
   afterAll(async () => {
     await prometheus?.stop();
     await Promise.all([simulated?.close(), hostile?.close()]);
-    for (const { child } of exporters ?? []) {
-      child.kill('SIGKILL');
-    }
   });
 
   /** The first answer that is not empty. */

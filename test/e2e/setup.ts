@@ -17,8 +17,6 @@ export default function setup({ provide }: TestProject): void {
       throw error;
     }
     provide('prometheus', undefined);
-    process.stderr.write(
-      `skipping the tests with a real Prometheus: ${error instanceof Error ? error.message : error}\n`,
-    );
+    process.stderr.write(`skipping the tests with a real Prometheus: ${String(error).split('\n')[0]}\n`);
   }
 }

@@ -105,10 +105,10 @@ test('1,000 scrapers that hang up cancel 2,000 calls, and leave no socket, timer
     }
     await Promise.allSettled(scrapers);
   }
-  await expect.poll(() => cancelled).toBe(2_000);
+  await expect.poll(() => cancelled, { timeout: 15_000 }).toBe(2_000);
   // undici connects anew after an abort, and gives the idle connection up after 4 s.
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
-  await expect.poll(countTimers).toBeLessThanOrEqual(timers);
+  await expect.poll(countTimers, { timeout: 15_000 }).toBeLessThanOrEqual(timers);
   expect(exporter.snapshots).toEqual([]);
 
   Object.assign(answers, { ps: json('{"models":[]}'), version: json(VERSION_BODY) });

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log.ts';
 import { createSelfMetrics } from '../../src/self-metrics.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
@@ -57,11 +58,33 @@ test.each([
   ['GET', '/nothing'],
   ['GET', '/metrics/'],
   ['POST', '/metrics'],
+  ['POST', '/nothing'],
   ['GET', '/%00'],
+  ['GET', '/%zz'],
 ])('%s %s is 404, as text', async (method, path) => {
   const { status, headers, calls } = await ask(path, { method: method as Method });
   expect({ status, calls }).toEqual({ status: 404, calls: 0 });
   expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+});
+
+test.each([
+  ['plain', {}],
+  ['compressed', { 'content-encoding': 'gzip' }],
+  ['of an unknown encoding', { 'content-encoding': 'foo' }],
+])('a GET /metrics with a %s body is answered, and the body does not matter', async (_, headers) => {
+  const { statusCode, body } = await request(new URL('/metrics', exporter.url), {
+    method: 'GET',
+    headers,
+    body: gzipSync('x'.repeat(100_000)),
+  });
+  expect(statusCode).toBe(200);
+  parseExposition(await body.text());
+});
+
+test('nothing that is answered may be taken for another type', async () => {
+  for (const path of ['/', '/metrics', '/-/healthy', '/nothing']) {
+    expect((await ask(path)).headers['x-content-type-options']).toBe('nosniff');
+  }
 });
 
 test('HEAD /metrics answers 200 without a scrape', async () => {
@@ -178,7 +201,7 @@ test('closing waits for a scrape under way, which answers with what it has, and 
   await hanging.close();
 });
 
-test('closing does not wait for a connection on which nothing was asked', async () => {
+test('closing cuts a connection on which nothing is asked', async () => {
   const quiet = await startInProcess(ollama.url);
   const socket = connect(Number(quiet.url.port), quiet.url.hostname);
   await once(socket, 'connect');
@@ -187,13 +210,26 @@ test('closing does not wait for a connection on which nothing was asked', async 
   await closed;
 });
 
-test('a fault of the exporter is 500, without its inner workings', async () => {
-  const broken = await startInProcess(ollama.url, {
-    scrape: () => Promise.reject(new Error('secret detail')),
-  });
+test('the metrics can be at /, in the place of the page', async () => {
+  const landingPage = { version: '1.2.3', telemetryPath: '/', target: ollama.url.href, simulated: false };
+  const rooted = await startInProcess(ollama.url, { landingPage });
+  const { statusCode, body } = await request(rooted.url);
+  expect(statusCode).toBe(200);
+  expect(sampleValue(parseExposition(await body.text()), 'ollama_up')).toBe(1);
+  await rooted.close();
+});
+
+test('a fault of the exporter is 500 and a line in the log, without its inner workings in the answer', async () => {
+  const lines: string[] = [];
+  const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
+  const scrape = () => Promise.reject(new Error('secret detail'));
+  const broken = await startInProcess(ollama.url, { scrape, log });
   const { statusCode, body } = await request(new URL('/metrics', broken.url));
   expect(statusCode).toBe(500);
   expect(await body.text()).toBe('internal error, see the log of the exporter\n');
+  expect(lines).toEqual([
+    expect.stringMatching(/level=ERROR msg="could not answer a request".*secret detail/),
+  ]);
   await broken.close();
 });
 

@@ -25,6 +25,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
     'ollama/running-models.ts',
     'ollama/installed-models.ts',
     'ollama/model-rows.ts',
+    'ollama/server-clock.ts',
     'ollama/expiry.ts',
     'ollama/timestamp.ts',
     'ollama/json.ts',

@@ -53,7 +53,7 @@ test('down is a line with target, reason and error, and so is up again', () => {
     level: 'WARN',
     target: 'http://a:1/',
     reason: 'refused',
-    err: 'went wrong: refused; went wrong: refused',
+    err: '/api/ps: went wrong: refused; /api/version: went wrong: refused',
   });
 });
 
@@ -71,6 +71,15 @@ describe('a 403', () => {
   test('comes with its cause and the remedy', () => {
     const [line] = lines({ capacity, ps: failed('status', 403), version: failed('status', 403) });
     expect(line?.['hint']).toMatch(/Host header.*OLLAMA_HOST=0\.0\.0\.0/);
+  });
+
+  test('comes with it after another status, too', () => {
+    const down = (status: number): Snapshot => ({
+      capacity,
+      ps: failed('status', status),
+      version: failed('status', status),
+    });
+    expect(lines(down(500), down(403))[1]).toHaveProperty('hint');
   });
 
   test('alone does', () => {

@@ -96,11 +96,21 @@ describe('the Ollama to scrape', () => {
     expect(config(['--demo'], { OLLAMA_HOST: 'ftp://x' }).ollama).toBe('demo');
   });
 
+  test('is that of the flag, where only the environment asks for a simulation', () => {
+    expect(config(['--ollama.url=c'], { OLLAMA_EXPORTER_DEMO: 'true' }).ollama).toEqual(
+      new URL('http://c:11434'),
+    );
+  });
+
   test('can’t be both a simulation and a server', () => {
     expect(refusal(['--demo', '--ollama.url=x'])).toBe(
       '--demo simulates an Ollama of its own and excludes --ollama.url',
     );
   });
+});
+
+test.each(['/', '/metrics', '/a/b.c/~d_e-f', '/m/'])('%s is a path for the metrics', (path) => {
+  expect(config([`--web.telemetry-path=${path}`]).telemetryPath).toBe(path);
 });
 
 test.each([
@@ -138,8 +148,14 @@ describe('a refusal is one line that names the option and the value:', () => {
     [['--web.listen-address=99999'], {}, 'bad value "99999" for --web.listen-address: expected an address'],
     [['--web.telemetry-path=metrics'], {}, 'bad value "metrics" for --web.telemetry-path: expected a path'],
     [['--web.telemetry-path=/-/healthy'], {}, 'bad value "/-/healthy" for --web.telemetry-path'],
+    [['--web.telemetry-path=/../x'], {}, 'bad value "/../x" for --web.telemetry-path'],
+    [['--web.telemetry-path=/a//x'], {}, 'bad value "/a//x" for --web.telemetry-path'],
     [['--web.telemetry-path=/:x'], {}, 'bad value "/:x" for --web.telemetry-path'],
-    [['--web.listen-addres=:1'], {}, "unknown option '--web.listen-addres=:1'"],
+    [
+      ['--web.listen-addres=:1'],
+      {},
+      "unknown option '--web.listen-addres' (Did you mean --web.listen-address?)",
+    ],
     [['--nothing'], {}, "unknown option '--nothing'"],
     [['--ollama.url'], {}, "option '--ollama.url <url>' argument missing"],
     [['stray'], {}, 'unexpected argument "stray"'],
@@ -150,21 +166,35 @@ describe('a refusal is one line that names the option and the value:', () => {
     expect(message).not.toContain('\n');
   });
 
-  test.each(['http://user:hunter2@host', 'user:hunter2@host', 'http://user:hunt/er2@x/hunter2@y'])(
-    'a password in %s is not repeated',
-    (url) => {
-      expect(refusal([`--ollama.url=${url}`])).not.toMatch(/hunt/);
-    },
-  );
+  test.each([
+    'http://user:hunter2@host',
+    'user:hunter2@host',
+    'http://user:hunt/er2@x/hunter2@y',
+    'http://user:hunt://er2@x',
+    'u:hunt\ner2@x',
+    'hunter2@',
+  ])('a password in %s is not repeated', (url) => {
+    expect(refusal([`--ollama.url=${url}`])).not.toMatch(/hunt/);
+  });
 });
 
-test('--help lists every option with its default, within 100 columns', () => {
+test.each([
+  '--ollama.ulr=http://user:hunter2@x',
+  '--demo=hunter2',
+  'http://user:hunter2@x',
+  '--ollama.url=http://x/?token=hunter2',
+])('a secret in %s is not repeated, wherever it was typed', (arg) => {
+  expect(refusal([arg])).not.toContain('hunter2');
+});
+
+test('--help lists every option and its default', () => {
   const invocation = parseCommandLine(['--help'], {}, '');
   const text = invocation.kind === 'print' ? invocation.text : '';
-  for (const { flag } of OPTION_LIST) {
-    expect(text).toContain(`--${flag}`);
+  const unwrapped = text.replaceAll(/\s+/g, ' ');
+  for (const { flag, fallback, placeholder } of OPTION_LIST) {
+    expect(unwrapped).toContain(placeholder ? `--${flag} <${placeholder}>` : `--${flag} `);
+    expect(unwrapped).toContain(placeholder && fallback ? `(default: ${fallback})` : '');
   }
-  expect(text.replaceAll(/\s+/g, ' ')).toContain('(default: :10434)');
 });
 
 test('--version prints the version', () => {

@@ -238,6 +238,12 @@ describe("strangers' text", () => {
   });
 });
 
+test('rows that could not be used are counted', async () => {
+  const { exposition } = await render(snapshotOf({ models: [{ model: 'a', size: 1 }, null, { size: 1 }] }));
+  expect(sampleValue(exposition, 'ollama_scrape_skipped_models')).toBe(2);
+  expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(3);
+});
+
 test('a snapshot does not leave anything behind for the next', async () => {
   const full = snapshotOf(JSON.parse(readCorpus('02-one-gpu.json')));
   await render(full);
