@@ -11,6 +11,8 @@ export interface SimulatedOllama {
 
 export interface SimulatedOllamaOptions {
   readonly version: string;
+  /** To listen on; any free one, if left out. */
+  readonly port?: number;
   /** The models in memory at the moment of the call. */
   readonly loaded: () => readonly LoadedModel[];
 }
@@ -21,9 +23,10 @@ const GO_BUFFER_BYTES = 2_048;
 /** When the models on the simulated disk were pulled. */
 const PULLED_AT_MS = Date.UTC(2026, 7, 1, 9, 30);
 
-/** Listens on a free port of the loopback address. */
+/** Listens on the loopback address. */
 export async function startSimulatedOllama({
   version,
+  port = 0,
   loaded,
 }: SimulatedOllamaOptions): Promise<SimulatedOllama> {
   const server = createServer((request, response) => {
@@ -48,11 +51,11 @@ export async function startSimulatedOllama({
     }
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+    server.once('error', reject).listen(port, '127.0.0.1', resolve);
   });
   const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  return { url: new URL(`http://127.0.0.1:${port}`), close: () => closeServer(server) };
+  const bound = typeof address === 'object' ? address?.port : undefined;
+  return { url: new URL(`http://127.0.0.1:${bound}`), close: () => closeServer(server) };
 }
 
 function sendJson(response: ServerResponse, body: string): void {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -247,7 +247,7 @@ interface Expected {
 
 /** Evaluates the shipped rules every 15 s over these series, and compares. */
 function checkRules(alert: string, series: InputSeries, expected: readonly Expected[]): string {
-  const tests = {
+  return runPromtool({
     rule_files: ['recording.yml', 'alerts.yml'].map((name) =>
       fileURLToPath(new URL(name, PROMETHEUS_FOLDER)),
     ),
@@ -267,11 +267,7 @@ function checkRules(alert: string, series: InputSeries, expected: readonly Expec
         })),
       },
     ],
-  };
-  const file = join(folder, 'rules.test.yml');
-  writeFileSync(file, JSON.stringify(tests));
-  const { status, stdout, stderr } = spawnSync(promtool, ['test', 'rules', file], { encoding: 'utf8' });
-  return status === 0 ? 'SUCCESS' : `${stdout}${stderr}`;
+  });
 }
 
 /** Where a series ends, Prometheus marks it stale at once; promtool leaves that to the test. */
@@ -352,6 +348,44 @@ describe.skipIf(binaries === undefined)('the alerts', () => {
     return checkRules('OllamaExporterDown', series, [{ at, alerts: [{ exp_labels, exp_annotations }] }]);
   }
 });
+
+describe.skipIf(binaries === undefined)('the joins in docs/capacity.md', () => {
+  const page = readFileSync(new URL('../../docs/capacity.md', import.meta.url), 'utf8');
+  const [dcgm = '', smi = '', rest = ''] = [...page.matchAll(/```promql\n(.*?)```/gs)].map(([, expr = '']) =>
+    expr.trim(),
+  );
+  const GPUS = ['gpu="0"', 'gpu="1"'];
+  const series = {
+    ...model('model="a",quantization="q",job="ollama",instance="gpu-07:10434",host="gpu-07"', '6', '6'),
+    ...Object.fromEntries(
+      GPUS.flatMap((gpu) => {
+        const labels = `${gpu},job="gpu",instance="gpu-07:9400",host="gpu-07"`;
+        return [
+          [`DCGM_FI_DEV_FB_USED{${labels}}`, '4096'],
+          [`DCGM_FI_DEV_FB_FREE{${labels}}`, '8192'],
+          [`nvidia_smi_memory_total_bytes{${labels}}`, gib('12')],
+        ];
+      }),
+    ),
+  };
+
+  test.each([
+    [dcgm, '{host="gpu-07",instance="gpu-07:10434",job="ollama"}', 0.25],
+    [smi, '{host="gpu-07",instance="gpu-07:10434",job="ollama"}', 0.25],
+    [rest, '{host="gpu-07"}', 2 * GIB],
+  ])('%s', (expr, labels, value) => {
+    const input_series = Object.entries(series).map(([name, values]) => ({ series: name, values }));
+    const promql_expr_test = [{ expr, eval_time: '0s', exp_samples: [{ labels, value }] }];
+    expect(runPromtool({ tests: [{ interval: '15s', input_series, promql_expr_test }] })).toBe('SUCCESS');
+  });
+});
+
+function runPromtool(tests: object): string {
+  const file = join(folder, 'rules.test.yml');
+  writeFileSync(file, JSON.stringify(tests));
+  const { status, stdout, stderr } = spawnSync(promtool, ['test', 'rules', file], { encoding: 'utf8' });
+  return status === 0 ? 'SUCCESS' : `${stdout}${stderr}`;
+}
 
 function scrapeBefore(time: string): string {
   const [, minutes = 0, seconds = 0] = /^(?:(\d+)m)?(?:(\d+)s)?$/.exec(time) ?? [];

@@ -1,14 +1,19 @@
 /** Finds the programs that the end-to-end tests run for real, or fetches them from Debian's packages, without root. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Below the project, so that a fresh clone fetches anew and nothing is left on the machine. */
 const CACHE = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
 
+/** Paths by name. */
+export type Binaries = Readonly<Record<string, string>>;
+
 export interface DebianPackage {
   readonly name: string;
+  /** A folder whose absolute path is compiled in. Taken out of the package, a binary looks in its cwd instead. */
+  readonly compiledIn?: string;
   readonly binaries: readonly string[];
 }
 
@@ -16,7 +21,7 @@ export interface DebianPackage {
  * @returns the path of each binary by its name
  * @throws Error that says why they can't be had here
  */
-export function findBinaries({ name, binaries }: DebianPackage): Readonly<Record<string, string>> {
+export function findBinaries({ name, binaries, compiledIn }: DebianPackage): Binaries {
   const found = onPath(binaries) ?? inCache(binaries);
   if (found !== undefined) {
     return found;
@@ -30,22 +35,33 @@ export function findBinaries({ name, binaries }: DebianPackage): Readonly<Record
   if (fetched === undefined) {
     throw new Error(`Debian's package ${name} holds no ${binaries.join(' or ')}`);
   }
+  if (compiledIn !== undefined) {
+    for (const binary of Object.values(fetched)) {
+      lookInCwd(binary, compiledIn);
+    }
+  }
   return fetched;
 }
 
-function onPath(binaries: readonly string[]): Readonly<Record<string, string>> | undefined {
+/** Go keeps the length of a string beside it, so that a path can be replaced by another one of the same length. */
+function lookInCwd(binary: string, folder: string): void {
+  const here = './'.repeat(folder.length).slice(0, folder.length);
+  writeFileSync(binary, readFileSync(binary, 'latin1').replaceAll(folder, here), 'latin1');
+}
+
+function onPath(binaries: readonly string[]): Binaries | undefined {
   const folders = (process.env['PATH'] ?? '').split(':');
   return locate(binaries, (binary) => folders.map((folder) => join(folder, binary)));
 }
 
-function inCache(binaries: readonly string[]): Readonly<Record<string, string>> | undefined {
+function inCache(binaries: readonly string[]): Binaries | undefined {
   return locate(binaries, (binary) => [join(CACHE, 'root/usr/bin', binary)]);
 }
 
 function locate(
   binaries: readonly string[],
   candidates: (binary: string) => readonly string[],
-): Readonly<Record<string, string>> | undefined {
+): Binaries | undefined {
   const paths = binaries.map((binary) => candidates(binary).find((path) => existsSync(path)));
   const known = paths.filter((path) => path !== undefined);
   return known.length === paths.length

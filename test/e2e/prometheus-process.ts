@@ -1,10 +1,10 @@
-/** Runs a real Prometheus with a configuration of the test's, and asks it questions. */
+/** Runs a real Prometheus and a real Alertmanager with what the test configures, and asks them questions. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { request } from 'undici';
 
 export interface Series {
@@ -16,41 +16,95 @@ export interface Series {
 export interface Prometheus {
   /** @param time Unix seconds; now, if left out */
   readonly query: (promql: string, time?: number) => Promise<readonly Series[]>;
+  /** Times in Unix seconds, the step in seconds. */
+  readonly queryRange: (
+    promql: string,
+    start: number,
+    end: number,
+    step: number,
+  ) => Promise<readonly Series[]>;
   readonly stop: () => Promise<void>;
 }
 
-/** Scrapes each job's target once a second. */
+/** @param files by name; `prometheus.yml` among them */
 export async function startPrometheus(
   binary: string,
-  jobs: Readonly<Record<string, URL>>,
+  files: Readonly<Record<string, string>>,
 ): Promise<Prometheus> {
-  const folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
+  const url = new URL(`http://127.0.0.1:${await freePort()}`);
+  const args = ['--config.file=prometheus.yml', '--storage.tsdb.path=tsdb', '--log.level=error'];
+  const stop = run(binary, [...args, `--web.listen-address=${url.host}`], files);
+  return {
+    query: (promql, time) => query(url, 'query', { query: promql, ...(time && { time }) }),
+    queryRange: (promql, start, end, step) => query(url, 'query_range', { query: promql, start, end, step }),
+    stop,
+  };
+}
+
+/** A configuration that scrapes each job's target once a second. JSON is YAML. */
+export function scrapeEverySecond(jobs: Readonly<Record<string, URL>>): string {
   const scrape_configs = Object.entries(jobs).map(([job_name, { host }]) => ({
     job_name,
     static_configs: [{ targets: [host] }],
   }));
-  const config = { global: { scrape_interval: '1s', scrape_timeout: '1s' }, scrape_configs };
-  // JSON is YAML.
-  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config));
+  return JSON.stringify({ global: { scrape_interval: '1s', scrape_timeout: '1s' }, scrape_configs });
+}
+
+export interface Alertmanager {
+  readonly host: string;
+  /** Labels and annotations of what is firing now. */
+  readonly firing: () => Promise<readonly FiringAlert[]>;
+  readonly stop: () => Promise<void>;
+}
+
+export interface FiringAlert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export async function startAlertmanager(binary: string): Promise<Alertmanager> {
   const url = new URL(`http://127.0.0.1:${await freePort()}`);
-  const child = spawn(
-    binary,
-    [
-      '--config.file=prometheus.yml',
-      '--storage.tsdb.path=tsdb',
-      `--web.listen-address=${url.host}`,
-      '--log.level=error',
-    ],
-    { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
-  const ended = once(child, 'exit');
+  const config = { route: { receiver: 'nobody' }, receivers: [{ name: 'nobody' }] };
+  const args = [
+    '--config.file=am.yml',
+    '--storage.path=data',
+    '--cluster.listen-address=',
+    '--log.level=error',
+  ];
+  // Its templates lie beside the binary, installed or not.
+  const share = join(dirname(binary), '../share/prometheus/alertmanager');
+  const templates = ['default.tmpl', 'email.tmpl'].map((name) => [
+    name,
+    readFileSync(join(share, name), 'utf8'),
+  ]);
+  const files = { 'am.yml': JSON.stringify(config), ...Object.fromEntries(templates) };
+  const stop = run(binary, [...args, `--web.listen-address=${url.host}`], files);
   return {
-    query: (promql, time) => query(url, promql, time),
-    stop: async () => {
-      child.kill('SIGTERM');
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
+    host: url.host,
+    firing: async () => {
+      const response = await request(new URL('/api/v2/alerts', url)).catch(() => undefined);
+      return response === undefined ? [] : ((await response.body.json()) as readonly FiringAlert[]);
     },
+    stop,
+  };
+}
+
+/** @returns a function that ends the process and takes its folder away */
+function run(
+  binary: string,
+  args: readonly string[],
+  files: Readonly<Record<string, string>>,
+): () => Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(folder, name), content);
+  }
+  const child = spawn(binary, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = once(child, 'exit');
+  return async () => {
+    child.kill('SIGTERM');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
   };
 }
 
@@ -65,9 +119,15 @@ interface QueryAnswer {
 }
 
 /** No series while Prometheus is not up yet. */
-async function query(base: URL, promql: string, time?: number): Promise<readonly Series[]> {
-  const url = new URL('/api/v1/query', base);
-  url.search = new URLSearchParams({ query: promql, ...(time && { time: String(time) }) }).toString();
+async function query(
+  base: URL,
+  kind: 'query' | 'query_range',
+  parameters: Readonly<Record<string, string | number>>,
+): Promise<readonly Series[]> {
+  const url = new URL(`/api/v1/${kind}`, base);
+  for (const [name, value] of Object.entries(parameters)) {
+    url.searchParams.set(name, String(value));
+  }
   const response = await request(url).catch(() => undefined);
   if (response?.statusCode !== 200) {
     await response?.body.dump();

@@ -8,7 +8,7 @@ import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/serve
 import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
 import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { type RunningExporter, runExporter, startExporterProcess } from './exporter-process.ts';
-import { type Prometheus, startPrometheus } from './prometheus-process.ts';
+import { type Prometheus, scrapeEverySecond, startPrometheus } from './prometheus-process.ts';
 
 const binaries = inject('prometheus');
 const MODEL = CHAT_MODELS[0] ?? EMBEDDING_MODEL;
@@ -44,11 +44,9 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
       startExporterProcess([`--ollama.url=${hostile.url.href}`]),
     ]);
     const [demo, controlled, strange] = exporters.map(({ url }) => url);
-    prometheus = await startPrometheus(binaries?.['prometheus'] ?? '', {
-      ...(demo && { demo }),
-      ...(controlled && { controlled }),
-      ...(strange && { strange }),
-    });
+    const jobs = { ...(demo && { demo }), ...(controlled && { controlled }), ...(strange && { strange }) };
+    const files = { 'prometheus.yml': scrapeEverySecond(jobs) };
+    prometheus = await startPrometheus(binaries?.['prometheus'] ?? '', files);
   });
 
   afterAll(async () => {

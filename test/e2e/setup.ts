@@ -1,22 +1,37 @@
 /** Once before the end-to-end tests: provides the programs that they run for real. */
 import type { TestProject } from 'vitest/node';
-import { findBinaries } from './debian-binaries.ts';
+import { type Binaries, type DebianPackage, findBinaries } from './debian-binaries.ts';
 
 declare module 'vitest' {
+  /** Paths by name; undefined where they can't be had on this machine. */
   interface ProvidedContext {
-    /** Paths by name; undefined where they can't be had on this machine. */
-    readonly prometheus: Readonly<Record<string, string>> | undefined;
+    readonly prometheus: Binaries | undefined;
+    readonly alertmanager: Binaries | undefined;
   }
 }
 
+const PACKAGES = {
+  prometheus: { name: 'prometheus', binaries: ['prometheus', 'promtool'] },
+  alertmanager: {
+    name: 'prometheus-alertmanager',
+    binaries: ['prometheus-alertmanager'],
+    compiledIn: '/usr/share/prometheus/alertmanager',
+  },
+} as const;
+
 export default function setup({ provide }: TestProject): void {
+  provide('prometheus', findOrSkip(PACKAGES.prometheus));
+  provide('alertmanager', findOrSkip(PACKAGES.alertmanager));
+}
+
+function findOrSkip(wanted: DebianPackage): Binaries | undefined {
   try {
-    provide('prometheus', findBinaries({ name: 'prometheus', binaries: ['prometheus', 'promtool'] }));
+    return findBinaries(wanted);
   } catch (error) {
     if (process.env['CI'] === 'true') {
       throw error;
     }
-    provide('prometheus', undefined);
-    process.stderr.write(`skipping the tests with a real Prometheus: ${String(error).split('\n')[0]}\n`);
+    process.stderr.write(`skipping the tests that need ${wanted.name}: ${String(error).split('\n')[0]}\n`);
+    return undefined;
   }
 }

@@ -1,0 +1,132 @@
+/** Panels with what each one of the dashboard has to have: title, description, unit, queries, no-data text. */
+import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
+import * as common from '@grafana/grafana-foundation-sdk/common';
+import {
+  BigValueColorMode,
+  BigValueGraphMode,
+  type DataSourceRef,
+  LegendDisplayMode,
+  LegendPlacement,
+  SortOrder,
+  TooltipDisplayMode,
+  VisibilityMode,
+} from '@grafana/grafana-foundation-sdk/common';
+import {
+  type Panel,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
+import * as stat from '@grafana/grafana-foundation-sdk/stat';
+import * as statetimeline from '@grafana/grafana-foundation-sdk/statetimeline';
+import * as table from '@grafana/grafana-foundation-sdk/table';
+import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
+
+export const DATASOURCE: DataSourceRef = { type: 'prometheus', uid: '$datasource' };
+
+/** Nothing to see is most often nothing loaded, or a wrong selection. */
+const NO_VALUE = 'No data: nothing is loaded, or Ollama or the exporter is down';
+
+interface Frame {
+  readonly title: string;
+  readonly description: string;
+  readonly unit: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Query {
+  readonly expr: string;
+  /** How a series is called; a table has no need of it. */
+  readonly legend?: string;
+}
+
+interface PanelBuilder extends Builder<Panel> {
+  title(title: string): this;
+  description(description: string): this;
+  unit(unit: string): this;
+  span(width: number): this;
+  height(height: number): this;
+  noValue(text: string): this;
+  datasource(datasource: DataSourceRef): this;
+  withTarget(target: Builder<Dataquery>): this;
+}
+
+function frame<T extends PanelBuilder>(panel: T, { title, description, unit, width, height }: Frame): T {
+  return panel
+    .title(title)
+    .description(description)
+    .unit(unit)
+    .span(width)
+    .height(height)
+    .noValue(NO_VALUE)
+    .datasource(DATASOURCE);
+}
+
+function target({ expr, legend = '' }: Query, index: number): DataqueryBuilder {
+  const refId = String.fromCharCode('A'.charCodeAt(0) + index);
+  return new DataqueryBuilder().refId(refId).datasource(DATASOURCE).expr(expr).legendFormat(legend);
+}
+
+/** Colours by value: each step from its value on. */
+export function thresholds(...steps: ReadonlyArray<readonly [from: number | null, color: string]>) {
+  return new ThresholdsConfigBuilder()
+    .mode(ThresholdsMode.Absolute)
+    .steps(steps.map(([value, color]) => ({ value, color })));
+}
+
+export function statPanel(look: Omit<Frame, 'height'>, ...queries: readonly Query[]): stat.PanelBuilder {
+  const panel = frame(new stat.PanelBuilder(), { ...look, height: 4 })
+    .graphMode(BigValueGraphMode.None)
+    .colorMode(BigValueColorMode.Value)
+    .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+    .thresholds(thresholds([null, 'text']));
+  for (const [index, query] of queries.entries()) {
+    panel.withTarget(target(query, index).instant());
+  }
+  return panel;
+}
+
+export function tablePanel(look: Frame, ...queries: readonly Query[]): table.PanelBuilder {
+  const panel = frame(new table.PanelBuilder(), look);
+  for (const [index, query] of queries.entries()) {
+    panel.withTarget(target(query, index).instant().format(PromQueryFormat.Table));
+  }
+  return panel;
+}
+
+export function timePanel(look: Frame, ...queries: readonly Query[]): timeseries.PanelBuilder {
+  const panel = frame(new timeseries.PanelBuilder(), look)
+    .lineWidth(1)
+    .showPoints(VisibilityMode.Never)
+    .legend(
+      new common.VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.Table)
+        .placement(LegendPlacement.Bottom)
+        .showLegend(true)
+        .calcs(['lastNotNull', 'max']),
+    )
+    .tooltip(new common.VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
+  for (const [index, query] of queries.entries()) {
+    panel.withTarget(target(query, index).range());
+  }
+  return panel;
+}
+
+export function timelinePanel(look: Frame, ...queries: readonly Query[]): statetimeline.PanelBuilder {
+  const panel = frame(new statetimeline.PanelBuilder(), look)
+    .showValue(VisibilityMode.Never)
+    .mergeValues(true)
+    .rowHeight(0.8)
+    .legend(
+      new common.VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.List)
+        .placement(LegendPlacement.Bottom)
+        .showLegend(true)
+        .calcs([]),
+    );
+  for (const [index, query] of queries.entries()) {
+    panel.withTarget(target(query, index).range());
+  }
+  return panel;
+}

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type CatalogModel, CHAT_MODELS, EMBEDDING_MODEL, LARGE_MODEL } from '../../src/demo/catalog.ts';
+import { Scheduler } from '../../src/demo/scheduler.ts';
+import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
+import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
+import { dataPanels, readDashboard, type Target } from '../dashboard.ts';
+import { startExporterProcess } from './exporter-process.ts';
+import { hurriedConfig, hurriedRules } from './hurry.ts';
+import {
+  type Alertmanager,
+  type FiringAlert,
+  type Prometheus,
+  startAlertmanager,
+  startPrometheus,
+} from './prometheus-process.ts';
+
+const binaries = { ...inject('prometheus'), ...inject('alertmanager') };
+const { prometheus: prometheusBinary, 'prometheus-alertmanager': alertmanagerBinary } = binaries;
+
+const MINUTE_MS = 60_000;
+const [SMALL = EMBEDDING_MODEL] = CHAT_MODELS;
+
+describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefined)(
+  'a real Prometheus and a real Alertmanager, with the rules that are shipped',
+  () => {
+    const gpu = new Scheduler(DEMO_MACHINE.vramBytes);
+    const started = Date.now() / 1_000;
+    let simulated: SimulatedOllama;
+    let exporterHost: string;
+    let prometheus: Prometheus;
+    let alertmanager: Alertmanager;
+
+    const startOllama = (port?: number) =>
+      startSimulatedOllama({
+        version: '0.33.0',
+        loaded: () => gpu.loaded(Date.now()),
+        ...(port && { port }),
+      });
+
+    /** One request, so many minutes ago. */
+    const ask = (model: CatalogModel, minutesAgo: number, durationMs: number, keepAliveMs: number) =>
+      gpu.request({ model, durationMs, keepAliveMs }, Date.now() - minutesAgo * MINUTE_MS);
+
+    beforeAll(async () => {
+      // A request of 20 minutes ago set the expiry of the small model to 18 minutes ago; one since then still runs.
+      ask(SMALL, 20, 1_000, 2 * MINUTE_MS);
+      ask(SMALL, 19, 120 * MINUTE_MS, 2 * MINUTE_MS);
+      ask(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
+      ask(LARGE_MODEL, 0, 60 * MINUTE_MS, MINUTE_MS);
+      simulated = await startOllama();
+      const exporter = await startExporterProcess([
+        `--ollama.url=${simulated.url.href}`,
+        '--ollama.vram-capacity=24GiB',
+        '--ollama.memory-capacity=64GiB',
+      ]);
+      exporterHost = exporter.url.host;
+      alertmanager = await startAlertmanager(alertmanagerBinary ?? '');
+      prometheus = await startPrometheus(prometheusBinary ?? '', {
+        'prometheus.yml': hurriedConfig(exporterHost, alertmanager.host),
+        'alerts.yml': hurriedRules('alerts.yml'),
+        'recording.yml': hurriedRules('recording.yml'),
+      });
+    });
+
+    afterAll(async () => {
+      await prometheus?.stop();
+      await alertmanager?.stop();
+      await simulated?.close();
+    });
+
+    async function namesFiring(): Promise<readonly string[]> {
+      return (await alertmanager.firing()).map(({ labels }) => labels['alertname'] ?? '').sort();
+    }
+
+    async function firing(alertname: string): Promise<FiringAlert | undefined> {
+      return (await alertmanager.firing()).find(({ labels }) => labels['alertname'] === alertname);
+    }
+
+    const LONG_MS = 120_000;
+
+    test('pressure on VRAM, a spill and an overdue model arrive, and nothing else', async () => {
+      await expect
+        .poll(namesFiring, { timeout: LONG_MS, interval: 500 })
+        .toEqual(['OllamaModelOverdue', 'OllamaModelSpilledToRam', 'OllamaVramAlmostFull', 'OllamaVramFull']);
+      expect(await firing('OllamaVramFull')).toMatchObject({
+        labels: { job: 'ollama', instance: exporterHost, severity: 'critical' },
+        annotations: {
+          summary: 'Loaded models take all VRAM.',
+          description: `Loaded models have taken 100% of the VRAM of the Ollama behind ${exporterHost}, and over 95% for 5 minutes. The next load will evict a model, spill to RAM or fail.`,
+        },
+      });
+      expect(await firing('OllamaModelSpilledToRam')).toMatchObject({
+        labels: { model: LARGE_MODEL.name, quantization: LARGE_MODEL.quantization, severity: 'warning' },
+        annotations: {
+          description: expect.stringMatching(/^47\.74% of qwen3:32b \(Q4_K_M\) on \S+ has been in RAM/),
+        },
+      });
+      expect(await firing('OllamaModelOverdue')).toMatchObject({
+        labels: { model: SMALL.name },
+        annotations: { description: expect.stringMatching(/ is 1[89]m \d+s past its expiry\. /) },
+      });
+    });
+
+    test('an outage arrives with its reason, and what was firing resolves', async () => {
+      await simulated.close();
+      await expect.poll(namesFiring, { timeout: LONG_MS, interval: 500 }).toEqual(['OllamaDown']);
+      expect(await firing('OllamaDown')).toMatchObject({
+        labels: { instance: exporterHost, severity: 'critical' },
+        annotations: {
+          description: `The Ollama behind ${exporterHost} has not answered for over 2 minutes. Reason: refused.`,
+        },
+      });
+    });
+
+    test('all is calm again when Ollama is back with room to spare', async () => {
+      gpu.unloadAll();
+      ask(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
+      ask(SMALL, 0, 60 * MINUTE_MS, MINUTE_MS);
+      simulated = await startOllama(Number(simulated.url.port));
+      await expect.poll(namesFiring, { timeout: LONG_MS, interval: 500 }).toEqual([]);
+      await expect
+        .poll(() => prometheus.query('ollama_model_size_bytes'), { timeout: 20_000 })
+        .toHaveLength(2);
+    });
+
+    describe('every query of the dashboard finds something while models are loaded:', () => {
+      const targets = dataPanels(readDashboard()).flatMap(({ title, targets = [] }) =>
+        targets.map((target) => ({ ...target, name: `${title} ${target.refId}` })),
+      );
+
+      test.each(targets)('$name', async (target) => {
+        expect(await asGrafanaAsks(target)).not.toEqual([]);
+      });
+
+      /** With "All" chosen everywhere, over the time since the test began. */
+      function asGrafanaAsks({ expr, instant }: Target) {
+        const filledIn = expr
+          .replaceAll(/\$(job|instance|model)\b/g, '.+')
+          // Grafana takes four scrape intervals at least.
+          .replaceAll('$__rate_interval', '4s');
+        expect(filledIn).not.toContain('$');
+        return instant
+          ? prometheus.query(filledIn)
+          : prometheus.queryRange(filledIn, started, Date.now() / 1_000, 1);
+      }
+    });
+  },
+);
