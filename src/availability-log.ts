@@ -1,5 +1,6 @@
 /** Turns snapshots into log lines: one when what Ollama answers changes, not one a scrape. */
 import type { Logger } from 'pino';
+import type { ApiError } from './ollama/api-error.ts';
 import { isUp, outcomes, type Snapshot } from './scrape.ts';
 
 const FORBIDDEN_HINT =
@@ -11,13 +12,38 @@ const FORBIDDEN_HINT =
  */
 export function createAvailabilityLog(log: Logger, target: string): (snapshot: Snapshot) => void {
   let last = '';
+  let enoughSeconds = 0;
   return (snapshot) => {
-    const state = describe(snapshot);
+    const failures = failedCalls(snapshot);
+    if (failures.length === 0) {
+      enoughSeconds = slowestSeconds(snapshot);
+    } else if (slowestSeconds(snapshot) < enoughSeconds && failures.every(isTimeout)) {
+      // Of two scrapers, this one has less patience than Ollama last needed: no change of Ollama's state.
+      return;
+    }
+    const state = describe(snapshot, failures);
     if (state.key !== last) {
       last = state.key;
       log[state.level]({ target, ...state.fields }, state.message);
     }
   };
+}
+
+interface FailedCall {
+  readonly api: string;
+  readonly error: ApiError;
+}
+
+function failedCalls(snapshot: Snapshot): readonly FailedCall[] {
+  return outcomes(snapshot).flatMap(([api, outcome]) => (outcome.ok ? [] : [{ api, error: outcome.error }]));
+}
+
+function slowestSeconds(snapshot: Snapshot): number {
+  return Math.max(...outcomes(snapshot).map(([, { seconds }]) => seconds));
+}
+
+function isTimeout({ error }: FailedCall): boolean {
+  return error.reason === 'timeout';
 }
 
 interface State {
@@ -28,15 +54,15 @@ interface State {
   readonly fields: object;
 }
 
-function describe(snapshot: Snapshot): State {
+function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
   const { ps, version } = snapshot;
-  if (ps.ok && version.ok) {
-    const fields = { version: version.value, loaded_models: ps.value.rows };
+  if (failures.length === 0) {
+    const fields = {
+      ...(version.ok && { version: version.value }),
+      ...(ps.ok && { loaded_models: ps.value.rows }),
+    };
     return { key: 'up', level: 'info', message: 'Ollama is up', fields };
   }
-  const failures = outcomes(snapshot).flatMap(([api, outcome]) =>
-    outcome.ok ? [] : [{ api, error: outcome.error }],
-  );
   const up = isUp(snapshot);
   return {
     key: [up, ...failures.map(({ api, error }) => `${api} ${error.reason} ${error.status}`)].join(),

@@ -67,6 +67,31 @@ test('up without the list of models is a line of its own', () => {
   ]);
 });
 
+test('a failure to list the models on disk is a line, too', () => {
+  expect(lines(up, { ...up, tags: failed('timeout') })[1]).toMatchObject({
+    level: 'WARN',
+    msg: 'Ollama is up, but does not answer all calls',
+    err: '/api/tags: went wrong: timeout',
+  });
+});
+
+describe('of two scrapers, the one with less patience than Ollama needs', () => {
+  const slow: Snapshot = { ...up, ps: { ...up.ps, seconds: 0.7 } };
+  const impatient: Snapshot = { ...up, ps: { ...failed('timeout'), seconds: 0.5 } };
+
+  test('makes no lines', () => {
+    expect(lines(slow, impatient, slow, impatient)).toHaveLength(1);
+  });
+
+  test('makes one where Ollama was quick before', () => {
+    expect(lines(up, impatient)).toHaveLength(2);
+  });
+
+  test('makes one for any failure that is not a matter of patience', () => {
+    expect(lines(slow, { ...up, ps: { ...failed('reset'), seconds: 0.5 } })).toHaveLength(2);
+  });
+});
+
 describe('a 403', () => {
   test('comes with its cause and the remedy', () => {
     const [line] = lines({ capacity, ps: failed('status', 403), version: failed('status', 403) });
