@@ -69,6 +69,7 @@ describe('the dashboard', () => {
 });
 
 test.each(panels)('panel $title has a description, a unit, a text for no data, and queries', (panel) => {
+  expect(panel.title).not.toBe('');
   expect(panel.description).toMatch(/^[A-Z].*\.$/);
   expect(panel.fieldConfig?.defaults.unit).toBeTruthy();
   expect(panel.fieldConfig?.defaults.noValue).toBeTruthy();
@@ -85,10 +86,16 @@ test.each(queries)('$query selects job and instance everywhere', ({ expr }) => {
   }
 });
 
-test.each(queries.filter(({ expr }) => /_total\b|rate\(/.test(expr)))(
-  '$query takes the rate of a counter',
+test.each(
+  panels.flatMap(({ title, targets = [] }) =>
+    targets.map(({ refId, expr }) => ({ query: `${title} ${refId}`, expr })),
+  ),
+)(
+  '$query takes counters as rates, over the interval that Grafana chooses, and nothing else over one',
   ({ expr }) => {
-    expect(expr).toMatch(/rate\(\w+_total\{[^}]*\}\[5m\]\)/);
+    const rates = expr.match(/\b(rate|irate|increase)\(\w+_total\{[^}]*\}\[\$__rate_interval\]\)/g) ?? [];
+    expect(expr.match(/_total\b/g) ?? []).toHaveLength(rates.length);
+    expect(expr.match(/\[/g) ?? []).toHaveLength(rates.length);
   },
 );
 
