@@ -16,6 +16,16 @@ import { DATASOURCE } from './panels.ts';
 import { QUERIES } from './queries.ts';
 import { exporterRow, memoryRow, nowRow, residencyRow, scrapeRow, statusRow } from './rows.ts';
 
+/** What people write onto the dashboard; every dashboard has this entry. */
+const GRAFANAS_OWN_ANNOTATIONS = new AnnotationQueryBuilder()
+  .name('Annotations & Alerts')
+  .type('dashboard')
+  .builtIn(1)
+  .datasource({ type: 'grafana', uid: '-- Grafana --' })
+  .enable(true)
+  .hide(true)
+  .iconColor('rgba(0, 211, 255, 1)');
+
 export function buildDashboard(): Dashboard {
   const builder = new DashboardBuilder('Ollama')
     .uid('ollama-overview')
@@ -30,6 +40,7 @@ export function buildDashboard(): Dashboard {
     .withVariable(queryVariable('job', 'Job', QUERIES.jobs))
     .withVariable(queryVariable('instance', 'Instance', QUERIES.instances))
     .withVariable(queryVariable('model', 'Model', QUERIES.models))
+    .annotation(GRAFANAS_OWN_ANNOTATIONS)
     .annotation(
       annotation('Alerts', 'red', QUERIES.alertsFiring)
         .titleFormat('{{alertname}}')

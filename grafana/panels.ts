@@ -24,8 +24,10 @@ import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
 
 export const DATASOURCE: DataSourceRef = { type: 'prometheus', uid: '$datasource' };
 
-/** Nothing to see is most often nothing loaded, or a wrong selection. */
-const NO_VALUE = 'No data: nothing is loaded, or Ollama or the exporter is down';
+/** What it most often means that there is nothing to see. */
+const NOTHING_LOADED = 'No data: nothing is loaded, or Ollama or the exporter is down';
+export const NOTHING_SCRAPED = 'No data: the exporter is down, or not selected';
+export const OLLAMA_DOWN = 'No data: Ollama or the exporter is down';
 
 interface Frame {
   readonly title: string;
@@ -59,7 +61,7 @@ function frame<T extends PanelBuilder>(panel: T, { title, description, unit, wid
     .unit(unit)
     .span(width)
     .height(height)
-    .noValue(NO_VALUE)
+    .noValue(NOTHING_LOADED)
     .datasource(DATASOURCE);
 }
 

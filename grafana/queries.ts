@@ -23,7 +23,8 @@ export const QUERIES = {
   version: `ollama_version_info{${TARGETS}}`,
   loadedModels: `sum(ollama_loaded_models{${TARGETS}})`,
   vramUsed: `sum(ollama_model_size_vram_bytes{${TARGETS}}) or ${zeroWhenIdle}`,
-  vramUsedRatio: `(sum(ollama_model_size_vram_bytes{${TARGETS}}) or ${zeroWhenIdle}) / (sum(ollama_vram_capacity_bytes{${TARGETS}}) > 0)`,
+  // Of those servers only whose capacity is known.
+  vramUsedRatio: `(sum(ollama_model_size_vram_bytes{${TARGETS}} and on (job, instance) ollama_vram_capacity_bytes{${TARGETS}}) or ${zeroWhenIdle}) / (sum(ollama_vram_capacity_bytes{${TARGETS}}) > 0)`,
   ramUsed: `sum(clamp_min(ollama_model_size_bytes{${TARGETS}} - ollama_model_size_vram_bytes{${TARGETS}}, 0)) or ${zeroWhenIdle}`,
   scrapeDuration: `max(ollama_scrape_duration_seconds{${TARGETS}})`,
 
@@ -41,7 +42,7 @@ export const QUERIES = {
   memoryCapacity: `sum(ollama_memory_capacity_bytes{${TARGETS}})`,
   gpuShare: `ollama_model_size_vram_bytes{${MODELS}} / (ollama_model_size_bytes{${MODELS}} > 0)`,
 
-  residency: `count by (instance, model) (ollama_model_size_bytes{${MODELS}})`,
+  residency: `count by (instance, model) (ollama_model_size_bytes{${MODELS}}) > bool 0`,
   // Forever would flatten all else.
   expiresIn: `ollama_model_expires_in_seconds{${MODELS}} < Inf`,
   contextLength: `ollama_model_context_length_tokens{${MODELS}}`,
@@ -56,8 +57,10 @@ export const QUERIES = {
   exporterLag: `nodejs_eventloop_lag_p99_seconds{${TARGETS}}`,
   exporterBuild: `ollama_exporter_build_info{${TARGETS}}`,
 
-  alertsFiring: 'ALERTS{alertname=~"Ollama.+", alertstate="firing", instance=~"$instance|"}',
-  versionChanges: `ollama_version_info{${TARGETS}} unless ollama_version_info{${TARGETS}} offset 2m and on (job, instance) ollama_up{${TARGETS}} offset 2m`,
+  // An alert on an exporter that is gone has neither job nor instance.
+  alertsFiring: 'ALERTS{alertname=~"Ollama.+", alertstate="firing", job=~"$job|", instance=~"$instance|"}',
+  // Not after an outage, only where another version was there before.
+  versionChanges: `ollama_version_info{${TARGETS}} unless last_over_time(ollama_version_info{${TARGETS}}[1d] offset 2m) and on (job, instance) last_over_time(ollama_version_info{${TARGETS}}[1d] offset 2m)`,
 
   jobs: 'label_values(ollama_up, job)',
   instances: 'label_values(ollama_up{job=~"$job"}, instance)',

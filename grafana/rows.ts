@@ -7,8 +7,21 @@ import {
   TableCellDisplayMode,
   TableSortByFieldStateBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
-import { MappingType, type ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard';
-import { statPanel, tablePanel, thresholds, timelinePanel, timePanel } from './panels.ts';
+import {
+  FieldColorBuilder,
+  FieldColorModeId,
+  MappingType,
+  type ValueMapping,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  NOTHING_SCRAPED,
+  OLLAMA_DOWN,
+  statPanel,
+  tablePanel,
+  thresholds,
+  timelinePanel,
+  timePanel,
+} from './panels.ts';
 import { QUERIES } from './queries.ts';
 
 const OK = 'green';
@@ -33,15 +46,19 @@ export const statusRow = () => [
       width: 4,
     },
     { expr: QUERIES.up, legend: '{{instance}}' },
-  ).mappings(words(['1', 'Up', OK], ['0', 'Down', BAD])),
+  )
+    .mappings(words(['1', 'Up', OK], ['0', 'Down', BAD]))
+    .noValue(NOTHING_SCRAPED),
   statPanel(
     { title: 'Version', description: 'The version that Ollama tells.', unit: 'none', width: 4 },
     { expr: QUERIES.version, legend: '{{version}}' },
-  ).textMode(BigValueTextMode.Name),
+  )
+    .textMode(BigValueTextMode.Name)
+    .noValue(OLLAMA_DOWN),
   statPanel(
     { title: 'Loaded models', description: 'Models in memory.', unit: 'none', width: 4 },
     { expr: QUERIES.loadedModels },
-  ),
+  ).noValue(OLLAMA_DOWN),
   statPanel(
     {
       title: 'VRAM used',
@@ -74,7 +91,9 @@ export const statusRow = () => [
       width: 4,
     },
     { expr: QUERIES.scrapeDuration },
-  ).thresholds(thresholds([null, OK], [1, WARN], [4, BAD])),
+  )
+    .noValue(NOTHING_SCRAPED)
+    .thresholds(thresholds([null, OK], [1, WARN], [4, BAD])),
 ];
 
 /** Columns by the query that fills them. */
@@ -97,7 +116,7 @@ export const nowRow = () => [
     {
       title: 'In memory now',
       description:
-        'What `ollama ps` shows: each loaded model with its size, the split between GPU and CPU, its context and the time until Ollama means to unload it. Below zero, a request has been running past that time, or the model is stopping.',
+        'What `ollama ps` shows: each loaded model with its size, the split between GPU and CPU, its context and the time until Ollama means to unload it. Below zero, it has been busy past that time, or is stopping.',
       unit: 'none',
       width: 24,
       height: 8,
@@ -124,15 +143,18 @@ export const nowRow = () => [
       { id: 'unit', value: 'bytes' },
       { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.Gauge, mode: 'basic' } },
       { id: 'min', value: 0 },
+      // Else the scale would end at the largest number of the whole table.
+      { id: 'fieldMinMax', value: true },
     ])
     .overrideByName('GPU', [
       { id: 'unit', value: 'percent' },
+      NO_CELL,
       { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.Gauge, mode: 'basic' } },
       { id: 'min', value: 0 },
       { id: 'max', value: 100 },
       { id: 'thresholds', value: thresholds([null, BAD], [1, WARN], [100, OK]).build() },
     ])
-    .overrideByName('CPU', [{ id: 'unit', value: 'percent' }])
+    .overrideByName('CPU', [{ id: 'unit', value: 'percent' }, NO_CELL])
     .overrideByName('Context', [{ id: 'unit', value: 'locale' }, NO_CELL])
     .overrideByName('Until', [
       { id: 'unit', value: 's' },
@@ -192,7 +214,7 @@ export const memoryRow = () => [
       width: 24,
       height: 7,
     },
-    { expr: QUERIES.gpuShare, legend: '{{model}} {{quantization}}' },
+    { expr: QUERIES.gpuShare, legend: '{{model}} {{quantization}} on {{instance}}' },
   )
     .min(0)
     .max(1),
@@ -210,18 +232,19 @@ export const residencyRow = () => [
     },
     { expr: QUERIES.residency, legend: '{{model}} on {{instance}}' },
   )
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .thresholds(thresholds([null, 'blue']))
     .mappings(words(['1', 'loaded', 'blue'])),
   timePanel(
     {
       title: 'Time until unload',
       description:
-        'Seconds to the expiry of each model; those that stay forever are left out. It falls while the model is idle and jumps up when a request ends; below zero a request has been running past it.',
+        'Seconds to the expiry of each model; those that stay forever are left out. It falls, and jumps up when the model goes idle; below zero it has been busy past it, or is stopping.',
       unit: 's',
       width: 12,
       height: 8,
     },
-    { expr: QUERIES.expiresIn, legend: '{{model}} {{quantization}}' },
+    { expr: QUERIES.expiresIn, legend: '{{model}} {{quantization}} on {{instance}}' },
   ),
   timePanel(
     {
@@ -232,7 +255,7 @@ export const residencyRow = () => [
       width: 12,
       height: 8,
     },
-    { expr: QUERIES.contextLength, legend: '{{model}} {{quantization}}' },
+    { expr: QUERIES.contextLength, legend: '{{model}} {{quantization}} on {{instance}}' },
   ).min(0),
 ];
 
@@ -240,7 +263,8 @@ export const scrapeRow = () => [
   timelinePanel(
     {
       title: 'Calls to Ollama',
-      description: 'Whether each call succeeded. /api/ps alone failing means that the scheduler is stuck.',
+      description:
+        'Whether each call succeeded. /api/ps alone timing out means that a load or the scheduler is stuck.',
       unit: 'none',
       width: 12,
       height: 7,

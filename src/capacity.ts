@@ -11,10 +11,11 @@ export interface Capacity {
   readonly memoryBytes: number | undefined;
 }
 
-/** Where to look: `/` and the PATH of the process, but for tests. */
+/** Where to look: `/` and the environment of the process, but for tests. */
 export interface Machine {
   readonly root: string;
-  readonly path: string;
+  /** For nvidia-smi: its PATH, and what it needs to find the driver's libraries. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** Bytes; `auto` is to be found out; undefined stays unknown. */
@@ -44,32 +45,49 @@ const NVIDIA_SMI_TIMEOUT_MS = 10_000;
  * card would only add memory that Ollama does not use.)
  *
  * @returns bytes
- * @throws Error that says where nothing was found, and what to do instead
+ * @throws Error that says where nothing was found, and what to do instead. An nvidia-smi that fails is one, too: what
+ *   AMD's driver knows of would be taken for the card.
  */
 export async function detectVramBytes(machine: Machine): Promise<number> {
-  const nvidia = await nvidiaVramBytes(machine).catch((error: Error) => error);
-  const bytes = typeof nvidia === 'number' ? nvidia : amdVramBytes(machine);
-  if (bytes > 0) {
-    return bytes;
+  const nvidia = await nvidiaVramBytes(machine);
+  const bytes = nvidia.bytes || amdVramBytes(machine);
+  if (bytes === 0) {
+    throw noGpu(`${nvidia.problem}; no mem_info_vram_total under /sys/class/drm`);
   }
-  const tried = nvidia instanceof Error ? nvidia.message : 'nvidia-smi names no GPU with memory of its own';
-  throw new Error(
-    `--ollama.vram-capacity auto found no GPU (${tried}; no mem_info_vram_total under /sys/class/drm): give a size such as 24GiB`,
-  );
+  return bytes;
 }
 
-async function nvidiaVramBytes({ path }: Machine): Promise<number> {
+function noGpu(tried: string, options?: ErrorOptions): Error {
+  return new Error(`--ollama.vram-capacity auto found no GPU (${tried}): give a size such as 24GiB`, options);
+}
+
+interface Found {
+  readonly bytes: number;
+  /** Why there are none, if there are none. */
+  readonly problem: string;
+}
+
+async function nvidiaVramBytes({ env }: Machine): Promise<Found> {
   const args = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
-  const options = { env: { PATH: path }, timeout: NVIDIA_SMI_TIMEOUT_MS };
-  const { stdout } = await promisify(execFile)('nvidia-smi', args, options).catch(
-    (cause: NodeJS.ErrnoException) => {
-      const problem =
-        cause.code === 'ENOENT' ? 'is not on PATH' : `failed: ${cause.message.trim().replaceAll('\n', ' ')}`;
-      throw new Error(`nvidia-smi ${problem}`, { cause });
-    },
-  );
-  // One line of MiB a GPU; "[N/A]" where it has no memory of its own.
-  return sum(stdout.split('\n').map((line) => Number.parseInt(line, 10) * MIB));
+  const options = { env, timeout: NVIDIA_SMI_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  try {
+    const { stdout } = await promisify(execFile)('nvidia-smi', args, options);
+    // One line of MiB a GPU; "[N/A]" where it has no memory of its own.
+    const bytes = sum(stdout.split('\n').map((line) => Number.parseInt(line, 10) * MIB));
+    return { bytes, problem: 'nvidia-smi names no GPU with memory of its own' };
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+      return { bytes: 0, problem: 'nvidia-smi is not on PATH' };
+    }
+    throw noGpu(`nvidia-smi failed: ${saidBy(cause)}`, { cause });
+  }
+}
+
+/** nvidia-smi complains on stdout, others on stderr, which is in the message already. */
+function saidBy(error: unknown): string {
+  const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
+  const message = error instanceof Error ? error.message : String(error);
+  return `${message} ${stdout}`.trim().replaceAll(/\s*\n\s*/g, ' ');
 }
 
 /** https://docs.kernel.org/gpu/amdgpu/driver-misc.html#mem-info-vram-total */

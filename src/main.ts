@@ -28,6 +28,7 @@ interface Runtime {
   readonly build: BuildInfo;
   readonly log: Logger;
   readonly url: URL;
+  readonly capacity: Capacity;
   readonly scrape: (signal: AbortSignal) => Promise<Snapshot>;
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** Lets go of what was opened to reach Ollama. */
@@ -56,6 +57,7 @@ async function prepare(config: Config, build: BuildInfo): Promise<Runtime> {
     build,
     log,
     url: server.url,
+    capacity,
     scrape: (signal) => scrape(target, signal),
     onSnapshot: createAvailabilityLog(log, server.url.href),
     release: async () => {
@@ -73,7 +75,7 @@ function readCapacity(config: Config): Promise<Capacity> {
       vramCapacity: config.vramCapacity ?? demo.vramBytes,
       memoryCapacity: config.memoryCapacity ?? demo.memoryBytes,
     },
-    { root: '/', path: process.env['PATH'] ?? '' },
+    { root: '/', env: process.env },
   );
 }
 
@@ -99,9 +101,13 @@ async function printOnce({ config, scrape, onSnapshot, release }: Runtime): Prom
 }
 
 async function serve(runtime: Runtime): Promise<void> {
-  const { config, build, log, url } = runtime;
+  const { config, build, log, url, capacity } = runtime;
   const { version, revision } = build;
-  log.info({ version, revision, node: process.version, target: url.href }, 'Starting ollama-exporter');
+  const known = { vram_capacity_bytes: capacity.vramBytes, memory_capacity_bytes: capacity.memoryBytes };
+  log.info(
+    { version, revision, node: process.version, target: url.href, ...known },
+    'Starting ollama-exporter',
+  );
   // First of all, so that a signal in the middle of the start ends it in order, too.
   const open: Array<() => Promise<void>> = [runtime.release];
   const closeAll = async () => {

@@ -5,7 +5,12 @@ export interface Target {
   readonly refId: string;
   readonly expr: string;
   readonly instant?: boolean;
+  readonly format?: string;
   readonly datasource: { readonly uid: string };
+}
+
+export interface Transformation {
+  readonly renameByName?: Readonly<Record<string, string>>;
 }
 
 export interface DashboardPanel {
@@ -15,7 +20,12 @@ export interface DashboardPanel {
   readonly description?: string;
   readonly datasource?: { readonly uid: string };
   readonly targets?: readonly Target[];
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string; readonly noValue?: string } };
+  readonly fieldConfig?: {
+    readonly defaults: { readonly unit?: string; readonly noValue?: string };
+    readonly overrides: readonly Override[];
+  };
+  readonly transformations?: ReadonlyArray<{ readonly id: string; readonly options: Transformation }>;
+  readonly options?: { readonly sortBy?: ReadonlyArray<{ readonly displayName: string }> };
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly panels?: readonly DashboardPanel[];
   readonly collapsed?: boolean;
@@ -33,15 +43,25 @@ export interface Variable {
   readonly refresh?: number;
 }
 
+export interface Annotation {
+  readonly name: string;
+  readonly builtIn: number;
+  readonly expr?: string;
+  readonly datasource: { readonly uid: string };
+}
+
+export interface Override {
+  readonly matcher: { readonly id: string; readonly options: string };
+  readonly properties: ReadonlyArray<{ readonly id: string; readonly value: unknown }>;
+}
+
 export interface ShippedDashboard {
   readonly id: number | null;
   readonly uid: string;
   readonly editable: boolean;
   readonly panels: readonly DashboardPanel[];
   readonly templating: { readonly list: readonly Variable[] };
-  readonly annotations: {
-    readonly list: ReadonlyArray<{ readonly expr: string; readonly datasource: { uid: string } }>;
-  };
+  readonly annotations: { readonly list: readonly Annotation[] };
 }
 
 export const DASHBOARD_FILE = new URL('../grafana/ollama.json', import.meta.url);
@@ -55,4 +75,13 @@ export function dataPanels(dashboard: ShippedDashboard): readonly DashboardPanel
   return dashboard.panels
     .flatMap((panel) => [panel, ...(panel.panels ?? [])])
     .filter(({ type }) => type !== 'row');
+}
+
+/** Those of our own, with their queries. */
+export function annotationQueries(
+  dashboard: ShippedDashboard,
+): ReadonlyArray<Annotation & { readonly expr: string }> {
+  return dashboard.annotations.list.flatMap((annotation) =>
+    annotation.expr === undefined ? [] : [{ ...annotation, expr: annotation.expr }],
+  );
 }

@@ -54,7 +54,9 @@ function gib(values: string): string {
 
 const vramOf24 = { ...up, [`ollama_vram_capacity_bytes{${TARGET}}`]: gib('24x80') };
 const memoryOf10 = { ...up, [`ollama_memory_capacity_bytes{${TARGET}}`]: gib('10x80') };
-const psOk = { [`ollama_scrape_success{api="ps",${TARGET}}`]: '1x80' };
+/** Whether /api/ps was read; `_` where the scrape of the exporter failed. */
+const ps = (values: string) => ({ [`ollama_scrape_success{api="ps",${TARGET}}`]: values });
+const psOk = ps('1x80');
 /** In for a scrape, out for a scrape, so many times. */
 const visits = (times: number) => '1 _ '.repeat(times).trim();
 
@@ -94,11 +96,13 @@ const CASES: readonly Case[] = [
         [`ollama_up{${TARGET}}`]: '1x10 _ 1x30',
         [`ollama_scrape_success{api="ps",${TARGET}}`]: '1x3 0x6 _ 0x30',
         [`ollama_scrape_success{api="version",${TARGET}}`]: '1x10 _ 1x30',
+        [`ollama_scrape_error{api="ps",reason="reset",${TARGET}}`]: '_x3 1 _x50',
+        [`ollama_scrape_error{api="ps",reason="timeout",${TARGET}}`]: '_x4 1x5 _ 1x30',
       },
       at: '6m',
       labels: { ...TARGET_LABELS, severity: 'warning' },
       description:
-        'The Ollama behind gpu-07:10434 answers, but its list of loaded models (/api/ps) has failed for over 5 minutes. A load or the scheduler is probably stuck.',
+        'The Ollama behind gpu-07:10434 answers, but its list of loaded models (/api/ps) has failed for over 5 minutes. Reason: timeout; a timeout means a stuck load or scheduler.',
     },
     under: {
       ...up,
@@ -149,11 +153,16 @@ const CASES: readonly Case[] = [
   {
     alert: 'OllamaMemoryAlmostFull',
     fires: {
-      series: { ...memoryOf10, ...psOk, ...model(MODEL, '12x10 _ 12x60', '2.5x10 _ 2.5x60') },
+      series: {
+        ...memoryOf10,
+        ...psOk,
+        ...model(MODEL, '12x10 _ 12x60', '2.5x10 _ 2.5x60'),
+        ...model(OTHER, '1x10 _ 1x60', '99x10 _ 99x60'),
+      },
       at: '5m',
       labels: { ...TARGET_LABELS, severity: 'critical' },
       description:
-        'The parts of models that are in RAM have taken 95% of the memory of the Ollama behind gpu-07:10434, and over 90% for 5 minutes. It is about to be killed for want of memory.',
+        'The parts of models that are in RAM have taken 95% of the memory of the Ollama behind gpu-07:10434, and over 90% for 5 minutes. It may soon be killed for want of memory.',
     },
     under: { ...memoryOf10, ...psOk, ...model(MODEL, '12x80', '3x80'), ...model(OTHER, '1x80', '99x80') },
     failedScrape: { ...memoryOf10, ...psOk, ...model(MODEL, '8x20 _ 8x60', '0x20 _ 0x60') },
@@ -161,16 +170,20 @@ const CASES: readonly Case[] = [
   {
     alert: 'OllamaModelSpilledToRam',
     fires: {
-      series: { ...up, ...psOk, ...model(MODEL, '32x10 _ 32x60', '24x10 _ 24x60') },
+      series: {
+        ...up,
+        ...ps('1x4 0 1x4 _ 1x60'),
+        ...model(MODEL, '32x4 _ 32x4 _ 32x60', '24x4 _ 24x4 _ 24x60'),
+      },
       at: '5m',
       labels: { ...MODEL_LABELS, severity: 'warning' },
       description:
         '25% of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been in RAM for over 5 minutes: VRAM was too small for it when it was loaded, and it answers slowly.',
     },
-    under: { ...up, ...psOk, ...model(MODEL, '32x15 _x60', '24x15 _x60'), ...model(OTHER, '1x80', '2x80') },
+    under: { ...up, ...psOk, ...model(MODEL, '32x19 _x60', '24x19 _x60'), ...model(OTHER, '1x80', '2x80') },
     failedScrape: {
       ...up,
-      ...psOk,
+      ...ps('1x20 _ 1x60'),
       ...model(MODEL, '24x20 _ 24x60', '24x20 _ 24x60'),
       ...model(OTHER, '0x80', '0x80'),
     },
@@ -178,14 +191,19 @@ const CASES: readonly Case[] = [
   {
     alert: 'OllamaModelOnCpu',
     fires: {
-      series: { ...vramOf24, ...psOk, ...model(MODEL, '4x10 _ 4x60', '0x10 _ 0x60') },
+      series: { ...vramOf24, ...ps('1x10 _ 1x60'), ...model(MODEL, '4x10 _ 4x60', '0x10 _ 0x60') },
       at: '5m',
       labels: { ...MODEL_LABELS, severity: 'warning' },
       description:
-        'llama3.1:8b (Q4_K_M) on gpu-07:10434 has been on the CPU for over 5 minutes, all 4GiB of it, although the server has a GPU.',
+        'All of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been on the CPU for over 5 minutes, although the server has a GPU.',
     },
     under: { ...up, ...psOk, ...model(MODEL, '4x80', '0x80'), ...model(OTHER, '1x80', '0x80') },
-    failedScrape: { ...vramOf24, ...psOk, ...model(MODEL, '4x20 _ 4x60', '1x20 _ 1x60') },
+    failedScrape: {
+      ...vramOf24,
+      ...ps('1x20 _ 1x60'),
+      ...model(MODEL, '4x20 _ 4x60', '1x20 _ 1x60'),
+      ...model(OTHER, '0x80', '0x80'),
+    },
   },
   {
     alert: 'OllamaModelThrashing',
@@ -207,10 +225,10 @@ const CASES: readonly Case[] = [
     alert: 'OllamaModelOverdue',
     fires: {
       series: { ...up, [`ollama_model_expires_in_seconds{${MODEL}}`]: '-585-15x2 _ -645-15x60' },
-      at: '1m30s',
+      at: '2m30s',
       labels: { ...MODEL_LABELS, severity: 'warning' },
       description:
-        'llama3.1:8b (Q4_K_M) on gpu-07:10434 is 11m 15s past its expiry. Ollama sets a new expiry when a request ends, so one request has been running at least that long, or is stuck.',
+        'llama3.1:8b (Q4_K_M) on gpu-07:10434 is 12m 15s past its expiry. Ollama sets a new one only when the model goes idle, so it has not been idle for at least that long: steady overlapping requests (normal under load), one very long request, or one that is stuck.',
     },
     under: {
       ...up,
@@ -319,20 +337,88 @@ describe.skipIf(binaries === undefined)('the alerts', () => {
     });
   });
 
-  test('OllamaExporterDown fires for a job of any name that once had an exporter', () => {
-    const other = 'job="gpu-nodes",instance="gpu-07:10434"';
-    const series = { [`up{${other}}`]: '1x3 0x30', [`ollama_up{${other}}`]: '1x3 _x30' };
-    expect(firesAt('6m', series, { job: 'gpu-nodes', instance: 'gpu-07:10434' })).toBe('SUCCESS');
+  describe('OllamaExporterDown', () => {
+    test('fires for a job of any name that once had an exporter, and once only', () => {
+      const other = 'job="gpu-nodes",instance="gpu-07:10434"';
+      const series = { [`up{${other}}`]: '1x3 0x400', [`ollama_up{${other}}`]: '1x3 _x400' };
+      const labels = { job: 'gpu-nodes', instance: 'gpu-07:10434' };
+      expect(firesAt('6m', series, labels)).toBe('SUCCESS');
+      expect(firesAt('90m', series, labels)).toBe('SUCCESS');
+    });
+
+    const second = TARGET.replace('gpu-07', 'gpu-08');
+    const longUp = '1x400';
+
+    test('fires for one of two that is gone from service discovery', () => {
+      const series = {
+        [`up{${TARGET}}`]: '1x300 _x300',
+        [`ollama_up{${TARGET}}`]: '1x300 _x300',
+        [`up{${second}}`]: longUp,
+        [`ollama_up{${second}}`]: longUp,
+      };
+      expect(firesAt('81m', series, TARGET_LABELS)).toBe('SUCCESS');
+    });
+
+    test('fires when the only one is gone', () => {
+      const series = { [`up{${TARGET}}`]: '1x300 _x300', [`ollama_up{${TARGET}}`]: '1x300 _x300' };
+      expect(firesAt('81m', series, TARGET_LABELS)).toBe('SUCCESS');
+    });
+
+    test('keeps still while another one takes its place', () => {
+      const series = {
+        [`up{${TARGET}}`]: '1x300 _x300',
+        [`ollama_up{${TARGET}}`]: '1x300 _x300',
+        [`up{${second}}`]: '_x300 1x300',
+        [`ollama_up{${second}}`]: '_x300 1x300',
+      };
+      const never = Array.from({ length: 120 }, (_, minute) => ({ at: `${minute}m`, alerts: [] }));
+      expect(checkRules('OllamaExporterDown', series, never)).toBe('SUCCESS');
+    });
+
+    test('fires when there never was one', () => {
+      expect(firesAt('6m', { 'up{job="node"}': '1x80' }, {})).toBe('SUCCESS');
+    });
   });
 
-  test('OllamaExporterDown fires when its series are gone from service discovery', () => {
-    const series = { [`up{${TARGET}}`]: '1x3 stale', [`ollama_up{${TARGET}}`]: '1x3 stale' };
-    expect(firesAt('6m', series, TARGET_LABELS)).toBe('SUCCESS');
+  test('OllamaModelListUnavailable keeps still while Ollama is down altogether', () => {
+    const series = { ...up, ...ps('0x80'), [`ollama_up{${TARGET}}`]: '0x80' };
+    expect(checkRules('OllamaModelListUnavailable', series, NEVER)).toBe('SUCCESS');
   });
 
-  test('OllamaExporterDown fires when there never was one', () => {
-    expect(firesAt('6m', { 'up{job="node"}': '1x80' }, {})).toBe('SUCCESS');
+  test('OllamaModelOnCpu fires without a known capacity where another model is on the GPU', () => {
+    const series = { ...up, ...psOk, ...model(MODEL, '4x80', '0x80'), ...model(OTHER, '1x80', '1x80') };
+    expect(alertsAt('OllamaModelOnCpu', '5m', series)).toContain(`model="llama3.1:8b"`);
+    expect(alertsAt('OllamaModelOnCpu', '5m', series)).not.toContain('all-minilm');
   });
+
+  test.each(['OllamaVramAlmostFull', 'OllamaVramFull', 'OllamaMemoryAlmostFull'])(
+    '%s keeps still where the capacity is said to be 0, and ends as soon as the models have left',
+    (alert) => {
+      const full = { ...psOk, ...model(MODEL, '64x60 _x60', '32x60 _x60') };
+      const loaded = { [`ollama_loaded_models{${TARGET}}`]: '1x60 0x60' };
+      const capacity = (size: string) => ({
+        [`ollama_vram_capacity_bytes{${TARGET}}`]: gib(size),
+        [`ollama_memory_capacity_bytes{${TARGET}}`]: gib(size),
+      });
+      expect(checkRules(alert, { ...up, ...full, ...capacity('0x120') }, NEVER)).toBe('SUCCESS');
+      const series = { ...up, ...full, ...loaded, ...capacity('32x120') };
+      expect(alertsAt(alert, '15m', series)).toContain(alert);
+      expect(checkRules(alert, series, [{ at: '15m15s', alerts: [] }])).toBe('SUCCESS');
+    },
+  );
+
+  test('OllamaModelThrashing and OllamaContextShrunk look back as far as they say', () => {
+    const visitsOver12Minutes = '1x5 _x6 '.repeat(4).trim();
+    const thrashing = { ...up, ...psOk, [`ollama_model_size_bytes{${MODEL}}`]: visitsOver12Minutes };
+    expect(alertsAt('OllamaModelThrashing', '11m30s', thrashing)).toContain('came and went 4 times');
+    const shrunk = { [`ollama_model_context_length_tokens{${MODEL}}`]: '1048576x3 524288x2880' };
+    expect(alertsAt('OllamaContextShrunk', '12h', shrunk)).toContain('has a context of 524288 tokens');
+  });
+
+  /** What promtool says that it got, where nothing was expected. */
+  function alertsAt(alert: string, at: string, series: InputSeries): string {
+    return checkRules(alert, series, [{ at, alerts: [] }]);
+  }
 
   /** With whatever annotations: compares the labels only. */
   function firesAt(at: string, series: InputSeries, labels: Readonly<Record<string, string>>): string {

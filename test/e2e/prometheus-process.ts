@@ -52,7 +52,7 @@ export function scrapeEverySecond(jobs: Readonly<Record<string, URL>>): string {
 
 export interface Alertmanager {
   readonly host: string;
-  /** Labels and annotations of what is firing now. */
+  /** Labels and annotations of what is firing now; fails while it is not up yet. */
   readonly firing: () => Promise<readonly FiringAlert[]>;
   readonly stop: () => Promise<void>;
 }
@@ -82,8 +82,8 @@ export async function startAlertmanager(binary: string): Promise<Alertmanager> {
   return {
     host: url.host,
     firing: async () => {
-      const response = await request(new URL('/api/v2/alerts', url)).catch(() => undefined);
-      return response === undefined ? [] : ((await response.body.json()) as readonly FiringAlert[]);
+      const { body } = await request(new URL('/api/v2/alerts', url));
+      return (await body.json()) as readonly FiringAlert[];
     },
     stop,
   };

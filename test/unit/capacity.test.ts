@@ -11,7 +11,7 @@ let machine: Machine;
 
 beforeEach(() => {
   const root = mkdtempSync(join(tmpdir(), 'machine-'));
-  machine = { root, path: join(root, 'bin') };
+  machine = { root, env: { PATH: join(root, 'bin'), DRIVER: 'here' } };
   write('bin/.keep', '');
 });
 
@@ -58,9 +58,20 @@ describe('the VRAM of the machine', () => {
     expect(await detectVramBytes(machine)).toBe(GIB);
   });
 
-  test('is that of the AMD GPU where nvidia-smi has no driver to talk to', async () => {
-    installNvidiaSmi('echo "NVIDIA-SMI has failed" ; exit 9');
+  test('is that of the AMD GPU where nvidia-smi knows of none', async () => {
+    installNvidiaSmi('echo "No devices were found"');
     write('sys/class/drm/card1/device/mem_info_vram_total', GIB);
+    expect(await detectVramBytes(machine)).toBe(GIB);
+  });
+
+  test('is not that of an AMD GPU where nvidia-smi fails: the card would be taken for smaller than it is', async () => {
+    installNvidiaSmi('echo "NVIDIA-SMI has failed"; exit 9');
+    write('sys/class/drm/card1/device/mem_info_vram_total', 512 * 1024 ** 2);
+    await expect(detectVramBytes(machine)).rejects.toThrow(/nvidia-smi failed: .* NVIDIA-SMI has failed/);
+  });
+
+  test('is asked for in the environment of the exporter, which may be needed to find the driver', async () => {
+    installNvidiaSmi('[ "$DRIVER" = here ] && echo 1024');
     expect(await detectVramBytes(machine)).toBe(GIB);
   });
 
@@ -72,7 +83,7 @@ describe('the VRAM of the machine', () => {
     'that can not be found is an error that says what to do (nvidia-smi: %j)',
     async (behaviour, problem) => {
       behaviour && installNvidiaSmi(behaviour);
-      const message = `^--ollama.vram-capacity auto found no GPU \\(${problem}; .*\\): give a size such as 24GiB$`;
+      const message = `^--ollama.vram-capacity auto found no GPU \\(${problem}.*\\): give a size such as 24GiB$`;
       await expect(detectVramBytes(machine)).rejects.toThrow(new RegExp(message));
     },
   );
@@ -140,5 +151,5 @@ test('auto looks up each of them', async () => {
 });
 
 test('this very machine has memory', () => {
-  expect(detectMemoryBytes({ root: '/', path: '' })).toBeGreaterThan(64 * 1024 ** 2);
+  expect(detectMemoryBytes({ root: '/', env: {} })).toBeGreaterThan(64 * 1024 ** 2);
 });

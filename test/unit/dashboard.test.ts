@@ -2,9 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { buildDashboard } from '../../grafana/dashboard.ts';
 import { METRICS } from '../../src/metrics.ts';
 import { createSelfMetrics } from '../../src/self-metrics.ts';
-import { DASHBOARD_FILE, dataPanels, readDashboard } from '../dashboard.ts';
+import { annotationQueries, DASHBOARD_FILE, dataPanels, readDashboard } from '../dashboard.ts';
 import { metricNames, selectors, withVariables } from '../promql.ts';
 import { readRules } from '../rule-files.ts';
+
+/** Ids that Grafana knows (packages/grafana-data, valueFormats/categories.ts). */
+const UNITS = ['none', 'bytes', 's', 'percent', 'percentunit', 'locale'];
 
 const dashboard = readDashboard();
 const panels = dataPanels(dashboard);
@@ -29,7 +32,7 @@ describe('the dashboard', () => {
       query: 'prometheus',
       label: 'Data source',
     });
-    for (const { datasource } of [...panels, ...dashboard.annotations.list]) {
+    for (const { datasource } of [...panels, ...annotationQueries(dashboard)]) {
       expect(datasource?.uid).toBe('$datasource');
     }
   });
@@ -71,10 +74,43 @@ describe('the dashboard', () => {
 test.each(panels)('panel $title has a description, a unit, a text for no data, and queries', (panel) => {
   expect(panel.title).not.toBe('');
   expect(panel.description).toMatch(/^[A-Z].*\.$/);
-  expect(panel.fieldConfig?.defaults.unit).toBeTruthy();
+  expect(UNITS).toContain(panel.fieldConfig?.defaults.unit);
   expect(panel.fieldConfig?.defaults.noValue).toBeTruthy();
   expect(panel.targets?.length).toBeGreaterThan(0);
   expect(panel.targets?.every(({ datasource }) => datasource.uid === '$datasource')).toBe(true);
+});
+
+test.each(panels)(
+  'overrides of panel $title are of fields and queries that it has, in units that Grafana knows',
+  (panel) => {
+    const columns = (panel.transformations ?? []).flatMap(({ options }) =>
+      Object.values(options.renameByName ?? {}),
+    );
+    const refIds = (panel.targets ?? []).map(({ refId }) => refId);
+    for (const { matcher, properties } of panel.fieldConfig?.overrides ?? []) {
+      expect(matcher.id === 'byFrameRefID' ? refIds : columns).toContain(matcher.options);
+      for (const { value } of properties.filter(({ id }) => id === 'unit')) {
+        expect(UNITS).toContain(value);
+      }
+    }
+    for (const { displayName } of panel.options?.sortBy ?? []) {
+      expect(columns).toContain(displayName);
+    }
+  },
+);
+
+test('the table joins its queries to one row a model, with a column for each', () => {
+  const table = panels.find(({ type }) => type === 'table');
+  expect(table?.targets?.every(({ format, instant }) => format === 'table' && instant)).toBe(true);
+  expect(table?.transformations?.map(({ id }) => id)).toEqual(['merge', 'organize']);
+  const renamed = table?.transformations?.[1]?.options.renameByName ?? {};
+  const column = (refId: string) => renamed[`Value #${refId}`];
+  const byColumn = Object.fromEntries((table?.targets ?? []).map(({ refId, expr }) => [column(refId), expr]));
+  expect(Object.keys(byColumn)).toEqual(['Size', 'VRAM', 'GPU', 'CPU', 'Context', 'Until']);
+  expect(byColumn['Size']).toMatch(/\(ollama_model_size_bytes\{[^}]*\}\)$/);
+  expect(byColumn['VRAM']).toMatch(/\(ollama_model_size_vram_bytes\{[^}]*\}\)$/);
+  expect(byColumn['GPU']).toContain('100 - round(');
+  expect(byColumn['CPU']).not.toContain('100 -');
 });
 
 test.each(queries)('$query selects job and instance everywhere', ({ expr }) => {
@@ -107,7 +143,7 @@ describe('every metric that is named is one that is exported:', () => {
 
   test.each([
     ...queries,
-    ...dashboard.annotations.list.map(({ expr }, index) => ({ query: `annotation ${index}`, expr })),
+    ...annotationQueries(dashboard).map(({ name, expr }) => ({ query: `annotation ${name}`, expr })),
     ...[...readRules('recording.yml'), ...readRules('alerts.yml')].map(({ alert, record, expr }) => ({
       query: alert ?? record ?? '',
       expr,
