@@ -16,6 +16,8 @@ export interface Machine {
   readonly root: string;
   /** For nvidia-smi: its PATH, and what it needs to find the driver's libraries. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** For nvidia-smi to answer: a driver that hangs must not keep the exporter from starting for long. */
+  readonly patienceMs: number;
 }
 
 /** Bytes; `auto` is to be found out; undefined stays unknown. */
@@ -36,9 +38,6 @@ export async function resolveCapacity(
 }
 
 const MIB = 1024 ** 2;
-
-/** A driver that hangs must not keep the exporter from starting for long. */
-const NVIDIA_SMI_TIMEOUT_MS = 10_000;
 
 /**
  * The sum over all GPUs: of NVIDIA if there is one, else of AMD. (An AMD processor's graphics unit beside an NVIDIA
@@ -67,9 +66,9 @@ interface Found {
   readonly problem: string;
 }
 
-async function nvidiaVramBytes({ env }: Machine): Promise<Found> {
+async function nvidiaVramBytes({ env, patienceMs }: Machine): Promise<Found> {
   const args = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
-  const options = { env, timeout: NVIDIA_SMI_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  const options = { env, timeout: patienceMs, killSignal: 'SIGKILL' } as const;
   try {
     const { stdout } = await promisify(execFile)('nvidia-smi', args, options);
     // One line of MiB a GPU; "[N/A]" where it has no memory of its own.
@@ -79,7 +78,9 @@ async function nvidiaVramBytes({ env }: Machine): Promise<Found> {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
       return { bytes: 0, problem: 'nvidia-smi is not on PATH' };
     }
-    throw noGpu(`nvidia-smi failed: ${saidBy(cause)}`, { cause });
+    const killed = cause instanceof Error && 'killed' in cause && cause.killed === true;
+    const problem = killed ? `did not answer within ${patienceMs / 1_000} s` : `failed: ${saidBy(cause)}`;
+    throw noGpu(`nvidia-smi ${problem}`, { cause });
   }
 }
 

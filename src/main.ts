@@ -23,6 +23,9 @@ const DEMO_VERSION = '0.33.0';
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
 
+/** At start, for nvidia-smi to answer; with a stuck driver it never does. */
+const NVIDIA_SMI_PATIENCE_MS = 10_000;
+
 interface Runtime {
   readonly config: Config;
   readonly build: BuildInfo;
@@ -75,7 +78,7 @@ function readCapacity(config: Config): Promise<Capacity> {
       vramCapacity: config.vramCapacity ?? demo.vramBytes,
       memoryCapacity: config.memoryCapacity ?? demo.memoryBytes,
     },
-    { root: '/', env: process.env },
+    { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS },
   );
 }
 

@@ -27,7 +27,7 @@ export interface Snapshot {
   readonly tags?: Outcome<InstalledModels>;
 }
 
-/** A failed call is part of the snapshot, with its reason; nothing is thrown. */
+/** A failed call is part of the snapshot, with its reason; only a fault of the exporter's own is thrown. */
 export async function scrape({ ollama, capacity, tags }: Target, signal: AbortSignal): Promise<Snapshot> {
   const [ps, version, installed] = await Promise.all([
     settle(() => ollama.runningModels(signal)),

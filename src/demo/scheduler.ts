@@ -54,11 +54,6 @@ export class Scheduler {
     }
   }
 
-  /** What the end of the server does. */
-  unloadAll(): void {
-    this.#runners.clear();
-  }
-
   /** Ends requests and unloads what has expired, up to this moment. */
   advance(nowMs: number): void {
     for (const [name, runner] of this.#runners) {

@@ -23,7 +23,7 @@ const [SMALL = EMBEDDING_MODEL] = CHAT_MODELS;
 describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefined)(
   'a real Prometheus and a real Alertmanager, with the rules that are shipped',
   () => {
-    const gpu = new Scheduler(DEMO_MACHINE.vramBytes);
+    let gpu = new Scheduler(DEMO_MACHINE.vramBytes);
     const started = Date.now() / 1_000;
     let simulated: SimulatedOllama;
     let exporterHost: string;
@@ -113,7 +113,7 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
     });
 
     test('all is calm again when Ollama is back with room to spare', async () => {
-      gpu.unloadAll();
+      gpu = new Scheduler(DEMO_MACHINE.vramBytes);
       ask(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
       ask(SMALL, 0, 60 * MINUTE_MS, MINUTE_MS);
       simulated = await startOllama(Number(simulated.url.port));

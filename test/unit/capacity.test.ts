@@ -11,7 +11,7 @@ let machine: Machine;
 
 beforeEach(() => {
   const root = mkdtempSync(join(tmpdir(), 'machine-'));
-  machine = { root, env: { PATH: join(root, 'bin'), DRIVER: 'here' } };
+  machine = { root, env: { PATH: join(root, 'bin'), DRIVER: 'here' }, patienceMs: 10_000 };
   write('bin/.keep', '');
 });
 
@@ -68,6 +68,13 @@ describe('the VRAM of the machine', () => {
     installNvidiaSmi('echo "NVIDIA-SMI has failed"; exit 9');
     write('sys/class/drm/card1/device/mem_info_vram_total', 512 * 1024 ** 2);
     await expect(detectVramBytes(machine)).rejects.toThrow(/nvidia-smi failed: .* NVIDIA-SMI has failed/);
+  });
+
+  test('is not waited for when the driver hangs, whatever nvidia-smi thinks of signals', async () => {
+    installNvidiaSmi('trap "" TERM; while :; do :; done');
+    await expect(detectVramBytes({ ...machine, patienceMs: 200 })).rejects.toThrow(
+      'nvidia-smi did not answer within 0.2 s',
+    );
   });
 
   test('is asked for in the environment of the exporter, which may be needed to find the driver', async () => {
@@ -151,5 +158,5 @@ test('auto looks up each of them', async () => {
 });
 
 test('this very machine has memory', () => {
-  expect(detectMemoryBytes({ root: '/', env: {} })).toBeGreaterThan(64 * 1024 ** 2);
+  expect(detectMemoryBytes({ root: '/', env: {}, patienceMs: 0 })).toBeGreaterThan(64 * 1024 ** 2);
 });
