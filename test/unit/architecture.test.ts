@@ -40,6 +40,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
     'go-duration.ts',
     'byte-size.ts',
     'build-info.ts',
+    'strict-yaml.ts',
   ],
 ];
 
