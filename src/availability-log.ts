@@ -58,8 +58,8 @@ function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
   const { ps, version } = snapshot;
   if (failures.length === 0) {
     const fields = {
-      ...(version.ok && { version: version.value }),
-      ...(ps.ok && { loaded_models: ps.value.rows }),
+      ...(version?.ok && { version: version.value }),
+      ...(ps?.ok && { loaded_models: ps.value.rows }),
     };
     return { key: 'up', level: 'info', message: 'Ollama is up', fields };
   }

@@ -10,8 +10,14 @@ export interface Config extends TimeoutOptions, CapacityOptions {
   /** Where Ollama is, or that one is to be simulated. */
   readonly ollama: URL | 'demo';
   readonly collectTags: boolean;
+  readonly configFile: string | undefined;
+  /** Only check the files, and don't run. */
+  readonly checkOnly: boolean;
   readonly listenAddresses: readonly ListenAddress[];
   readonly telemetryPath: string;
+  readonly webConfigFile: string | undefined;
+  /** 0 is no limit. */
+  readonly maxRequests: number;
   readonly exporterMetrics: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -102,8 +108,12 @@ function readConfig(typed: Typed, env: Environment): Config {
     memoryCapacity: read(OPTIONS.memoryCapacity),
     collectTags: read(OPTIONS.collectTags),
     offsetMs: read(OPTIONS.offsetMs),
+    configFile: read(OPTIONS.configFile),
+    checkOnly: read(OPTIONS.configCheck),
     listenAddresses: read(OPTIONS.listenAddresses),
     telemetryPath: read(OPTIONS.telemetryPath),
+    webConfigFile: read(OPTIONS.webConfigFile),
+    maxRequests: read(OPTIONS.maxRequests),
     exporterMetrics: !read(OPTIONS.disableExporterMetrics),
     logLevel: read(OPTIONS.logLevel),
     logFormat: read(OPTIONS.logFormat),

@@ -1,4 +1,5 @@
 /** Turns Prometheus's timeout header and the options into the one signal that ends a scrape. */
+import { RequestError } from './request-error.ts';
 
 export const TIMEOUT_HEADER = 'x-prometheus-scrape-timeout-seconds';
 
@@ -9,18 +10,12 @@ export interface TimeoutOptions {
   readonly offsetMs: number;
 }
 
-/** The scraper's fault, so the answer is 400. */
-export class TimeoutHeaderError extends Error {
-  override readonly name = 'TimeoutHeaderError';
-  readonly statusCode = 400;
-}
-
 const DECIMAL = /^\d+(\.\d*)?([eE][+-]?\d+)?$|^\.\d+([eE][+-]?\d+)?$/;
 
 /**
  * @param header the value of `X-Prometheus-Scrape-Timeout-Seconds`, undefined where there is none
  * @returns milliseconds for this scrape. At least half of the header's time is used, however large the offset.
- * @throws TimeoutHeaderError that quotes the header if it is not a number of seconds above 0
+ * @throws RequestError with status 400 that quotes the header if it is not a number of seconds above 0
  */
 export function scrapeBudgetMs(header: string | undefined, { timeoutMs, offsetMs }: TimeoutOptions): number {
   if (header === undefined) {
@@ -29,7 +24,8 @@ export function scrapeBudgetMs(header: string | undefined, { timeoutMs, offsetMs
   const headerMs = DECIMAL.test(header) ? Number(header) * 1_000 : Number.NaN;
   if (!(headerMs > 0)) {
     const quoted = JSON.stringify(header.slice(0, 40));
-    throw new TimeoutHeaderError(
+    throw new RequestError(
+      400,
       `X-Prometheus-Scrape-Timeout-Seconds must be a number of seconds above 0, not ${quoted}`,
     );
   }

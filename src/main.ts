@@ -1,42 +1,24 @@
 #!/usr/bin/env node
 /** Turns argv and environment into a running exporter. The only file with side effects. */
+import { createServer } from 'node:http';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { createAvailabilityLog } from './availability-log.ts';
 import { type BuildInfo, readBuildInfo, versionText } from './build-info.ts';
-import { type Capacity, resolveCapacity } from './capacity.ts';
-import { type Config, parseCommandLine } from './command-line.ts';
+import { type Config, parseCommandLine, UsageError } from './command-line.ts';
 import { withDeadline } from './deadline.ts';
-import { startSimulatedOllama } from './demo/server.ts';
-import { DEMO_MACHINE, simulate } from './demo/simulation.ts';
-import { startExporter } from './exporter.ts';
+import { type BoundAddress, startExporter } from './exporter.ts';
 import { createLogger, stderrDestination } from './log.ts';
-import { createOllamaClient } from './ollama/client.ts';
 import { toRegistry } from './registry.ts';
-import { isUp, type Snapshot, scrape, type Target } from './scrape.ts';
+import { type Runtime, startRuntime } from './runtime.ts';
+import { isUp } from './scrape.ts';
+import { createScrapeLimit } from './scrape-limit.ts';
 import { createSelfMetrics } from './self-metrics.ts';
-
-/** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
-const DEMO_SEED = 11434;
-const DEMO_VERSION = '0.33.0';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
 
 /** At start, for nvidia-smi to answer; with a stuck driver it never does. */
 const NVIDIA_SMI_PATIENCE_MS = 10_000;
-
-interface Runtime {
-  readonly config: Config;
-  readonly build: BuildInfo;
-  readonly log: Logger;
-  readonly url: URL;
-  readonly capacity: Capacity;
-  readonly scrape: (signal: AbortSignal) => Promise<Snapshot>;
-  readonly onSnapshot: (snapshot: Snapshot) => void;
-  /** Lets go of what was opened to reach Ollama. */
-  readonly release: () => Promise<void>;
-}
 
 async function main(): Promise<void> {
   const build = readBuildInfo();
@@ -45,66 +27,39 @@ async function main(): Promise<void> {
     process.stdout.write(invocation.text);
     return;
   }
-  const runtime = await prepare(invocation.config, build);
-  await (invocation.config.once ? printOnce(runtime) : serve(runtime));
-}
-
-async function prepare(config: Config, build: BuildInfo): Promise<Runtime> {
+  const { config } = invocation;
+  if (config.checkOnly) {
+    await checkFiles(config);
+    return;
+  }
   const log = createLogger(config, stderrDestination());
-  const capacity = await readCapacity(config);
-  const server: Server = config.ollama === 'demo' ? await startDemo(log) : { url: config.ollama };
-  const ollama = createOllamaClient(server.url, { connectTimeoutMs: config.timeoutMs });
-  const target: Target = { ollama, capacity, tags: config.collectTags };
-  return {
-    config,
-    build,
-    log,
-    url: server.url,
-    capacity,
-    scrape: (signal) => scrape(target, signal),
-    onSnapshot: createAvailabilityLog(log, server.url.href),
-    release: async () => {
-      await ollama.close();
-      await server.close?.();
-    },
-  };
+  const machine = { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS };
+  const runtime = await startRuntime(config, machine, log);
+  await (config.once ? printOnce(runtime) : serve(config, build, runtime, log));
 }
 
-/** Read once: the machine does not change while the exporter runs. A demo has a machine of its own. */
-function readCapacity(config: Config): Promise<Capacity> {
-  const demo = config.ollama === 'demo' ? DEMO_MACHINE : { vramBytes: undefined, memoryBytes: undefined };
-  return resolveCapacity(
-    {
-      vramCapacity: config.vramCapacity ?? demo.vramBytes,
-      memoryCapacity: config.memoryCapacity ?? demo.memoryBytes,
-    },
-    { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS },
-  );
+async function checkFiles({ configFile, webConfigFile }: Config): Promise<void> {
+  if (configFile === undefined && webConfigFile === undefined) {
+    throw new UsageError('--config.check needs --config.file or --web.config.file');
+  }
+  if (configFile !== undefined) {
+    const { loadConfigFile } = await import('./probe/config-file.ts');
+    await loadConfigFile(configFile);
+    process.stdout.write(`${configFile}: valid\n`);
+  }
 }
 
-interface Server {
-  readonly url: URL;
-  /** Only a simulated one is ours to close. */
-  readonly close?: () => Promise<void>;
-}
-
-async function startDemo(log: Logger): Promise<Server> {
-  const loadedAt = simulate(DEMO_SEED, Date.now());
-  const simulated = await startSimulatedOllama({ version: DEMO_VERSION, loaded: () => loadedAt(Date.now()) });
-  log.warn({ target: simulated.url.href }, 'Demo: this Ollama is a simulation');
-  return simulated;
-}
-
-async function printOnce({ config, scrape, onSnapshot, release }: Runtime): Promise<void> {
-  const snapshot = await withDeadline(config.timeoutMs, [], scrape);
+async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<void> {
+  const { timeoutMs, scrape } = targets.local();
+  const snapshot = await withDeadline(timeoutMs, [], scrape);
   onSnapshot(snapshot);
   process.stdout.write(await toRegistry(snapshot).metrics());
   process.exitCode = isUp(snapshot) ? 0 : 1;
   await release();
 }
 
-async function serve(runtime: Runtime): Promise<void> {
-  const { config, build, log, url, capacity } = runtime;
+async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Logger): Promise<void> {
+  const { url, capacity, running, targets, onSnapshot } = runtime;
   const { version, revision } = build;
   const known = { vram_capacity_bytes: capacity.vramBytes, memory_capacity_bytes: capacity.memoryBytes };
   log.info(
@@ -118,13 +73,18 @@ async function serve(runtime: Runtime): Promise<void> {
       await close();
     }
   };
-  closeOnSignal(log, closeAll);
+  closeOnSignal(config, log, closeAll);
+  reloadOnSignal(config, runtime);
   try {
+    const lastReload = config.configFile === undefined ? undefined : running.lastReload;
     const exporter = await startExporter(config.listenAddresses, {
-      scrape: runtime.scrape,
-      onSnapshot: runtime.onSnapshot,
-      selfMetrics: config.exporterMetrics ? createSelfMetrics(build) : undefined,
-      timeouts: config,
+      createServer: (handler, limits) => createServer(limits, handler),
+      targets,
+      config: running,
+      limit: createScrapeLimit(config.maxRequests),
+      offsetMs: config.offsetMs,
+      onSnapshot,
+      selfMetrics: config.exporterMetrics ? createSelfMetrics(build, lastReload) : undefined,
       landingPage: {
         version,
         telemetryPath: config.telemetryPath,
@@ -134,14 +94,36 @@ async function serve(runtime: Runtime): Promise<void> {
       log,
     });
     open.push(exporter.close);
+    warnIfOpen(config, exporter.addresses, log);
   } catch (error) {
     await closeAll();
     throw error;
   }
 }
 
-function closeOnSignal(log: Logger, closeAll: () => Promise<void>): void {
-  closeWithGrace({ delay: GIVE_UP_MS, logger: log, skip: ['beforeExit'] }, async ({ signal, err }) => {
+function warnIfOpen({ webConfigFile }: Config, addresses: readonly BoundAddress[], log: Logger): void {
+  const reachable = addresses.filter(({ hostname }) => !/^(127\.|\[::1\])/.test(hostname));
+  if (webConfigFile === undefined && reachable.length > 0) {
+    const address = reachable.map(({ hostname, port }) => `${hostname}:${port}`).join();
+    log.warn(
+      { address },
+      'Whoever reaches this address can read it: --web.config.file turns on TLS and passwords',
+    );
+  }
+}
+
+/** Without a file to read again, the signal means what it means to any program: its terminal is gone. */
+function reloadOnSignal({ configFile }: Config, { running }: Runtime): void {
+  if (configFile !== undefined) {
+    // What goes wrong is logged and shows in the metrics.
+    process.on('SIGHUP', () => void running.reload().catch(() => {}));
+  }
+}
+
+function closeOnSignal({ configFile }: Config, log: Logger, closeAll: () => Promise<void>): void {
+  const skip =
+    configFile === undefined ? ['beforeExit' as const] : ['beforeExit' as const, 'SIGHUP' as const];
+  closeWithGrace({ delay: GIVE_UP_MS, logger: log, skip }, async ({ signal, err }) => {
     if (err) {
       log.error({ err }, 'Unexpected error, exiting');
     } else {

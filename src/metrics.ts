@@ -30,17 +30,17 @@ export const METRICS: readonly MetricFamily[] = [
     name: 'ollama_version_info',
     help: "A metric with a constant '1' value labeled by the version of Ollama (from /api/version).",
     labelNames: ['version'],
-    samples: ({ version }) => (version.ok ? [{ labels: { version: version.value }, value: 1 }] : []),
+    samples: ({ version }) => (version?.ok ? [{ labels: { version: version.value }, value: 1 }] : []),
   },
   {
     name: 'ollama_vram_capacity_bytes',
-    help: 'VRAM of the machine that Ollama runs on, as the exporter was told (--ollama.vram-capacity).',
+    help: 'VRAM of the machine that Ollama runs on, as the exporter was told.',
     labelNames: [],
     samples: ({ capacity }) => plainIfKnown(capacity.vramBytes),
   },
   {
     name: 'ollama_memory_capacity_bytes',
-    help: 'RAM of the machine that Ollama runs on, as the exporter was told (--ollama.memory-capacity).',
+    help: 'RAM of the machine that Ollama runs on, as the exporter was told.',
     labelNames: [],
     samples: ({ capacity }) => plainIfKnown(capacity.memoryBytes),
   },
@@ -48,7 +48,7 @@ export const METRICS: readonly MetricFamily[] = [
     name: 'ollama_loaded_models',
     help: 'Number of models in memory (rows in /api/ps).',
     labelNames: [],
-    samples: ({ ps }) => (ps.ok ? [plain(ps.value.rows)] : []),
+    samples: ({ ps }) => (ps?.ok ? [plain(ps.value.rows)] : []),
   },
   {
     name: 'ollama_model_size_bytes',
@@ -84,11 +84,11 @@ export const METRICS: readonly MetricFamily[] = [
     name: 'ollama_model_info',
     help: "A metric with a constant '1' value labeled by what the manifest says of the loaded model (from /api/ps digest and details).",
     labelNames: [...MODEL_LABELS, 'digest', 'format', 'family', 'parameter_size'],
-    samples: ({ ps }) => (ps.ok ? ps.value.models.flatMap(infoSamples) : []),
+    samples: ({ ps }) => (ps?.ok ? ps.value.models.flatMap(infoSamples) : []),
   },
   {
     name: 'ollama_installed_models',
-    help: 'Number of models on disk (rows in /api/tags; with --collector.tags).',
+    help: 'Number of models on disk (rows in /api/tags).',
     labelNames: [],
     samples: ({ tags }) => (tags?.ok ? [plain(tags.value.rows)] : []),
   },
@@ -129,7 +129,7 @@ export const METRICS: readonly MetricFamily[] = [
     name: 'ollama_scrape_skipped_models',
     help: 'Rows in /api/ps that could not be used, for want of a name or of usable sizes.',
     labelNames: [],
-    samples: ({ ps }) => (ps.ok ? [plain(ps.value.skipped)] : []),
+    samples: ({ ps }) => (ps?.ok ? [plain(ps.value.skipped)] : []),
   },
 ];
 
@@ -145,7 +145,7 @@ function plainIfKnown(value: number | undefined): readonly Sample[] {
 function perModel(
   value: (model: RunningModel, nowMs: number) => number | undefined,
 ): MetricFamily['samples'] {
-  return ({ ps }) => (ps.ok ? modelSamples(ps.value.models, (model) => value(model, ps.value.nowMs)) : []);
+  return ({ ps }) => (ps?.ok ? modelSamples(ps.value.models, (model) => value(model, ps.value.nowMs)) : []);
 }
 
 /** One sample a model on disk; none where `value` gives undefined. */

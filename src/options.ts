@@ -64,6 +64,19 @@ export const OPTIONS = {
     help: "Seconds to keep back from Prometheus's scrape timeout.",
     parse: (text: string) => parseSeconds(text) * 1_000,
   },
+  configFile: {
+    flag: 'config.file',
+    placeholder: 'file',
+    fallback: '',
+    help: 'YAML file with modules: which targets /probe may ask, and how to ask. Read again at SIGHUP and POST /-/reload.',
+    parse: parseFile,
+  },
+  configCheck: {
+    flag: 'config.check',
+    fallback: 'false',
+    help: 'Check --config.file and --web.config.file, and exit.',
+    parse: parseSwitch,
+  },
   listenAddresses: {
     flag: 'web.listen-address',
     placeholder: 'address',
@@ -78,6 +91,20 @@ export const OPTIONS = {
     fallback: '/metrics',
     help: 'Path under which to expose metrics.',
     parse: parseTelemetryPath,
+  },
+  webConfigFile: {
+    flag: 'web.config.file',
+    placeholder: 'file',
+    fallback: '',
+    help: 'YAML file that turns on TLS or authentication, the same as for all exporters of the Prometheus organisation.',
+    parse: parseFile,
+  },
+  maxRequests: {
+    flag: 'web.max-requests',
+    placeholder: 'number',
+    fallback: '40',
+    help: 'Most scrapes at work at the same time; the rest get 503. 0 is no limit.',
+    parse: parseCount,
   },
   disableExporterMetrics: {
     flag: 'web.disable-exporter-metrics',
@@ -129,6 +156,18 @@ function parseCapacity(text: string): number | 'auto' | undefined {
   return text === 'auto' ? text : parseByteSize(text);
 }
 
+/** undefined for nothing said. */
+function parseFile(text: string): string | undefined {
+  return text || undefined;
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new Error('expected a whole number such as 40');
+  }
+  return Number(text);
+}
+
 function parseSeconds(text: string): number {
   if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) {
     throw new Error('expected a number of seconds such as 0.5');
@@ -136,10 +175,12 @@ function parseSeconds(text: string): number {
   return Number(text);
 }
 
-/** Fixed segments only: in a route `:` and `*` would match other paths, a browser drops dots, and `/-/` is taken. */
+/** Fixed segments only: in a route `:` and `*` would match other paths, a browser drops dots, and some are taken. */
 function parseTelemetryPath(text: string): string {
-  if (!/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) || text.startsWith('/-/')) {
-    throw new Error('expected a path such as /metrics, of letters, digits and ._~/- and not below /-/');
+  if (!/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) || /^\/(-\/|probe$|config$)/.test(text)) {
+    throw new Error(
+      'expected a path such as /metrics, of letters, digits and ._~/-, not below /-/ and neither /probe nor /config',
+    );
   }
   return text;
 }

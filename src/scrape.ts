@@ -11,48 +11,52 @@ export type Outcome<T> = { readonly seconds: number } & (
   | { readonly ok: false; readonly error: ApiError }
 );
 
+export const COLLECTORS = ['ps', 'version', 'tags'] as const;
+/** A call of Ollama's API, by its name in `/api/…` and in `api` labels. */
+export type Collector = (typeof COLLECTORS)[number];
+
 /** What to ask, and what is known of its machine beforehand. */
 export interface Target {
   readonly ollama: OllamaClient;
   readonly capacity: Capacity;
-  /** Whether to ask for the models on disk too. */
-  readonly tags: boolean;
+  /** `ps` or `version` is among them: `ollama_up` comes from these. */
+  readonly collectors: readonly Collector[];
 }
 
 export interface Snapshot {
   readonly capacity: Capacity;
-  readonly ps: Outcome<RunningModels>;
-  readonly version: Outcome<string>;
-  /** undefined: not asked for. */
-  readonly tags?: Outcome<InstalledModels>;
+  /** undefined here and below: not asked for. */
+  readonly ps?: Outcome<RunningModels> | undefined;
+  readonly version?: Outcome<string> | undefined;
+  readonly tags?: Outcome<InstalledModels> | undefined;
 }
 
-/** A failed call is part of the snapshot, with its reason; only a fault of the exporter's own is thrown. */
-export async function scrape({ ollama, capacity, tags }: Target, signal: AbortSignal): Promise<Snapshot> {
-  const [ps, version, installed] = await Promise.all([
-    settle(() => ollama.runningModels(signal)),
-    settle(() => ollama.version(signal)),
-    tags ? settle(() => ollama.installedModels(signal)) : undefined,
+/** A failed call is part of the snapshot, with its reason; a ForbiddenAddressError and faults of our own are thrown. */
+export async function scrape(
+  { ollama, capacity, collectors }: Target,
+  signal: AbortSignal,
+): Promise<Snapshot> {
+  const ask = <T>(name: Collector, call: (signal: AbortSignal) => Promise<T>) =>
+    collectors.includes(name) ? settle(() => call(signal)) : undefined;
+  const [ps, version, tags] = await Promise.all([
+    ask('ps', ollama.runningModels),
+    ask('version', ollama.version),
+    ask('tags', ollama.installedModels),
   ]);
-  return { capacity, ps, version, ...(installed && { tags: installed }) };
+  return { capacity, ps, version, tags };
 }
 
-/** Whether Ollama answered at least one of the two calls that every scrape makes properly. */
+/** Whether Ollama answered /api/ps or /api/version properly. */
 export function isUp({ ps, version }: Snapshot): boolean {
-  return ps.ok || version.ok;
+  return ps?.ok === true || version?.ok === true;
 }
 
-/** The calls of a snapshot with the names that they have in `api` labels. */
-export function outcomes({
-  ps,
-  version,
-  tags,
-}: Snapshot): ReadonlyArray<readonly [api: string, Outcome<unknown>]> {
-  const asked = [
-    ['ps', ps],
-    ['version', version],
-  ] as const;
-  return tags === undefined ? asked : [...asked, ['tags', tags]];
+/** The calls that were made, with the names that they have in `api` labels. */
+export function outcomes(snapshot: Snapshot): ReadonlyArray<readonly [api: Collector, Outcome<unknown>]> {
+  return COLLECTORS.flatMap((api) => {
+    const outcome = snapshot[api];
+    return outcome === undefined ? [] : [[api, outcome] as const];
+  });
 }
 
 async function settle<T>(call: () => Promise<T>): Promise<Outcome<T>> {

@@ -1,6 +1,7 @@
 /** Turns the process into the exporter's own metrics, which go out on the telemetry path only. */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { BuildInfo } from './build-info.ts';
+import type { LastReload } from './probe/running-config.ts';
 
 /**
  * What is kept of prom-client's default metrics. Left out: three gauges that end in `_total`, which promlint
@@ -27,8 +28,15 @@ const KEPT: ReadonlySet<string> = new Set([
   'nodejs_eventloop_lag_p99_seconds',
 ]);
 
-/** The one registry that outlives a scrape: these series belong to the process, not to Ollama. */
-export function createSelfMetrics({ version, revision }: BuildInfo): Registry {
+/**
+ * The one registry that outlives a scrape: these series belong to the process, not to Ollama.
+ *
+ * @param lastReload of the configuration file; undefined where there is none
+ */
+export function createSelfMetrics(
+  { version, revision }: BuildInfo,
+  lastReload: (() => LastReload) | undefined,
+): Registry {
   const registry = new Registry();
   const buildInfo = new Gauge({
     name: 'ollama_exporter_build_info',
@@ -43,5 +51,28 @@ export function createSelfMetrics({ version, revision }: BuildInfo): Registry {
       registry.removeSingleMetric(name);
     }
   }
+  if (lastReload !== undefined) {
+    addReloadMetrics(registry, lastReload);
+  }
   return registry;
+}
+
+/** Named as those of Prometheus and blackbox_exporter. */
+function addReloadMetrics(registry: Registry, lastReload: () => LastReload): void {
+  new Gauge({
+    name: 'ollama_exporter_config_last_reload_successful',
+    help: 'Whether the configuration file was good when it was last read.',
+    registers: [registry],
+    collect() {
+      this.set(Number(lastReload().successful));
+    },
+  });
+  new Gauge({
+    name: 'ollama_exporter_config_last_reload_success_timestamp_seconds',
+    help: 'Unix time at which the configuration that is in force was read.',
+    registers: [registry],
+    collect() {
+      this.set(lastReload().successSeconds);
+    },
+  });
 }

@@ -1,95 +1,86 @@
 /** Turns its dependencies into a Fastify app with the exporter's routes. It does not listen. */
-import type { ServerResponse } from 'node:http';
+import { type RequestListener, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { Registry } from 'prom-client';
-import { scrapeBudgetMs, TIMEOUT_HEADER, type TimeoutOptions, withDeadline } from './deadline.ts';
+import { addConfigRoutes } from './config-routes.ts';
 import { CONTENT_SECURITY_POLICY, type LandingPage, landingPage } from './landing-page.ts';
-import { toRegistry } from './registry.ts';
-import type { Snapshot } from './scrape.ts';
+import { addMetricsRoute, type MetricsDependencies } from './metrics-route.ts';
+import type { RunningConfig } from './probe/running-config.ts';
+import { addProbeRoute, type ProbeDependencies } from './probe-route.ts';
+import { RequestError } from './request-error.ts';
 
-export interface ServerDependencies {
-  readonly scrape: (signal: AbortSignal) => Promise<Snapshot>;
-  /** Called with each snapshot that a scraper waited for to its end. */
-  readonly onSnapshot: (snapshot: Snapshot) => void;
-  /** The exporter's own metrics; undefined leaves them out. */
-  readonly selfMetrics: Registry | undefined;
-  readonly timeouts: TimeoutOptions;
+export interface ServerDependencies extends MetricsDependencies, ProbeDependencies {
+  /** Makes the server that hands its requests to the app: here one can stand before it. */
+  readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
+  readonly config: RunningConfig;
   readonly landingPage: LandingPage;
   /** Has fired when no new scrape is wanted any more. */
   readonly closing: AbortSignal;
-  /** Ends the scrapes under way, with what they have by then. */
-  readonly stopping: AbortSignal;
   readonly log: Logger;
 }
 
 /** Below this, gzip saves less than a packet (one Ethernet frame holds about 1,400 bytes). */
 const WORTH_COMPRESSING_BYTES = 1_400;
 
-/** To receive a request: a few hundred bytes. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** Of a request, which is a few hundred bytes that arrive at once. */
+const LIMITS: ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16_384,
+  // Longer than the longest usual scrape interval, so that each scrape finds its connection open.
+  keepAliveTimeout: 90_000,
+};
+
+const MAX_URL_LENGTH = 4_096;
+
+/** One Prometheus keeps up to 1,000 idle connections to an address, and two of them make a pair. */
+const MAX_CONNECTIONS = 2_000;
 
 export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
+  const { createServer, log, closing } = dependencies;
   const app = Fastify({
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    frameworkErrors: (_error, _request, reply) => replyNotFound(reply),
+    serverFactory: (handler) => createServer(handler, LIMITS),
+    frameworkErrors: (_error, _request, reply) => replyNotFound(reply.header(...NOSNIFF)),
+    clientErrorHandler: replyToNoise,
   });
-  app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, dependencies.log));
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.header('x-content-type-options', 'nosniff');
+  app.addHook('onRequest', async ({ url }, reply) => {
+    reply.header(...NOSNIFF);
+    if (url.length > MAX_URL_LENGTH) {
+      throw new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`);
+    }
   });
-  endConnectionsWhenClosing(app, dependencies.closing);
+  endConnectionsWhenClosing(app, closing);
   ignoreRequestBodies(app);
   await app.register(compress, {
     encodings: ['gzip'],
     threshold: WORTH_COMPRESSING_BYTES,
     globalDecompression: false,
   });
-  addMetrics(app, dependencies);
-  addHealth(app);
-  if (dependencies.landingPage.telemetryPath !== '/') {
-    addLandingPage(app, dependencies.landingPage);
-  }
+  addRoutes(app, dependencies);
   return app;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
 
-function addMetrics(app: FastifyInstance, dependencies: ServerDependencies): void {
-  const path = dependencies.landingPage.telemetryPath;
-  app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
-    const hungUp = hangUpSignal(reply.raw);
-    const budgetMs = scrapeBudgetMs(request.headers[TIMEOUT_HEADER]?.toString(), dependencies.timeouts);
-    const snapshot = await withDeadline(budgetMs, [hungUp, dependencies.stopping], dependencies.scrape);
-    // A snapshot that was cut short for other reasons than its deadline says nothing about Ollama.
-    if (!hungUp.aborted && !dependencies.stopping.aborted) {
-      dependencies.onSnapshot(snapshot);
-    }
-    return reply
-      .type(Registry.PROMETHEUS_CONTENT_TYPE)
-      .send(await render(snapshot, dependencies.selfMetrics));
-  });
-  // Fastify's own HEAD route would run a whole scrape.
-  app.head(path, (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());
-}
+const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 
-/** Fires when the connection ends before the answer. Fastify's `request.signal` also does when a body was read. */
-function hangUpSignal(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) {
-      controller.abort();
-    }
-  });
-  return controller.signal;
-}
-
-async function render(snapshot: Snapshot, selfMetrics: Registry | undefined): Promise<string> {
-  const registries = [toRegistry(snapshot), ...(selfMetrics ? [selfMetrics] : [])];
-  const texts = await Promise.all(registries.map((registry) => registry.metrics()));
-  return texts.join('\n');
+function addRoutes(app: FastifyInstance, dependencies: ServerDependencies): void {
+  const { landingPage, config } = dependencies;
+  addMetricsRoute(app, landingPage.telemetryPath, dependencies);
+  addProbeRoute(app, dependencies);
+  addConfigRoutes(app, config);
+  // Neither asks Ollama: they tell whether the exporter lives and serves.
+  app.get('/-/healthy', (_request, reply) => reply.type(TEXT).send('Healthy\n'));
+  app.get('/-/ready', (_request, reply) => reply.type(TEXT).send('Ready\n'));
+  if (landingPage.telemetryPath !== '/') {
+    addLandingPage(app, landingPage);
+  }
 }
 
 /** Else a scraper's idle connection would hold up the end until it is cut. */
@@ -105,12 +96,6 @@ function endConnectionsWhenClosing(app: FastifyInstance, closing: AbortSignal): 
 function ignoreRequestBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-}
-
-/** Neither asks Ollama: they tell whether the exporter lives and serves. */
-function addHealth(app: FastifyInstance): void {
-  app.get('/-/healthy', (_request, reply) => reply.type(TEXT).send('Healthy\n'));
-  app.get('/-/ready', (_request, reply) => reply.type(TEXT).send('Ready\n'));
 }
 
 function addLandingPage(app: FastifyInstance, page: LandingPage): void {
@@ -133,9 +118,25 @@ function replyWithError(
   log: Logger,
 ): FastifyReply {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-  if (error instanceof Error && status < 500) {
+  if (error instanceof RequestError || (error instanceof Error && status < 500)) {
     return reply.code(status).type(TEXT).send(`${error.message}\n`);
   }
   log.error({ err: error, method: request.method, url: request.url }, 'could not answer a request');
   return reply.code(500).type(TEXT).send('internal error, see the log of the exporter\n');
+}
+
+const STATUS_OF_NOISE: ReadonlyMap<string, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+]);
+
+/** What came is no request, so there is none to answer with Fastify's means. */
+function replyToNoise(error: Error, socket: Socket): void {
+  const code = 'code' in error ? String(error.code) : '';
+  if (code !== 'ECONNRESET' && socket.writable) {
+    const status = STATUS_OF_NOISE.get(code) ?? 400;
+    const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, NOSNIFF.join(': '), 'connection: close'];
+    socket.write(`${head.join('\r\n')}\r\ncontent-length: 0\r\n\r\n`);
+  }
+  socket.destroy(error);
 }

@@ -18,6 +18,14 @@ export function readYaml<TSchema extends v.GenericSchema>(
   file: string,
   schema: TSchema,
 ): v.InferOutput<TSchema> {
+  return readYamlAsWritten(file, schema).value;
+}
+
+/** @returns also what the schema got: mappings, lists and texts */
+export function readYamlAsWritten<TSchema extends v.GenericSchema>(
+  file: string,
+  schema: TSchema,
+): { readonly value: v.InferOutput<TSchema>; readonly written: unknown } {
   const lines = new LineCounter();
   // 1.1 as in Go's yaml package, and so in Prometheus's own files; failsafe makes no numbers or booleans.
   const options = { version: '1.1', schema: 'failsafe', logLevel: 'error', prettyErrors: false } as const;
@@ -26,16 +34,17 @@ export function readYaml<TSchema extends v.GenericSchema>(
   if (problem !== undefined) {
     throw new FileError(`${file}:${lines.linePos(problem.pos[0]).line}: ${withoutQuote(problem)}`);
   }
-  const result = v.safeParse(schema, plain(document, file), { abortEarly: true });
+  const written = plain(document, file);
+  const result = v.safeParse(schema, written, { abortEarly: true });
   if (!result.success) {
     const [{ message, path = [] }] = result.issues;
     const keys = path.map(({ key }) => key);
     throw new FileError(`${file}:${lineOf(document, lines, keys)}: ${dotted(keys)}${message}`);
   }
-  return result.output;
+  return { value: result.output, written };
 }
 
-/** A mapping with these keys and no others. Those without a value count as absent. */
+/** A mapping with these keys and no others. Nothing is an empty one; keys without a value count as absent. */
 export function mapping<TEntries extends v.ObjectEntries>(entries: TEntries) {
   const known = Object.keys(entries);
   return v.pipe(
@@ -111,7 +120,7 @@ function plain(document: Document, file: string): unknown {
     },
   });
   try {
-    return document.toJS() || {};
+    return document.toJS() ?? '';
   } catch (error) {
     // An alias without its anchor, or more aliases than anyone means to write.
     throw new FileError(`${file}: ${withoutQuote(error)}`, { cause: error });
@@ -119,7 +128,7 @@ function plain(document: Document, file: string): unknown {
 }
 
 function isMapping(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return value === '' || (typeof value === 'object' && value !== null && !Array.isArray(value));
 }
 
 /** yaml's messages quote the source after a colon. */

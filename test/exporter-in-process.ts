@@ -1,44 +1,67 @@
 /** The exporter as it listens on a real socket, inside the test's process. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pino from 'pino';
 import { request } from 'undici';
 import { startExporter } from '../src/exporter.ts';
 import { parseListenAddresses } from '../src/listen-address.ts';
-import { createOllamaClient } from '../src/ollama/client.ts';
-import { type Snapshot, scrape, type Target } from '../src/scrape.ts';
+import { startRunningConfig } from '../src/probe/running-config.ts';
+import type { Collector, Snapshot } from '../src/scrape.ts';
+import { createScrapeLimit } from '../src/scrape-limit.ts';
 import type { ServerDependencies } from '../src/server.ts';
+import { createTargets } from '../src/targets.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
 
 export const NO_CAPACITY = { vramBytes: undefined, memoryBytes: undefined };
 
 export interface InProcessExporter {
   readonly url: URL;
-  /** Every snapshot that a scraper got. */
+  /** Every snapshot that a scraper got from the telemetry path. */
   readonly snapshots: readonly Snapshot[];
   /** One scrape as a client without any wishes makes it; fails on anything but a good exposition. */
   readonly scrape: () => Promise<Exposition>;
+  /** Replaces what the configuration file says; it takes a reload to have an effect. */
+  readonly writeConfig: (config: string) => void;
   readonly close: () => Promise<void>;
 }
 
 export interface InProcessOptions extends Partial<ServerDependencies> {
   readonly timeoutMs?: number;
-  readonly tags?: boolean;
+  readonly collectors?: readonly Collector[];
+  readonly maxRequests?: number;
+  /** The content of a configuration file. */
+  readonly configYaml?: string;
 }
 
 export async function startInProcess(
   ollamaUrl: URL,
   options: InProcessOptions = {},
 ): Promise<InProcessExporter> {
-  const { timeoutMs = 5_000, tags = false, ...overrides } = options;
-  const ollama = createOllamaClient(ollamaUrl, { connectTimeoutMs: timeoutMs });
-  const target: Target = { ollama, capacity: NO_CAPACITY, tags };
+  const {
+    timeoutMs = 5_000,
+    collectors = ['ps', 'version'],
+    maxRequests = 0,
+    configYaml,
+    ...overrides
+  } = options;
+  const log = overrides.log ?? pino({ level: 'silent' });
+  const folder = mkdtempSync(join(tmpdir(), 'exporter-'));
+  const file = join(folder, 'config.yml');
+  writeFileSync(file, configYaml ?? '');
+  const running = await startRunningConfig(configYaml === undefined ? undefined : file, log);
   const snapshots: Snapshot[] = [];
   const { addresses, close } = await startExporter(parseListenAddresses('127.0.0.1:0'), {
-    scrape: (signal) => scrape(target, signal),
+    createServer: (handler, limits) => createServer(limits, handler),
+    targets: createTargets({ url: ollamaUrl, timeoutMs, capacity: NO_CAPACITY, collectors }, running),
+    config: running,
+    limit: createScrapeLimit(maxRequests),
+    offsetMs: 500,
     onSnapshot: (snapshot) => snapshots.push(snapshot),
     selfMetrics: undefined,
-    timeouts: { timeoutMs, offsetMs: 500 },
     landingPage: { version: '1.2.3', telemetryPath: '/metrics', target: ollamaUrl.href, simulated: false },
-    log: pino({ level: 'silent' }),
+    log,
     ...overrides,
   });
   const [{ hostname, port } = { hostname: '', port: 0 }] = addresses;
@@ -47,9 +70,11 @@ export async function startInProcess(
     url,
     snapshots,
     scrape: () => scrapeOnce(url),
+    writeConfig: (config) => writeFileSync(file, config),
     close: async () => {
       await close();
-      await ollama.close();
+      running.close();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

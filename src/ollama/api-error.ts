@@ -9,7 +9,8 @@ export type FailureReason =
   | 'tls'
   | 'status'
   | 'too_large'
-  | 'invalid';
+  | 'invalid'
+  | 'config';
 
 /** A call to Ollama that failed. The message says what was asked and what went wrong; `cause` is kept. */
 export class ApiError extends Error {
@@ -27,6 +28,11 @@ export class ApiError extends Error {
     this.reason = reason;
     this.status = options.status;
   }
+}
+
+/** The address must not be asked, so nothing was: no failure of Ollama's. */
+export class ForbiddenAddressError extends Error {
+  override readonly name = 'ForbiddenAddressError';
 }
 
 /** What the error codes of the system, of OpenSSL and of undici mean, whenever in the call they come up. */

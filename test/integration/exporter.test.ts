@@ -1,18 +1,32 @@
+import { createServer } from 'node:http';
 import { Server } from 'node:net';
 import pino from 'pino';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startExporter } from '../../src/exporter.ts';
 import { parseListenAddresses } from '../../src/listen-address.ts';
+import { startRunningConfig } from '../../src/probe/running-config.ts';
 import type { ServerDependencies } from '../../src/server.ts';
+import { createTargets } from '../../src/targets.ts';
+import { NO_CAPACITY } from '../exporter-in-process.ts';
+
+const log = pino({ level: 'silent' });
+const config = await startRunningConfig(undefined, log);
+const url = new URL('http://127.0.0.1:1');
 
 const dependencies: Omit<ServerDependencies, 'closing' | 'stopping'> = {
-  scrape: () => Promise.reject(new Error('not asked for')),
+  createServer: (handler, limits) => createServer(limits, handler),
+  targets: createTargets(
+    { url, timeoutMs: 1_000, capacity: NO_CAPACITY, collectors: ['ps', 'version'] },
+    config,
+  ),
+  config,
+  limit: () => Promise.reject(new Error('not asked for')),
+  offsetMs: 0,
   onSnapshot: () => {},
   selfMetrics: undefined,
-  timeouts: { timeoutMs: 1_000, offsetMs: 0 },
   landingPage: { version: '1', telemetryPath: '/metrics', target: 'http://a/', simulated: false },
-  log: pino({ level: 'silent' }),
+  log,
 };
 
 async function start(addresses: string) {
@@ -70,7 +84,7 @@ test('an answer that is given while closing ends its connection', async () => {
   });
   const slow = await startExporter(parseListenAddresses('127.0.0.1:0'), {
     ...dependencies,
-    scrape: async () => {
+    limit: async () => {
       asked();
       await waiting;
       throw new Error('the answer does not matter');

@@ -19,7 +19,7 @@ beforeAll(async () => {
   ollama.server.on('request', () => {
     calls += 1;
   });
-  const selfMetrics = createSelfMetrics({ version: '1.2.3', revision: 'abc' });
+  const selfMetrics = createSelfMetrics({ version: '1.2.3', revision: 'abc' }, undefined);
   exporter = await startInProcess(ollama.url, { selfMetrics });
 });
 
@@ -222,8 +222,8 @@ test('the metrics can be at /, in the place of the page', async () => {
 test('a fault of the exporter is 500 and a line in the log, without its inner workings in the answer', async () => {
   const lines: string[] = [];
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
-  const scrape = () => Promise.reject(new Error('secret detail'));
-  const broken = await startInProcess(ollama.url, { scrape, log });
+  const limit = () => Promise.reject(new Error('secret detail'));
+  const broken = await startInProcess(ollama.url, { limit, log });
   const { statusCode, body } = await request(new URL('/metrics', broken.url));
   expect(statusCode).toBe(500);
   expect(await body.text()).toBe('internal error, see the log of the exporter\n');

@@ -10,11 +10,11 @@ function failed(reason: FailureReason, status?: number) {
 
 const models = { models: [], rows: 2, skipped: 0, nowMs: 0 };
 const capacity = { vramBytes: undefined, memoryBytes: undefined };
-const up: Snapshot = {
+const up = {
   capacity,
   ps: { ok: true, value: models, seconds: 0 },
   version: { ok: true, value: '0.33.0', seconds: 0 },
-};
+} satisfies Snapshot;
 const refused: Snapshot = { capacity, ps: failed('refused'), version: failed('refused') };
 const timedOut: Snapshot = { capacity, ps: failed('timeout'), version: failed('timeout') };
 

@@ -50,7 +50,7 @@ test('the excerpt shows metrics that exist, with their labels', () => {
 test('every reason that a call can fail for is explained', () => {
   const source = readFileSync(new URL('../../src/ollama/api-error.ts', import.meta.url), 'utf8');
   const reasons = /FailureReason =\s*([^;]*);/.exec(source)?.[1]?.match(/'(\w+)'/g) ?? [];
-  expect(reasons).toHaveLength(8);
+  expect(reasons).toHaveLength(9);
   const [, , , explained] = table('Metrics').find(([name]) => name === 'ollama_scrape_error') ?? [];
   for (const reason of reasons) {
     expect(explained).toContain(reason.replaceAll("'", ''));

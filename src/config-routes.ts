@@ -1,0 +1,25 @@
+/** The routes about the configuration file: what is in force, and reading it again. */
+import type { FastifyInstance } from 'fastify';
+import type { RunningConfig } from './probe/running-config.ts';
+import { RequestError } from './request-error.ts';
+
+export function addConfigRoutes(app: FastifyInstance, config: RunningConfig): void {
+  app.get('/config', (_request, reply) => reply.type('text/plain; charset=utf-8').send(config.shown()));
+  // The methods and words of Prometheus and blackbox_exporter.
+  app.route({
+    method: ['POST', 'PUT'],
+    url: '/-/reload',
+    handler: async (_request, reply) => {
+      try {
+        await config.reload();
+      } catch (cause) {
+        const problem = cause instanceof Error ? cause.message : String(cause);
+        throw new RequestError(500, `failed to reload config: ${problem}`, { cause });
+      }
+      return reply.type('text/plain; charset=utf-8').send('Reloaded\n');
+    },
+  });
+  app.get('/-/reload', () => {
+    throw new RequestError(405, 'This endpoint requires a POST request.');
+  });
+}

@@ -1,0 +1,30 @@
+/** The telemetry path: what the Ollama of the options says of itself, and what the exporter does. */
+import type { FastifyInstance } from 'fastify';
+import { Registry } from 'prom-client';
+import { toRegistry } from './registry.ts';
+import type { Snapshot } from './scrape.ts';
+import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
+import type { Targets } from './targets.ts';
+
+export interface MetricsDependencies extends ScrapeDependencies {
+  readonly targets: Targets;
+  /** Called with each snapshot that a scraper waited for to its end. */
+  readonly onSnapshot: (snapshot: Snapshot) => void;
+  /** The exporter's own metrics; undefined leaves them out. */
+  readonly selfMetrics: Registry | undefined;
+}
+
+export function addMetricsRoute(app: FastifyInstance, path: string, dependencies: MetricsDependencies): void {
+  const { targets, onSnapshot, selfMetrics } = dependencies;
+  app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
+    const { snapshot, complete } = await scrapeFor(request, reply, targets.local(), dependencies);
+    if (complete) {
+      onSnapshot(snapshot);
+    }
+    const registries = [toRegistry(snapshot), ...(selfMetrics ? [selfMetrics] : [])];
+    const texts = await Promise.all(registries.map((registry) => registry.metrics()));
+    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(texts.join('\n'));
+  });
+  // Fastify's own HEAD route would run a whole scrape.
+  app.head(path, (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());
+}

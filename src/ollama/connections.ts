@@ -1,0 +1,167 @@
+/** Turns paths into the texts that one HTTP server answers, over connections that are kept between calls. */
+import type { LookupFunction } from 'node:net';
+import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { ApiError, ForbiddenAddressError, failureReason, messageOf } from './api-error.ts';
+import { serverClock } from './server-clock.ts';
+
+/** Two hundred models make 76 KB; who sends more than this is not Ollama. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+/** Longer than the longest usual scrape interval, a minute, so that each scrape finds its connection open. */
+export const IDLE_MS = 90_000;
+
+/** What is read of an answer that is not 200, for one who watches: it is not worth more of the scrape's time. */
+const ERROR_BODY_BYTES = 4_096;
+
+export type TlsOptions = Pick<
+  TlsConnectionOptions,
+  'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'
+>;
+
+export interface ConnectionOptions {
+  /** Milliseconds after which an attempt to connect is given up, even if nobody waits for it any more. */
+  readonly connectTimeoutMs: number;
+  /** To send with each call; asked for each time, as they may hold secrets that rotate. */
+  readonly headers?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  /** Asked for at each new connection by https, as certificates rotate. */
+  readonly tls?: (() => Promise<TlsOptions>) | undefined;
+  /** Resolves host names; a ForbiddenAddressError from it comes out of the call as it is. */
+  readonly lookup?: LookupFunction | undefined;
+}
+
+/** Called as a call goes on: when it is made, when its status is there, when its body is, as far as it was read. */
+export type Watch = (path: string, progress: { readonly status?: number; readonly body?: string }) => void;
+
+export interface Reply {
+  readonly text: string;
+  /** Unix milliseconds by the clock of the server when it answered. */
+  readonly nowMs: number;
+}
+
+export interface Connections {
+  /**
+   * @returns the answer, if its status is 200
+   * @throws ApiError, ForbiddenAddressError
+   */
+  readonly get: (path: string, signal: AbortSignal, watch?: Watch) => Promise<Reply>;
+  /** Drops every connection, those with a call under way included. */
+  readonly close: () => Promise<void>;
+}
+
+/** @param origin scheme, host and port of the server; the deadline of a call is its signal's alone */
+export function openConnections(origin: string, options: ConnectionOptions): Connections {
+  const pool = new Pool(origin, {
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: IDLE_MS,
+    connect: connector(options),
+    maxResponseSize: MAX_BODY_BYTES,
+  });
+  return {
+    get: async (path, signal, watch) => {
+      const attempt = () => ask({ pool, options, path, signal, watch });
+      try {
+        return await attempt();
+      } catch (error) {
+        // A server that was restarted without a word leaves connections behind that end with the next call.
+        if (error instanceof ApiError && error.reason === 'reset' && !signal.aborted) {
+          return await attempt();
+        }
+        throw error;
+      }
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+interface Call {
+  readonly pool: Pool;
+  readonly options: ConnectionOptions;
+  readonly path: string;
+  readonly signal: AbortSignal;
+  readonly watch: Watch | undefined;
+}
+
+async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply> {
+  let answered = false;
+  const exchange = async (): Promise<Reply> => {
+    watch?.(path, {});
+    const headers = { accept: 'application/json', ...(await options.headers?.()) };
+    const response = await pool.request({ method: 'GET', path, signal, headers });
+    answered = true;
+    const nowMs = serverClock(response.headers['date'], Date.now());
+    watch?.(path, { status: response.statusCode });
+    const text = await readText(response, watch && ((body) => watch(path, { body })));
+    return { text, nowMs };
+  };
+  try {
+    // undici heeds the signal only from the connection on: an attempt to connect can outlast it by far.
+    return await Promise.race([exchange(), rejectOnAbort(signal)]);
+  } catch (error) {
+    throw asCallError(error, signal, answered);
+  }
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason);
+    }
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+async function readText(
+  { statusCode, body }: Dispatcher.ResponseData,
+  watch: ((text: string) => void) | undefined,
+): Promise<string> {
+  if (statusCode === 200) {
+    const text = await body.text();
+    watch?.(text);
+    return text;
+  }
+  if (watch !== undefined) {
+    watch(await beginning(body));
+  }
+  // The rest is left unread: what a server says beside an error must not cost the scrape its time.
+  body.on('error', () => {}).destroy();
+  throw new ApiError('status', `status ${statusCode}`, { status: statusCode });
+}
+
+async function beginning(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+    chunks.push(Buffer.from(chunk));
+    if (Buffer.concat(chunks).length >= ERROR_BODY_BYTES) {
+      break;
+    }
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/**
+ * What undici's own connector lacks: certificates that are read when they are used, and a server name that does not
+ * follow the Host header.
+ */
+function connector({ connectTimeoutMs, lookup, tls }: ConnectionOptions): buildConnector.connector {
+  return ({ servername: _ofHostHeader, ...target }, callback) => {
+    const connect = (options: TlsOptions = {}) =>
+      buildConnector({ ...(lookup && { lookup }), ...options, timeout: connectTimeoutMs })(target, callback);
+    const options = target.protocol === 'https:' ? tls?.() : undefined;
+    if (options === undefined) {
+      connect();
+    } else {
+      options.then(connect, (error) => callback(error, null));
+    }
+  };
+}
+
+function asCallError(error: unknown, signal: AbortSignal, answered: boolean): Error {
+  const cause = signal.aborted ? signal.reason : error;
+  if (cause instanceof ApiError || cause instanceof ForbiddenAddressError) {
+    return cause;
+  }
+  const reason = signal.aborted ? 'timeout' : failureReason(cause, answered);
+  return new ApiError(reason, messageOf(cause), { cause });
+}

@@ -1,0 +1,61 @@
+/** Answers /probe: what any Ollama that a module allows says of itself, as metrics or, for people, as a report. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { debugReport, recordExchanges } from './debug-report.ts';
+import { secretsOf } from './probe/module.ts';
+import { toRegistry } from './registry.ts';
+import { RequestError } from './request-error.ts';
+import { outcomes, type Snapshot } from './scrape.ts';
+import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
+import type { Target, Targets } from './targets.ts';
+
+export interface ProbeDependencies extends ScrapeDependencies {
+  readonly targets: Targets;
+  readonly log: Logger;
+}
+
+export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependencies): void {
+  const { targets, log } = dependencies;
+  app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
+    const query = new URLSearchParams(request.url.split('?')[1]);
+    const record = recordExchanges();
+    const debug = query.get('debug') === 'true';
+    try {
+      const target = targets.probed(query);
+      const scraped = await scrapeFor(request, reply, target, dependencies, debug ? record.watch : undefined);
+      logFailures(log, target, scraped.snapshot);
+      const metrics = await toRegistry(scraped.snapshot).metrics();
+      return debug
+        ? reply
+            .type('text/plain; charset=utf-8')
+            .send(debugReport(target, scraped, record, metrics, await secretsOf(target.module)))
+        : reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(metrics);
+    } catch (error) {
+      logRefusal(log, query, request, error);
+      throw error;
+    }
+  });
+  app.head('/probe', (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());
+}
+
+/** Not by state, as on the telemetry path: nothing of a target is kept that could tell a change. */
+function logFailures(log: Logger, { url, module }: Target, snapshot: Snapshot): void {
+  for (const [api, outcome] of outcomes(snapshot)) {
+    if (!outcome.ok) {
+      const { reason, message } = outcome.error;
+      log.debug(
+        { target: url.href, module: module.name, api, reason, err: message },
+        'A call of a probe failed',
+      );
+    }
+  }
+}
+
+function logRefusal(log: Logger, query: URLSearchParams, { ip }: FastifyRequest, error: unknown): void {
+  if (error instanceof RequestError && error.statusCode === 403) {
+    const { message, cause } = error;
+    const because = cause instanceof Error ? { because: cause.message } : {};
+    log.warn({ client: ip, target: query.get('target'), err: message, ...because }, 'Refused a probe');
+  }
+}

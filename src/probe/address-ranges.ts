@@ -1,0 +1,62 @@
+/** Turns CIDRs into ranges of addresses, and knows those that lie within the exporter's own machine or cloud. */
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
+
+export interface AddressRange {
+  readonly contains: (address: string) => boolean;
+}
+
+const NOT_A_RANGE = 'expected a range of addresses such as 10.20.0.0/16, or one address';
+
+/**
+ * @param text `10.20.0.0/16`, `fd00::/8`, or one address
+ * @throws Error that says what was expected
+ */
+export function parseAddressRange(text: string): AddressRange {
+  const [, address = '', length] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bits = isIPv4(address) ? 32 : 128;
+  const prefix = length === undefined ? bits : Number(length);
+  if (isIP(address) === 0 || address.includes('%') || prefix > bits) {
+    throw new Error(NOT_A_RANGE);
+  }
+  return rangesOf([[address, prefix]]);
+}
+
+/** An IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) lies where the IPv4 address does. */
+function rangesOf(subnets: ReadonlyArray<readonly [address: string, prefix: number]>): AddressRange {
+  const list = new BlockList();
+  for (const [address, prefix] of subnets) {
+    list.addSubnet(address, prefix, familyOf(address));
+  }
+  return {
+    contains: (address) => {
+      const [unzoned = ''] = address.split('%');
+      return isIP(unzoned) > 0 && list.check(unzoned, familyOf(unzoned));
+    },
+  };
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4';
+}
+
+const LOCAL_IPV4 = [
+  ['0.0.0.0', 8], // "this host": Linux connects to loopback
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16], // RFC 3927, link-local: metadata of most clouds
+  ['100.100.100.200', 32], // metadata of Alibaba Cloud
+  ['168.63.129.16', 32], // Azure's agent of the host
+  ['192.0.0.192', 32], // metadata of Oracle Cloud
+] as const;
+
+/**
+ * Where a name that a stranger's DNS answers must not lead, unless a range says so: to the exporter's own machine,
+ * and to what a cloud tells its machines only.
+ */
+export const LOCAL_ADDRESSES: AddressRange = rangesOf([
+  ...LOCAL_IPV4,
+  // RFC 6052: the same, behind a NAT64.
+  ...LOCAL_IPV4.map(([address, prefix]) => [`64:ff9b::${address}`, 96 + prefix] as const),
+  ['::', 96], // `::`, `::1`, and the obsolete `::127.0.0.1`
+  ['fe80::', 10],
+  ['fd00:ec2::254', 128], // metadata of AWS
+]);

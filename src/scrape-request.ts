@@ -1,0 +1,51 @@
+/** Turns a request and a target into a snapshot, within the time that the scraper has and for as long as it waits. */
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { scrapeBudgetMs, TIMEOUT_HEADER, withDeadline } from './deadline.ts';
+import type { Watch } from './ollama/connections.ts';
+import type { Snapshot } from './scrape.ts';
+import type { ScrapeLimit } from './scrape-limit.ts';
+import type { Target } from './targets.ts';
+
+export interface ScrapeDependencies {
+  readonly limit: ScrapeLimit;
+  /** Kept back from the time that the scraper has, for the way back to it. */
+  readonly offsetMs: number;
+  /** Ends the scrapes under way, with what they have by then. */
+  readonly stopping: AbortSignal;
+}
+
+export interface Scraped {
+  readonly snapshot: Snapshot;
+  readonly budgetMs: number;
+  /** Not cut short for another reason than its deadline: only then does a failure say something about Ollama. */
+  readonly complete: boolean;
+}
+
+/** @throws RequestError with status 400 for a bad timeout header, 503 beyond the limit; and what the target throws */
+export async function scrapeFor(
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  target: Target,
+  { limit, offsetMs, stopping }: ScrapeDependencies,
+  watch?: Watch,
+): Promise<Scraped> {
+  const hungUp = hangUpSignal(reply.raw);
+  const { timeoutMs } = target;
+  const budgetMs = scrapeBudgetMs(headers[TIMEOUT_HEADER]?.toString(), { timeoutMs, offsetMs });
+  const snapshot = await limit(() =>
+    withDeadline(budgetMs, [hungUp, stopping], (signal) => target.scrape(signal, watch)),
+  );
+  return { snapshot, budgetMs, complete: !hungUp.aborted && !stopping.aborted };
+}
+
+/** Fires when the connection ends before the answer. Fastify's `request.signal` also does when a body was read. */
+function hangUpSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) {
+      controller.abort();
+    }
+  });
+  return controller.signal;
+}

@@ -1,0 +1,127 @@
+/** Turns options, modules and requests into targets: what to scrape, how, and for how long at most. */
+import type { Capacity } from './capacity.ts';
+import { ForbiddenAddressError } from './ollama/api-error.ts';
+import { createOllamaClient } from './ollama/client.ts';
+import type { ConnectionOptions, Connections, Watch } from './ollama/connections.ts';
+import { parseOllamaHost } from './ollama/host.ts';
+import { DEFAULT_MODULE, type LoadedModule, type RunningConfig } from './probe/running-config.ts';
+import { RequestError } from './request-error.ts';
+import { type Collector, isUp, type Snapshot, scrape } from './scrape.ts';
+
+/** What applies to every target unless its module says otherwise; the capacity to that of /metrics only. */
+export interface TargetOptions {
+  readonly url: URL;
+  readonly timeoutMs: number;
+  readonly capacity: Capacity;
+  readonly collectors: readonly Collector[];
+}
+
+export interface Target {
+  readonly url: URL;
+  readonly module: LoadedModule;
+  /** The most that a scrape of it may take. */
+  readonly timeoutMs: number;
+  /** @throws RequestError with status 403 if its name resolves to what the module does not allow */
+  readonly scrape: (signal: AbortSignal, watch?: Watch) => Promise<Snapshot>;
+}
+
+export interface Targets {
+  /** That of /metrics, as the configuration now in force wants it scraped. */
+  readonly local: () => Target;
+  /** @throws RequestError with status 400 or 403, if the query names no target that may be asked */
+  readonly probed: (query: URLSearchParams) => Target;
+}
+
+export function createTargets(options: TargetOptions, config: RunningConfig): Targets {
+  return {
+    local: () => createTarget(options.url, config.local(), options, {}),
+    probed: (query) => {
+      const url = readTarget(query);
+      const module = knownModule(config, readModuleName(query));
+      if (module.allow === undefined) {
+        throw new RequestError(
+          403,
+          `Module ${JSON.stringify(module.name)} allows no targets: list them under its "allow" in the file given with --config.file.`,
+        );
+      }
+      if (!module.allow.mayAsk(url)) {
+        throw refusal(url, module);
+      }
+      const capacity = { vramBytes: undefined, memoryBytes: undefined };
+      return createTarget(url, module, { ...options, capacity }, { lookup: module.allow.lookupFor(url) });
+    },
+  };
+}
+
+/** The same whether a pattern or an address was the reason: what a name resolves to is told in the log only. */
+function refusal(url: URL, { name }: LoadedModule, cause?: Error): RequestError {
+  const message = `Target ${url.host} is not allowed by module ${JSON.stringify(name)}.`;
+  return new RequestError(403, message, { cause });
+}
+
+function createTarget(
+  url: URL,
+  module: LoadedModule,
+  options: Omit<TargetOptions, 'url'>,
+  { lookup }: Pick<ConnectionOptions, 'lookup'>,
+): Target {
+  const { headers, tls, connections } = module;
+  const timeoutMs = module.timeoutMs ?? options.timeoutMs;
+  const capacity = {
+    vramBytes: module.vramBytes ?? options.capacity.vramBytes,
+    memoryBytes: module.memoryBytes ?? options.capacity.memoryBytes,
+  };
+  const collectors = module.collectors ?? options.collectors;
+  return {
+    url,
+    module,
+    timeoutMs,
+    scrape: async (signal, watch) => {
+      const ask = (open: Connections) =>
+        scrape({ ollama: createOllamaClient(open, url.pathname, watch), capacity, collectors }, signal);
+      try {
+        return await connections.use(
+          url.origin,
+          { connectTimeoutMs: timeoutMs, headers, tls, lookup },
+          ask,
+          isUp,
+        );
+      } catch (error) {
+        throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;
+      }
+    },
+  };
+}
+
+/** The texts are those of blackbox_exporter and snmp_exporter, with what to do about it. */
+function readTarget(query: URLSearchParams): URL {
+  const [text, second] = query.getAll('target');
+  if (text === undefined || text === '') {
+    throw new RequestError(400, 'Target parameter is missing: ask for /probe?target=gpu-07:11434');
+  }
+  if (second !== undefined) {
+    throw new RequestError(400, "'target' parameter must be specified once");
+  }
+  try {
+    return parseOllamaHost(text);
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new RequestError(400, `Target can't be used: ${problem}`, { cause });
+  }
+}
+
+function readModuleName(query: URLSearchParams): string {
+  const [name, second] = query.getAll('module');
+  if (second !== undefined) {
+    throw new RequestError(400, "'module' parameter must be specified once");
+  }
+  return name || DEFAULT_MODULE;
+}
+
+function knownModule(config: RunningConfig, name: string): LoadedModule {
+  const module = config.module(name);
+  if (module === undefined) {
+    throw new RequestError(400, `Unknown module ${JSON.stringify(name)}`);
+  }
+  return module;
+}
