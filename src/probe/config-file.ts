@@ -1,7 +1,7 @@
 /** Turns `--config.file` into modules, and into texts that show it without its secrets. */
 import { dirname } from 'node:path';
-import * as v from 'valibot';
 import { stringify } from 'yaml';
+import { isRecord } from '../ollama/json.ts';
 import { FileError, readYamlAsWritten } from '../strict-yaml.ts';
 import { checkModule, createModule, type Module } from './module.ts';
 import { CONFIG_FILE } from './module-schema.ts';
@@ -37,43 +37,30 @@ async function check(module: Module, file: string): Promise<void> {
   }
 }
 
-const SHOWN_SECTION = v.fallback(v.record(v.string(), v.unknown()), {});
+type Section = Readonly<Record<string, unknown>>;
 
-/** Only to be shown; it was checked before. */
-const SHOWN_MODULE = v.looseObject({
-  headers: v.optional(
-    v.pipe(
-      SHOWN_SECTION,
-      // A header may hold anything, so each is a secret; but Host is what one looks for when Ollama says 403.
-      v.transform((headers) =>
-        Object.fromEntries(
-          Object.entries(headers).map(([name, value]) => [name, /^host$/i.test(name) ? value : '<secret>']),
-        ),
-      ),
+/** By module, what the schema found good. */
+function withoutSecrets(written: unknown): Section {
+  const modules = isRecord(written) ? written['modules'] : undefined;
+  return mapValues(modules, (module) =>
+    mapValues(module, (settings, section) =>
+      isRecord(settings)
+        ? mapValues(settings, (value, key) => (isSecret(section, key) ? '<secret>' : value))
+        : settings,
     ),
-  ),
-  authorization: v.optional(
-    v.pipe(
-      SHOWN_SECTION,
-      v.transform((section) => hide(section, 'credentials')),
-    ),
-  ),
-  basic_auth: v.optional(
-    v.pipe(
-      SHOWN_SECTION,
-      v.transform((section) => hide(section, 'password')),
-    ),
-  ),
-});
-
-const SHOWN_FILE = v.object({
-  modules: v.fallback(v.record(v.string(), v.fallback(SHOWN_MODULE, {})), {}),
-});
-
-function withoutSecrets(written: unknown) {
-  return v.parse(v.fallback(SHOWN_FILE, { modules: {} }), written).modules;
+  );
 }
 
-function hide(section: Readonly<Record<string, unknown>>, key: string): Readonly<Record<string, unknown>> {
-  return section[key] ? { ...section, [key]: '<secret>' } : section;
+/** A header may hold anything, so each is one; but Host is what one looks for when Ollama says 403. */
+function isSecret(section: string, key: string): boolean {
+  return (
+    (section === 'headers' && key.toLowerCase() !== 'host') ||
+    (section === 'authorization' && key === 'credentials') ||
+    (section === 'basic_auth' && key === 'password')
+  );
+}
+
+function mapValues(section: unknown, map: (value: unknown, key: string) => unknown): Section {
+  const entries = isRecord(section) ? Object.entries(section) : [];
+  return Object.fromEntries(entries.map(([key, value]) => [key, map(value, key)]));
 }
