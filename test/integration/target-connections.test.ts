@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Connections } from '../../src/ollama/connections.ts';
+import { keepConnections, type TargetConnections } from '../../src/probe/target-connections.ts';
+import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+let ollamas: readonly FakeOllama[];
+let targets: TargetConnections;
+
+beforeEach(async () => {
+  const answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
+  ollamas = await Promise.all(Array.from({ length: 50 }, () => startFakeOllama(answers)));
+});
+
+afterEach(async () => {
+  targets.close();
+  await Promise.all(ollamas.map(({ close }) => close()));
+});
+
+const OPTIONS = { connectTimeoutMs: 5_000 };
+const { signal } = new AbortController();
+const get = async (connections: Connections) => (await connections.get('/api/version', signal)).text;
+
+function open(): number {
+  return ollamas.reduce((sum, { connections }) => sum + connections.size, 0);
+}
+
+function askAll(worthKeeping: boolean): Promise<unknown> {
+  return Promise.all(ollamas.map(({ url }) => targets.use(url.origin, OPTIONS, get, () => worthKeeping)));
+}
+
+test('targets that nobody asks any more leave neither an entry nor a connection', async () => {
+  targets = keepConnections(300);
+  for (let scrape = 0; scrape < 3; scrape += 1) {
+    await askAll(true);
+  }
+  expect(targets.size()).toBe(50);
+  await expect.poll(targets.size, { timeout: 15_000 }).toBe(0);
+  await expect.poll(open, { timeout: 15_000 }).toBe(0);
+});
+
+test('a target is kept for as long as it is asked', async () => {
+  targets = keepConnections(2_000);
+  const [{ url, connections } = { url: new URL('http://a'), connections: new Set() }] = ollamas;
+  await targets.use(url.origin, OPTIONS, get, () => true);
+  const [first] = connections;
+  for (let scrape = 0; scrape < 6; scrape += 1) {
+    await delay(500);
+    await targets.use(url.origin, OPTIONS, get, () => true);
+  }
+  expect([...connections]).toEqual([first]);
+});
+
+test('a target that is not worth keeping is dropped at once', async () => {
+  targets = keepConnections();
+  await askAll(false);
+  expect(targets.size()).toBe(0);
+  await expect.poll(open, { timeout: 15_000 }).toBe(0);
+});
+
+test('so is one whose scrape throws, which comes out as it is', async () => {
+  targets = keepConnections();
+  const fault = new Error('a fault');
+  await expect(
+    targets.use(
+      'http://127.0.0.1:1',
+      OPTIONS,
+      () => Promise.reject(fault),
+      () => true,
+    ),
+  ).rejects.toBe(fault);
+  expect(targets.size()).toBe(0);
+});
+
+test('closing drops what is idle at once, and the rest as its work ends', async () => {
+  targets = keepConnections();
+  await askAll(true);
+  const [{ url } = { url: new URL('http://a') }] = ollamas;
+  let finish = () => {};
+  const underWay = targets.use(
+    url.origin,
+    OPTIONS,
+    async (connections) => {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      return await get(connections);
+    },
+    () => true,
+  );
+  targets.close();
+  expect(targets.size()).toBe(1);
+  finish();
+  expect(await underWay).toBe(VERSION_BODY);
+  expect(targets.size()).toBe(0);
+  await expect.poll(open, { timeout: 15_000 }).toBe(0);
+});
