@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { parseExposition, sampleValue } from '../exposition.ts';
+import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { runExporter, startExporterProcess } from './exporter-process.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'config-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const file = join(folder, 'ollama.yml');
+const web = join(folder, 'web.yml');
+
+const GOOD = 'modules: { default: { allow: ["127.0.0.0/8"], vram_capacity: 24GiB } }';
+const BAD = 'modules:\n  default:\n    alow: []\n';
+
+async function metrics(url: URL) {
+  return parseExposition(await (await request(new URL('/metrics', url))).body.text());
+}
+
+describe('--config.check', () => {
+  test('is 0 for good files, and says so', async () => {
+    writeFileSync(file, GOOD);
+    writeFileSync(web, '');
+    expect(
+      await runExporter(['--config.check', `--config.file=${file}`, `--web.config.file=${web}`]),
+    ).toEqual({
+      code: 0,
+      stdout: `${file}: valid\n${web}: valid\n`,
+      stderr: '',
+    });
+  });
+
+  test.each([
+    [
+      BAD,
+      '',
+      /^ollama-exporter: .*ollama.yml:3: modules.default.alow: unknown key, expected one of allow, .*\n$/,
+    ],
+    [GOOD, 'users: {}', /^ollama-exporter: .*web.yml:1: users: unknown key, expected one of .*\n$/],
+  ])('is 1 for a bad one, with one line on stderr', async (config, webConfig, line) => {
+    writeFileSync(file, config);
+    writeFileSync(web, webConfig);
+    const checked = await runExporter([
+      '--config.check',
+      `--config.file=${file}`,
+      `--web.config.file=${web}`,
+    ]);
+    expect(checked).toMatchObject({ code: 1, stderr: expect.stringMatching(line) });
+  });
+
+  test('without a file has nothing to check', async () => {
+    expect(await runExporter(['--config.check'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'ollama-exporter: --config.check needs --config.file or --web.config.file\n',
+    });
+  });
+});
+
+test.each(['--config.file', '--web.config.file'])(
+  'a bad %s keeps the exporter from starting',
+  async (option) => {
+    writeFileSync(file, BAD);
+    const { code, stderr } = await runExporter([`${option}=${file}`, '--demo', '--log.level=error']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ollama-exporter: .*ollama.yml:\d: .*unknown key.*\n$/);
+  },
+);
+
+test('--once goes by the module default', async () => {
+  writeFileSync(file, GOOD);
+  const { code, stdout } = await runExporter(['--once', '--demo', `--config.file=${file}`]);
+  expect(code).toBe(0);
+  expect(sampleValue(parseExposition(stdout), 'ollama_vram_capacity_bytes')).toBe(24 * 1024 ** 3);
+});
+
+test('SIGHUP reads the file again; what came of it shows in the metrics', async () => {
+  writeFileSync(file, GOOD);
+  const { url, child, log, finished } = await startExporterProcess(['--demo', `--config.file=${file}`]);
+  const before = await metrics(url);
+  expect(sampleValue(before, 'ollama_exporter_config_last_reload_successful')).toBe(1);
+  const readAt = sampleValue(before, 'ollama_exporter_config_last_reload_success_timestamp_seconds') ?? 0;
+  expect(Math.abs(Date.now() / 1_000 - readAt)).toBeLessThan(60);
+
+  writeFileSync(file, BAD);
+  child.kill('SIGHUP');
+  await expect.poll(log, { timeout: 15_000 }).toContain('Could not reload the configuration file');
+  const kept = await metrics(url);
+  expect(sampleValue(kept, 'ollama_exporter_config_last_reload_successful')).toBe(0);
+  expect(sampleValue(kept, 'ollama_exporter_config_last_reload_success_timestamp_seconds')).toBe(readAt);
+  expect(sampleValue(kept, 'ollama_vram_capacity_bytes')).toBe(24 * 1024 ** 3);
+
+  writeFileSync(file, GOOD.replace('24GiB', '48GiB'));
+  child.kill('SIGHUP');
+  await expect.poll(log, { timeout: 15_000 }).toContain('Reloaded the configuration file');
+  const reloaded = await metrics(url);
+  expect(sampleValue(reloaded, 'ollama_exporter_config_last_reload_successful')).toBe(1);
+  expect(sampleValue(reloaded, 'ollama_vram_capacity_bytes')).toBe(48 * 1024 ** 3);
+  child.kill('SIGTERM');
+  expect((await finished).code).toBe(0);
+});
+
+test('without a file SIGHUP ends the exporter in order, and there is no metric of a reload', async () => {
+  const { url, child, finished } = await startExporterProcess(['--demo']);
+  expect((await metrics(url)).has('ollama_exporter_config_last_reload_successful')).toBe(false);
+  child.kill('SIGHUP');
+  expect((await finished).code).toBe(0);
+});
+
+describe('a warning that everybody can read it comes', () => {
+  const warning = 'Whoever reaches this address can read it';
+
+  test('once, where it listens on more than loopback', async () => {
+    const { log, child, finished } = await startExporterProcess(['--demo', '--web.listen-address=:0']);
+    await expect.poll(log, { timeout: 15_000 }).toContain(warning);
+    child.kill('SIGTERM');
+    await finished;
+    expect(log().split(warning)).toHaveLength(2);
+  });
+
+  test('not on loopback, nor where a web configuration file stands before it', async () => {
+    writeFileSync(web, '');
+    for (const args of [
+      ['--web.listen-address=127.0.0.1:0'],
+      ['--web.listen-address=:0', `--web.config.file=${web}`],
+    ]) {
+      const { url, log } = await startExporterProcess(['--demo', ...args]);
+      await metrics(new URL(`http://127.0.0.1:${url.port}`));
+      expect(log()).not.toContain(warning);
+    }
+  });
+});
+
+test('--web.max-requests caps the scrapes at work', async () => {
+  const ollama = await startFakeOllama({ ps: () => {}, version: json(VERSION_BODY) });
+  onTestFinished(() => ollama.close());
+  const { url, child, finished } = await startExporterProcess([
+    '--web.max-requests=1',
+    `--ollama.url=${ollama.url.href}`,
+  ]);
+  const asked = new Promise((resolve) => ollama.server.once('request', resolve));
+  const first = metrics(url);
+  await asked;
+  const { statusCode, body } = await request(new URL('/metrics', url));
+  expect(statusCode).toBe(503);
+  expect(await body.text()).toBe('Limit of concurrent requests reached (1), try again later.\n');
+  child.kill('SIGTERM');
+  await first;
+  await finished;
+});
