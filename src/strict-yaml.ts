@@ -60,13 +60,20 @@ export function mapping<TEntries extends v.ObjectEntries>(entries: TEntries) {
   );
 }
 
-/** A mapping with keys of the user's own, none of which gets lost for want of a value. */
+/** A mapping with keys of the user's own, none of which gets lost: not for want of a value, nor for its name. */
 export function namedEntries<TSchema extends v.GenericSchema>(schema: TSchema) {
   return v.pipe(
     v.custom<Readonly<Record<string, unknown>>>(isMapping, 'expected a mapping'),
+    v.check(
+      (input) => !LOST_NAMES.some((name) => Object.hasOwn(input, name)),
+      `the names ${LOST_NAMES.join(', ')} can not be used`,
+    ),
     v.record(v.string(), schema),
   );
 }
+
+/** valibot's record leaves them out without a word. */
+const LOST_NAMES = ['__proto__', 'prototype', 'constructor'];
 
 export function list<TSchema extends v.GenericSchema>(item: TSchema) {
   return v.array(item, 'expected a list');
@@ -74,17 +81,19 @@ export function list<TSchema extends v.GenericSchema>(item: TSchema) {
 
 /** A text, and what a parser makes of it: what it throws is what is wrong. */
 export function text<T = string>(parse: (text: string) => T) {
-  return v.pipe(
-    v.string('expected a single value'),
-    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
-      try {
-        return parse(dataset.value);
-      } catch (error) {
-        addIssue({ message: messageOf(error) });
-        return NEVER;
-      }
-    }),
-  );
+  return v.pipe(v.string('expected a single value'), parsedBy(parse));
+}
+
+/** A step of `v.pipe`: what a parser makes of the value, and what it throws is what is wrong. */
+export function parsedBy<TIn, TOut>(parse: (value: TIn) => TOut) {
+  return v.rawTransform<TIn, TOut>(({ dataset, addIssue, NEVER }) => {
+    try {
+      return parse(dataset.value);
+    } catch (error) {
+      addIssue({ message: messageOf(error) });
+      return NEVER;
+    }
+  });
 }
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([

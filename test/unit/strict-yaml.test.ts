@@ -40,6 +40,8 @@ function refusal(content: string): string {
   throw new Error('not refused');
 }
 
+const LOST = 'named: the names __proto__, prototype, constructor can not be used';
+
 test('a scalar is the text that was written', () => {
   for (const written of ['1.0', '0123', '0x1f', 'yes', '1e3', '2026-11-22', '"1.0"']) {
     expect(read(`name: ${written}`)).toEqual({ name: written.replaceAll('"', '') });
@@ -84,6 +86,9 @@ describe('refuses, with file, line and path,', () => {
     ['name: [a]', 1, 'name: expected a single value'],
     ['inner: [a]', 1, 'inner: expected a mapping'],
     ['named: [a]', 1, 'named: expected a mapping'],
+    ['named: { __proto__: x }', 1, LOST],
+    ['named: { prototype: x }', 1, LOST],
+    ['named: { constructor: x }', 1, LOST],
     ['- a', 1, 'expected a mapping'],
     ['just text', 1, 'expected a mapping'],
     ['__proto__: {}', 1, '__proto__: unknown key, expected one of name, on, items, inner, named'],
