@@ -1,0 +1,61 @@
+/** Turns passwords and bcrypt hashes into whether they match, without holding up the event loop. */
+import { Worker } from 'node:worker_threads';
+
+export interface BcryptThread {
+  /** @throws Error where the thread ended before its answer; the next call starts a new one */
+  readonly compare: (password: string, hash: string) => Promise<boolean>;
+  readonly close: () => Promise<void>;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  /** Answers come in the order of the questions. */
+  readonly waiting: Question[];
+}
+
+interface Question {
+  readonly resolve: (matches: boolean) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const WORKER = new URL('./bcrypt-worker.js', import.meta.url);
+
+/** The thread starts with the first call, and does not keep the process alive. */
+export function bcryptThread(file: URL = WORKER): BcryptThread {
+  let current: Thread | undefined;
+  const started = () => {
+    const thread = startThread(file);
+    thread.worker.once('exit', () => {
+      current = current === thread ? undefined : current;
+    });
+    return thread;
+  };
+  return {
+    compare: (password, hash) =>
+      new Promise((resolve, reject) => {
+        current ??= started();
+        current.waiting.push({ resolve, reject });
+        current.worker.postMessage({ password, hash });
+      }),
+    close: async () => {
+      await current?.worker.terminate();
+    },
+  };
+}
+
+function startThread(file: URL): Thread {
+  const worker = new Worker(file);
+  const waiting: Question[] = [];
+  let cause: unknown;
+  worker.on('message', (matches) => waiting.shift()?.resolve(matches === true));
+  worker.on('error', (error) => {
+    cause = error;
+  });
+  worker.on('exit', () => {
+    for (const { reject } of waiting.splice(0)) {
+      reject(new Error('the thread that checks passwords ended', { cause }));
+    }
+  });
+  worker.unref();
+  return { worker, waiting };
+}

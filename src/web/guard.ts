@@ -1,0 +1,76 @@
+/** Turns requests into those that may reach the handler, and answers of its own for the others. */
+import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Logger } from 'pino';
+import { parseCredentials } from './credentials.ts';
+import { clientOf } from './ip-address.ts';
+import type { LiveSettings } from './settings.ts';
+import type { Users } from './users.ts';
+
+export interface GuardDependencies {
+  readonly settings: LiveSettings;
+  /** Draws a token. */
+  readonly mayPass: () => boolean;
+  readonly users: Users;
+  readonly log: Logger;
+}
+
+/** The order is that of prometheus/exporter-toolkit (web/handler.go), and so are the answers. */
+export function guardedBy(dependencies: GuardDependencies): (handler: RequestListener) => RequestListener {
+  return (handler) => async (request, response) => {
+    const status = await statusOf(dependencies, request, response);
+    // Who hung up while the password was checked wants no scrape.
+    if (status === undefined && !request.socket.destroyed) {
+      handler(request, response);
+    } else if (status !== undefined) {
+      answer(response, status);
+    }
+  };
+}
+
+/** @returns what to refuse the request with; undefined: it may pass */
+async function statusOf(
+  { settings, mayPass, users, log }: GuardDependencies,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<number | undefined> {
+  const { config, usable } = settings.now();
+  if (!usable) {
+    return 500;
+  }
+  if (!mayPass()) {
+    return 429;
+  }
+  for (const [name, value] of config.headers) {
+    response.setHeader(name, value);
+  }
+  if (config.users.size === 0) {
+    return undefined;
+  }
+  try {
+    if (await isUser(users, config.users, request)) {
+      return undefined;
+    }
+  } catch (error) {
+    log.error({ err: error instanceof Error ? error.message : String(error) }, 'Unable to check a password');
+    return 500;
+  }
+  response.setHeader('WWW-Authenticate', 'Basic');
+  return 401;
+}
+
+async function isUser(
+  users: Users,
+  hashes: ReadonlyMap<string, string>,
+  { headers, socket }: IncomingMessage,
+): Promise<boolean> {
+  const credentials = parseCredentials(headers.authorization);
+  const client = { name: clientOf(socket.remoteAddress), isGone: () => socket.destroyed };
+  return credentials !== undefined && users.admits(credentials, hashes, client);
+}
+
+/** As Go's http.Error. */
+function answer(response: ServerResponse, status: number): void {
+  response
+    .writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' })
+    .end(`${STATUS_CODES[status]}\n`);
+}

@@ -1,0 +1,91 @@
+/** Turns the TLS part of the web configuration, and the files that it names, into options for Node.js. */
+import { constants, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
+import { asksForCertificate } from './client-certificates.ts';
+import type { Pem, TlsConfig } from './tls-config.ts';
+import { TLS13_SUITES } from './tls-names.ts';
+
+/** The files that readTlsOptions reads. */
+export function filesOf({ cert, key, clientCa }: TlsConfig): readonly string[] {
+  return [cert, key, clientCa].flatMap((pem) => (pem !== undefined && 'file' in pem ? [pem.file] : []));
+}
+
+/**
+ * @returns options that a TLS context has been made of, so they work
+ * @throws Error that names the setting and the file
+ */
+export function readTlsOptions(config: TlsConfig): SecureContextOptions {
+  const options: SecureContextOptions = {
+    cert: read('cert_file', config.cert),
+    key: read('key_file', config.key),
+    ...(config.clientCa && { ca: readAuthorities(config.clientCa) }),
+    minVersion: config.minVersion,
+    maxVersion: config.maxVersion,
+    ciphers: cipherList(config),
+    honorCipherOrder: config.preferServerCiphers,
+    ...(config.curves && { ecdhCurve: config.curves.join(':') }),
+    secureOptions: secureOptions(config),
+  };
+  try {
+    createSecureContext(options);
+  } catch (cause) {
+    throw new Error(`certificate and key can't be used: ${messageOf(cause)}`, { cause });
+  }
+  return options;
+}
+
+/** OpenSSL 3 takes TLS 1.0 and 1.1 for too weak at any level but 0. */
+const OLD_VERSIONS: readonly string[] = ['TLSv1', 'TLSv1.1'];
+
+function cipherList({ ciphers, minVersion }: TlsConfig): string {
+  // Without a suite of TLS 1.3 in the list, Node.js would speak TLS 1.2 at most.
+  const list = ciphers === undefined ? [DEFAULT_CIPHERS] : [...new Set([...ciphers, ...TLS13_SUITES])];
+  return [...list, ...(OLD_VERSIONS.includes(minVersion) ? ['@SECLEVEL=0'] : [])].join(':');
+}
+
+function secureOptions(config: TlsConfig): number {
+  // As in Go. A client that was let in could else show another certificate, or none, later on.
+  const always = constants.SSL_OP_NO_RENEGOTIATION;
+  // A session that is resumed skips the check of the certificate: its time, and the authorities of today.
+  return asksForCertificate(config) ? always | constants.SSL_OP_NO_TICKET : always;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
+
+/** Checked one by one: OpenSSL skips what it can't read, and of an empty `ca` Node.js makes all public authorities. */
+function readAuthorities(pem: Pem): string[] {
+  const certificates = read('client_ca_file', pem).match(CERTIFICATE) ?? [];
+  if (certificates.length === 0) {
+    throw new Error(`no certificate in ${nameOf('client_ca', pem)}`);
+  }
+  for (const certificate of certificates) {
+    try {
+      new X509Certificate(certificate);
+    } catch (cause) {
+      throw new Error(`a certificate in ${nameOf('client_ca', pem)} can't be read: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+  return certificates;
+}
+
+function read(setting: string, pem: Pem): string {
+  if ('text' in pem) {
+    return pem.text;
+  }
+  try {
+    return readFileSync(pem.file, 'utf8');
+  } catch (cause) {
+    throw new Error(`failed to read ${setting} (${pem.file}): ${messageOf(cause)}`, { cause });
+  }
+}
+
+function nameOf(setting: string, pem: Pem): string {
+  return 'file' in pem ? `${setting}_file (${pem.file})` : setting;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
