@@ -1,5 +1,5 @@
 /** Turns the TLS part of the web configuration, and the files that it names, into options for Node.js. */
-import { constants, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
 import { asksForCertificate } from './client-certificates.ts';
@@ -16,9 +16,11 @@ export function filesOf({ cert, key, clientCa }: TlsConfig): readonly string[] {
  * @throws Error that names the setting and the file
  */
 export function readTlsOptions(config: TlsConfig): SecureContextOptions {
+  const cert = read('cert_file', config.cert);
+  const key = read('key_file', config.key);
   const options: SecureContextOptions = {
-    cert: read('cert_file', config.cert),
-    key: read('key_file', config.key),
+    cert,
+    key,
     ...(config.clientCa && { ca: readAuthorities(config.clientCa) }),
     minVersion: config.minVersion,
     maxVersion: config.maxVersion,
@@ -28,11 +30,19 @@ export function readTlsOptions(config: TlsConfig): SecureContextOptions {
     secureOptions: secureOptions(config),
   };
   try {
+    checkPair(cert, key);
     createSecureContext(options);
   } catch (cause) {
     throw new Error(`certificate and key can't be used: ${messageOf(cause)}`, { cause });
   }
   return options;
+}
+
+/** Node.js takes what is empty for not given, and OpenSSL a key of another kind than the certificate's. */
+function checkPair(cert: string, key: string): void {
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    throw new Error('the key is not that of the certificate');
+  }
 }
 
 /** OpenSSL 3 takes TLS 1.0 and 1.1 for too weak at any level but 0. */
