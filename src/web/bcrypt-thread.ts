@@ -44,7 +44,8 @@ export function bcryptThread(file: URL = WORKER): BcryptThread {
 }
 
 function startThread(file: URL): Thread {
-  const worker = new Worker(file);
+  // Options that were meant for the process, such as those of a debugger, can stop a thread from starting.
+  const worker = new Worker(file, { execArgv: [] });
   const waiting: Question[] = [];
   let cause: unknown;
   worker.on('message', (matches) => waiting.shift()?.resolve(matches === true));
