@@ -30,12 +30,13 @@ test('the event loop goes on while a password is checked', async () => {
     Object(
       await run(`
     const { compare } = bcryptThread();
-    await compare('warm', ${JSON.stringify(HASH.replace('$12$', '$04$'))});
     let [last, longest] = [performance.now(), 0];
     const tick = setInterval(() => {
       const now = performance.now();
       [last, longest] = [now, Math.max(longest, now - last)];
     }, 1);
+    await compare('warm', ${JSON.stringify(HASH.replace('$12$', '$04$'))});
+    longest = 0;
     const start = performance.now();
     await compare('x', ${JSON.stringify(HASH)});
     clearInterval(tick);

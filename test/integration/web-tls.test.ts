@@ -1,0 +1,348 @@
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Authority, type Certificate, newAuthority } from '../certificates.ts';
+import { keptConnection, type Live, type RequestOptions, startDoor } from '../web-door.ts';
+
+let authority: Authority;
+let server: Certificate;
+let renewed: Certificate;
+let stranger: Certificate;
+const clients: Record<string, Certificate> = {};
+let strangers: Authority;
+
+beforeAll(async () => {
+  authority = await newAuthority();
+  strangers = await newAuthority('another authority');
+  server = await authority.issue({ name: 'first' });
+  renewed = await authority.issue({ name: 'renewed' });
+  const sans = [
+    { type: 'dns', value: 'prometheus.example' },
+    { type: 'ip', value: '2001:db8::1' },
+  ] as const;
+  stranger = await strangers.issue({ sans: [...sans] });
+  clients['good'] = await authority.issue({ sans: [...sans], usage: 'client' });
+  clients['nameless'] = await authority.issue({ sans: [] });
+  clients['expired'] = await authority.issue({ sans: [...sans], expired: true });
+  clients['for servers'] = await authority.issue({ sans: [...sans], usage: 'server' });
+  clients['of a stranger'] = stranger;
+});
+
+/** @param lines of `tls_server_config`, beside certificate and key */
+function files(...lines: readonly string[]): Record<string, string> {
+  const all = ['tls_server_config:', 'cert_file: server.crt', 'key_file: server.key', ...lines];
+  return {
+    'web.yml': `${all.join('\n  ')}\n`,
+    'server.crt': server.cert,
+    'server.key': server.key,
+    'clients.crt': authority.cert,
+  };
+}
+
+function trusting(options: RequestOptions = {}): RequestOptions {
+  return { ca: authority.cert, ...options };
+}
+
+function showing(name: string, options: RequestOptions = {}): RequestOptions {
+  return trusting({ ...clients[name], ...options });
+}
+
+async function served(answer: Promise<{ readonly status: number }>): Promise<boolean> {
+  return answer.then(
+    ({ status }) => status === 200,
+    () => false,
+  );
+}
+
+describe('a file with certificate and key', () => {
+  test('makes a server of TLS 1.3', async () => {
+    const { get, door } = await startDoor(files());
+    const { status, body, socket } = await get(trusting());
+    expect([door.tls, status, body]).toEqual([true, 200, 'behind the door']);
+    expect(socket?.getProtocol()).toBe('TLSv1.3');
+  });
+
+  test('may have both inline', async () => {
+    const inline = (pem: string) => `|\n    ${pem.trim().replaceAll('\n', '\n    ')}`;
+    const { get } = await startDoor({
+      'web.yml': `tls_server_config:\n  cert: ${inline(server.cert)}\n  key: ${inline(server.key)}\n`,
+    });
+    expect(await served(get(trusting()))).toBe(true);
+  });
+
+  test('serves nobody who speaks plain HTTP', async () => {
+    const { port } = await startDoor(files());
+    const socket = connect(port, '127.0.0.1').end('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    let received = '';
+    for await (const part of socket.setEncoding('utf8')) {
+      received += part;
+    }
+    expect(received).not.toContain('behind the door');
+  });
+
+  test.each([
+    [[], 'TLSv1.1', false],
+    [[], 'TLSv1.2', true],
+    [['min_version: TLS10'], 'TLSv1', true],
+    [['min_version: TLS11'], 'TLSv1', false],
+    [['min_version: TLS11'], 'TLSv1.1', true],
+    [['min_version: TLS13'], 'TLSv1.2', false],
+    [['max_version: TLS12'], 'TLSv1.2', true],
+    [['max_version: TLS12'], 'TLSv1.3', false],
+    [['cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA]'], 'TLSv1.3', true],
+    [['cipher_suites: [TLS_AES_128_GCM_SHA256]'], 'TLSv1.2', false],
+  ] as const)('with %j serves a client of %s: %s', async (lines, version, expected) => {
+    const { get } = await startDoor(files(...lines));
+    const ciphers = 'DEFAULT:@SECLEVEL=0';
+    const options = { minVersion: version, maxVersion: version, ...(version < 'TLSv1.2' && { ciphers }) };
+    expect(await served(get(trusting(options)))).toBe(expected);
+  });
+
+  test('speaks no cipher suite but those that are chosen', async () => {
+    const { get } = await startDoor(files('cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]'));
+    const old = trusting({ maxVersion: 'TLSv1.2' });
+    const { socket } = await get(old);
+    expect(socket?.getCipher().name).toBe('ECDHE-ECDSA-AES128-GCM-SHA256');
+    expect(await served(get({ ...old, ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' }))).toBe(false);
+  });
+
+  test.each([
+    ['true', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+    ['false', 'ECDHE-ECDSA-AES128-GCM-SHA256'],
+  ])('with prefer_server_cipher_suites: %s chooses %s', async (prefer, chosen) => {
+    const suites = ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'];
+    const { get } = await startDoor(
+      files(`cipher_suites: [${suites}]`, `prefer_server_cipher_suites: ${prefer}`),
+    );
+    const ciphers = 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384';
+    const { socket } = await get(trusting({ maxVersion: 'TLSv1.2', ciphers }));
+    expect(socket?.getCipher().name).toBe(chosen);
+  });
+
+  test.each([
+    ['P-521', true],
+    ['P-384', false],
+    ['X25519', false],
+  ])('with the curve CurveP521 serves a client with %s: %s', async (ecdhCurve, expected) => {
+    const { get } = await startDoor(files('curve_preferences: [CurveP521]'));
+    expect(await served(get(trusting({ ecdhCurve })))).toBe(expected);
+  });
+
+  test('lets no client negotiate again', async () => {
+    const { port } = await startDoor(files('max_version: TLS12'));
+    const socket = connectTls({ port, host: '127.0.0.1', ca: authority.cert });
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    const error = await new Promise((resolve) => {
+      socket.once('error', resolve);
+      socket.renegotiate({}, resolve);
+    });
+    socket.destroy();
+    expect(error).toBeInstanceOf(Error);
+  });
+});
+
+describe('a client certificate', () => {
+  const VERIFY = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'];
+
+  const SHOWN = ['none', 'good', 'nameless', 'expired', 'for servers', 'of a stranger'];
+
+  async function letIn(get: Live['get'], options: RequestOptions = {}): Promise<readonly string[]> {
+    const results = await Promise.all(SHOWN.map((name) => served(get(showing(name, options)))));
+    return SHOWN.filter((_name, index) => results[index]);
+  }
+
+  test.each([
+    ['NoClientCert', SHOWN],
+    ['RequestClientCert', SHOWN],
+    ['RequireAnyClientCert', SHOWN.slice(1)],
+    ['RequireClientCert', SHOWN.slice(1)],
+    ['VerifyClientCertIfGiven', ['none', 'good', 'nameless']],
+    ['RequireAndVerifyClientCert', ['good', 'nameless']],
+  ])('under %s lets in: %j', async (type, expected) => {
+    const authorities = type === 'NoClientCert' ? [] : ['client_ca_file: clients.crt'];
+    let handled = 0;
+    const { get } = await startDoor(
+      files(`client_auth_type: ${type}`, ...authorities),
+      (_request, response) => {
+        handled += 1;
+        response.end();
+      },
+    );
+    expect(await letIn(get, { maxVersion: 'TLSv1.2' })).toEqual(expected);
+    expect(await letIn(get)).toEqual(expected);
+    expect(handled).toBe(2 * expected.length);
+  });
+
+  test('is verified by public authorities where the file names none', async () => {
+    const { get } = await startDoor(files('client_auth_type: RequireAndVerifyClientCert'));
+    expect(await served(get(showing('good')))).toBe(false);
+  });
+
+  test.each([
+    ['[prometheus.example]', ['good', 'expired', 'for servers', 'of a stranger']],
+    ['[other.example, "2001:db8:0::1"]', ['good', 'expired', 'for servers', 'of a stranger']],
+    ['[other.example]', []],
+    ['[]', []],
+  ])('with client_allowed_sans %s alone lets in: %j', async (sans, expected) => {
+    const { get } = await startDoor(
+      files('client_auth_type: RequireAnyClientCert', `client_allowed_sans: ${sans}`),
+    );
+    expect(await letIn(get)).toEqual(expected);
+  });
+
+  test('with the right name, but of a stranger, is refused where it is verified', async () => {
+    const { get, logged } = await startDoor(files(...VERIFY, 'client_allowed_sans: [prometheus.example]'));
+    expect(await served(get(showing('good')))).toBe(true);
+    expect(await served(get(showing('of a stranger')))).toBe(false);
+    expect(logged.map(({ msg }) => msg)).toEqual(['Refused a connection']);
+  });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)('is shown anew at each connection of %s', async (version) => {
+    const { port } = await startDoor(files(...VERIFY));
+    const { cert, key } = clients['good'] ?? server;
+    const versions = { minVersion: version, maxVersion: version };
+    const options = { ca: authority.cert, cert, key, port, host: '127.0.0.1', ...versions };
+    const first = connectTls(options);
+    const sessions: Buffer[] = [];
+    first.on('session', (session) => sessions.push(session));
+    first.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    first.resume();
+    await new Promise((resolve) => first.once('close', resolve));
+    const session = sessions.at(-1);
+    expect(session).toBeDefined();
+    const second = connectTls({ ...options, ...(session && { session }) });
+    await new Promise((resolve) => second.once('secureConnect', resolve));
+    expect(second.isSessionReused()).toBe(false);
+    second.destroy();
+  });
+});
+
+describe('a change of the files takes effect at the next connection:', () => {
+  const nameOf = (answer: { readonly socket: { getPeerCertificate(): object } | undefined }) =>
+    Object(Object(answer.socket?.getPeerCertificate())['subject'])['CN'];
+
+  test('another certificate, on a server address without a name', async () => {
+    const { get, write } = await startDoor(files());
+    expect(nameOf(await get(trusting()))).toBe('first');
+    write('server.key', renewed.key);
+    write('server.crt', renewed.cert);
+    expect(nameOf(await get(trusting()))).toBe('renewed');
+  });
+
+  test('another policy for clients, to and fro', async () => {
+    const { get, write } = await startDoor(files());
+    const lets = async () => [await served(get(trusting())), await served(get(showing('good')))];
+    const verifying = files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt');
+    expect(await lets()).toEqual([true, true]);
+    write('web.yml', verifying['web.yml'] ?? '');
+    expect(await lets()).toEqual([false, true]);
+    write('web.yml', files()['web.yml'] ?? '');
+    expect(await lets()).toEqual([true, true]);
+  });
+
+  test('other authorities of clients', async () => {
+    const { get, write } = await startDoor(
+      files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'),
+    );
+    const lets = async () => [
+      await served(get(showing('good'))),
+      await served(get(showing('of a stranger'))),
+    ];
+    expect(await lets()).toEqual([true, false]);
+    write('clients.crt', strangers.cert);
+    expect(await lets()).toEqual([false, true]);
+  });
+
+  test('other names of clients', async () => {
+    const sans = (names: string) =>
+      files('client_auth_type: RequireAnyClientCert', `client_allowed_sans: [${names}]`);
+    const { get, write } = await startDoor(sans('other.example'));
+    expect(await served(get(showing('good')))).toBe(false);
+    write('web.yml', sans('prometheus.example')['web.yml'] ?? '');
+    expect(await served(get(showing('good')))).toBe(true);
+  });
+});
+
+test('while clients scrape on new and on kept connections, a change of certificate fails no request', async () => {
+  const { get, write, door } = await startDoor(files());
+  const seen = new Set<unknown>();
+  let ended = false;
+  const scrape = async (options: RequestOptions) => {
+    let count = 0;
+    while (!ended) {
+      const { status, socket } = await get(trusting(options));
+      expect(status).toBe(200);
+      seen.add(Object(socket?.getPeerCertificate().subject)['CN']);
+      count += 1;
+    }
+    return count;
+  };
+  const kept = [1, 2].map(() => keptConnection(door, { ca: authority.cert }));
+  const scrapers = [{}, {}, ...kept.map((agent) => ({ agent }))].map(scrape);
+  for (let turn = 0; turn < 10; turn += 1) {
+    const next = turn % 2 === 0 ? renewed : server;
+    write('server.key', next.key);
+    await get(trusting());
+    write('server.crt', next.cert);
+    await get(trusting());
+  }
+  ended = true;
+  const counts = await Promise.all(scrapers);
+  expect(Math.min(...counts)).toBeGreaterThan(10);
+  expect(seen).toEqual(new Set(['first', 'renewed']));
+});
+
+test.each([
+  ['the key of another certificate', () => ({ 'server.crt': renewed.cert })],
+  ['half a certificate', () => ({ 'server.crt': renewed.cert.slice(0, 200) })],
+  ['an empty certificate', () => ({ 'server.crt': '' })],
+  ['an empty key', () => ({ 'server.key': '' })],
+])('%s changes nothing, is logged once, and is tried again', async (_what, broken) => {
+  const { get, write, logged } = await startDoor(files());
+  for (const [name, content] of Object.entries(broken())) {
+    write(name, content);
+  }
+  const name = async () => (await get(trusting())).socket?.getPeerCertificate().subject.CN;
+  expect([await name(), await name(), await name()]).toEqual(['first', 'first', 'first']);
+  expect(logged.map(({ msg }) => msg)).toEqual([
+    'Unable to load certificates, those from before stay in use',
+  ]);
+  expect(logged[0]?.err).toContain("certificate and key can't be used");
+  write('server.crt', renewed.cert);
+  write('server.key', renewed.key);
+  expect(await name()).toBe('renewed');
+});
+
+test('an authority that can not be loaded does not widen who may go on', async () => {
+  const { get, write } = await startDoor(
+    files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'),
+  );
+  write('clients.crt', '');
+  expect(await served(get(showing('good')))).toBe(true);
+  expect(await served(get(showing('of a stranger')))).toBe(false);
+  expect(await served(get(trusting()))).toBe(false);
+});
+
+test('TLS can not be switched off or on without a restart: requests fail until the file is as before', async () => {
+  const { get, write, logged } = await startDoor(files());
+  write('web.yml', '');
+  expect((await get(trusting())).status).toBe(500);
+  write('web.yml', files()['web.yml'] ?? '');
+  expect((await get(trusting())).status).toBe(200);
+  expect(logged.map(({ err }) => err)).toEqual([
+    expect.stringContaining('web.yml: TLS can only be switched off by a restart'),
+  ]);
+  const plain = await startDoor({ ...files(), 'web.yml': '' });
+  plain.write('web.yml', files()['web.yml'] ?? '');
+  expect((await plain.get()).status).toBe(500);
+});
+
+test('closing all connections closes those in their handshake as well', async () => {
+  const { server: listening, port } = await startDoor(files());
+  const arrived = new Promise((resolve) => listening.once('connection', resolve));
+  const silent = connect(port, '127.0.0.1');
+  await arrived;
+  const closed = new Promise((resolve) => silent.once('close', resolve));
+  listening.closeAllConnections();
+  await closed;
+});

@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingHttpHeaders, RequestListener } from 'node:http';
+import http from 'node:http';
+import https from 'node:https';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { TLSSocket } from 'node:tls';
+import { compare } from 'bcryptjs';
+import pino from 'pino';
+import { onTestFinished } from 'vitest';
+import { type Door, type DoorDependencies, openDoor } from '../src/web/door.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly socket: TLSSocket | undefined;
+}
+
+export interface Logged {
+  readonly level: number;
+  readonly msg: string;
+  readonly err?: string;
+}
+
+export type RequestOptions = https.RequestOptions & { readonly as?: string };
+
+export interface Live {
+  readonly door: Door;
+  readonly server: ReturnType<Door['createServer']>;
+  readonly port: number;
+  readonly logged: readonly Logged[];
+  /** The hashes that passwords were compared with. */
+  readonly compared: readonly string[];
+  readonly write: (name: string, content: string) => void;
+  readonly get: (options?: RequestOptions) => Promise<Answer>;
+}
+
+/** A folder with these files, which is gone with the test. */
+export function temporaryFolder(files: Readonly<Record<string, string>>) {
+  const folder = mkdtempSync(join(tmpdir(), 'web-door-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  // At once, as whoever renews a certificate should.
+  const write = (name: string, content: string) => {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, `${name}.new`), content);
+    renameSync(join(folder, `${name}.new`), join(folder, name));
+  };
+  for (const [name, content] of Object.entries(files)) {
+    write(name, content);
+  }
+  return { folder, write };
+}
+
+/** A door with the file `web.yml` of these, and behind it a server that listens on all addresses of this machine. */
+export async function startDoor(
+  files: Readonly<Record<string, string>>,
+  handler: RequestListener = (_request, response) => response.end('behind the door'),
+  dependencies: Partial<DoorDependencies> = {},
+): Promise<Live> {
+  const { folder, write } = temporaryFolder(files);
+  const logged: Logged[] = [];
+  const compared: string[] = [];
+  const door = openDoor(join(folder, 'web.yml'), {
+    log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
+    compare: (password, hash) => {
+      compared.push(hash);
+      return compare(password, hash);
+    },
+    ...dependencies,
+  });
+  const server = door.createServer(handler, {});
+  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  onTestFinished(async () => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+  });
+  const { port } = Object(server.address());
+  const get = (options: RequestOptions = {}) => request(door.tls, { port, ...options });
+  return { door, server, port, logged, compared, write, get };
+}
+
+/** @returns an agent that keeps its one connection */
+export function keptConnection(door: Door, options: https.AgentOptions = {}): https.Agent | http.Agent {
+  const all = { ...options, keepAlive: true, maxSockets: 1 };
+  const agent = door.tls ? new https.Agent(all) : new http.Agent(all);
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+/** A new connection to 127.0.0.1, unless the options say otherwise. */
+function request(tls: boolean, { as, ...options }: RequestOptions): Promise<Answer> {
+  const all = { host: '127.0.0.1', agent: false as const, ...(as ? { auth: as } : {}), ...options };
+  return new Promise((resolve, reject) => {
+    const sent = tls ? https.request(all) : http.request(all);
+    sent.once('error', reject);
+    sent.once('response', (response) => {
+      let body = '';
+      const socket = response.socket instanceof TLSSocket ? response.socket : undefined;
+      response.setEncoding('utf8').on('data', (part) => {
+        body += part;
+      });
+      response.once('error', reject);
+      response.once('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body, socket }),
+      );
+    });
+    sent.end();
+  });
+}
