@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { compare } from 'bcryptjs';
 import pino from 'pino';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type Door, type DoorDependencies, openDoor } from '../src/web/door.ts';
+import { Sighting } from '../src/web/sighting.ts';
 
 export interface Answer {
   readonly status: number;
@@ -34,6 +35,8 @@ export interface Live {
   readonly compared: readonly string[];
   readonly write: (name: string, content: string) => void;
   readonly get: (options?: RequestOptions) => Promise<Answer>;
+  /** Resolves when the files are old enough not to be read again and again. */
+  readonly settled: () => Promise<void>;
 }
 
 /** A folder with these files, which is gone with the test. */
@@ -78,7 +81,9 @@ export async function startDoor(
   });
   const { port } = Object(server.address());
   const get = (options: RequestOptions = {}) => request(door.tls, { port, ...options });
-  return { door, server, port, logged, compared, write, get };
+  const paths = Object.keys(files).map((name) => join(folder, name));
+  const settled = () => expect.poll(() => new Sighting(paths).isUpToDate(), { interval: 10 }).toBe(true);
+  return { door, server, port, logged, compared, write, get, settled };
 }
 
 /** @returns an agent that keeps its one connection */

@@ -197,24 +197,35 @@ describe('a client certificate', () => {
     expect(logged.map(({ msg }) => msg)).toEqual(['Refused a connection']);
   });
 
-  test.each(['TLSv1.2', 'TLSv1.3'] as const)('is shown anew at each connection of %s', async (version) => {
-    const { port } = await startDoor(files(...VERIFY));
-    const { cert, key } = clients['good'] ?? server;
-    const versions = { minVersion: version, maxVersion: version };
-    const options = { ca: authority.cert, cert, key, port, host: '127.0.0.1', ...versions };
-    const first = connectTls(options);
-    const sessions: Buffer[] = [];
-    first.on('session', (session) => sessions.push(session));
-    first.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
-    first.resume();
-    await new Promise((resolve) => first.once('close', resolve));
-    const session = sessions.at(-1);
-    expect(session).toBeDefined();
-    const second = connectTls({ ...options, ...(session && { session }) });
-    await new Promise((resolve) => second.once('secureConnect', resolve));
-    expect(second.isSessionReused()).toBe(false);
-    second.destroy();
-  });
+  test.each([
+    ['TLSv1.2', 'NoClientCert', true],
+    ['TLSv1.2', 'RequireAndVerifyClientCert', false],
+    ['TLSv1.3', 'NoClientCert', true],
+    ['TLSv1.3', 'RequireAndVerifyClientCert', false],
+  ] as const)(
+    'of %s under %s may be left out where a session is resumed: %s',
+    async (version, type, resumed) => {
+      const lines = type === 'NoClientCert' ? [] : VERIFY;
+      const { port, settled, get } = await startDoor(files(...lines));
+      await settled();
+      await get(showing('good'));
+      const { cert, key } = clients['good'] ?? server;
+      const versions = { minVersion: version, maxVersion: version };
+      const options = { ca: authority.cert, cert, key, port, host: '127.0.0.1', ...versions };
+      const first = connectTls(options);
+      const sessions: Buffer[] = [];
+      first.on('session', (session) => sessions.push(session));
+      first.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+      first.resume();
+      await new Promise((resolve) => first.once('close', resolve));
+      const session = sessions.at(-1);
+      expect(session).toBeDefined();
+      const second = connectTls({ ...options, ...(session && { session }) });
+      await new Promise((resolve) => second.once('secureConnect', resolve));
+      expect(second.isSessionReused()).toBe(resumed);
+      second.destroy();
+    },
+  );
 });
 
 describe('a change of the files takes effect at the next connection:', () => {
