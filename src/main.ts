@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** Turns argv and environment into a running exporter. The only file with side effects. */
-import { createServer } from 'node:http';
+import { createServer as createPlainServer } from 'node:http';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { type BuildInfo, readBuildInfo, versionText } from './build-info.ts';
@@ -13,6 +13,7 @@ import { type Runtime, startRuntime } from './runtime.ts';
 import { isUp } from './scrape.ts';
 import { createScrapeLimit } from './scrape-limit.ts';
 import { createSelfMetrics } from './self-metrics.ts';
+import type { ServerDependencies } from './server.ts';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
@@ -47,6 +48,11 @@ async function checkFiles({ configFile, webConfigFile }: Config): Promise<void> 
     await loadConfigFile(configFile);
     process.stdout.write(`${configFile}: valid\n`);
   }
+  if (webConfigFile !== undefined) {
+    const { checkWebConfig } = await import('./web/door.ts');
+    checkWebConfig(webConfigFile);
+    process.stdout.write(`${webConfigFile}: valid\n`);
+  }
 }
 
 async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<void> {
@@ -76,9 +82,10 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
   closeOnSignal(config, log, closeAll);
   reloadOnSignal(config, runtime);
   try {
+    const createServer = await openFrontDoor(config, log, open);
     const lastReload = config.configFile === undefined ? undefined : running.lastReload;
     const exporter = await startExporter(config.listenAddresses, {
-      createServer: (handler, limits) => createServer(limits, handler),
+      createServer,
       targets,
       config: running,
       limit: createScrapeLimit(config.maxRequests),
@@ -99,6 +106,28 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
     await closeAll();
     throw error;
   }
+}
+
+/** @param open gets what has to be closed again */
+async function openFrontDoor(
+  { webConfigFile }: Config,
+  log: Logger,
+  open: Array<() => Promise<void>>,
+): Promise<ServerDependencies['createServer']> {
+  if (webConfigFile === undefined) {
+    return (handler, limits) => createPlainServer(limits, handler);
+  }
+  // Imported only here, for the sake of those who have no such file.
+  const { openDoor } = await import('./web/door.ts');
+  const { bcryptThread } = await import('./web/bcrypt-thread.ts');
+  const thread = bcryptThread();
+  open.push(thread.close);
+  const { tls, asksForHttp2, createServer } = openDoor(webConfigFile, { log, compare: thread.compare });
+  log.info({ file: webConfigFile, tls }, 'Requests have to pass the web configuration file');
+  if (asksForHttp2) {
+    log.warn({ file: webConfigFile }, 'HTTP/2 is not served, HTTP/1.1 is: http2 has no effect');
+  }
+  return createServer;
 }
 
 function warnIfOpen({ webConfigFile }: Config, addresses: readonly BoundAddress[], log: Logger): void {

@@ -150,8 +150,10 @@ describe('a running exporter', () => {
       '--web.listen-address=127.0.0.1:0',
       '--web.listen-address=:0',
     ]);
-    await expect.poll(() => [...log().matchAll(/address=(\S+)/g)].length, { timeout: 15_000 }).toBe(2);
-    const ports = [...log().matchAll(/address=\S+:(\d+)/g)].map(([, port]) => port);
+    await expect
+      .poll(() => [...log().matchAll(/msg=Listening address=(\S+)/g)].length, { timeout: 15_000 })
+      .toBe(2);
+    const ports = [...log().matchAll(/msg=Listening address=\S+:(\d+)/g)].map(([, port]) => port);
     for (const host of [
       `127.0.0.1:${ports[0]}`,
       `127.0.0.1:${ports[1]}`,
