@@ -13,23 +13,22 @@ export class Sighting {
   }
 
   isUpToDate(): boolean {
-    return [...this.#looks].every(([file, look]) => look === lookOf(file));
+    return [...this.#looks].every(([file, look]) => look === stat(file).look);
   }
 }
 
 /** @returns what no later look will be the same as, where the file is too young to tell */
 function settledLook(file: string): string {
-  const look = lookOf(file);
-  const changed = statSync(file, { throwIfNoEntry: false })?.ctimeMs ?? 0;
-  return Date.now() - changed < TRACELESS_MS ? `young ${look}` : look;
+  const { look, changedMs } = stat(file);
+  return Date.now() - changedMs < TRACELESS_MS ? `young ${look}` : look;
 }
 
 /** Links are followed: Kubernetes changes a mounted secret by changing a link. */
-function lookOf(file: string): string {
+function stat(file: string): { readonly look: string; readonly changedMs: number } {
   try {
-    const { mtimeNs, ctimeNs, size, ino } = statSync(file, { bigint: true });
-    return [mtimeNs, ctimeNs, size, ino].join();
+    const { mtimeNs, ctimeNs, size, ino, ctimeMs } = statSync(file, { bigint: true });
+    return { look: [mtimeNs, ctimeNs, size, ino].join(), changedMs: Number(ctimeMs) };
   } catch {
-    return 'none';
+    return { look: 'none', changedMs: 0 };
   }
 }

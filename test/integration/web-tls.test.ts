@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Authority, type Certificate, newAuthority } from '../certificates.ts';
 import { keptConnection, type Live, type RequestOptions, startDoor } from '../web-door.ts';
 
@@ -240,6 +240,18 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(nameOf(await get(trusting()))).toBe('renewed');
   });
 
+  test('of each server behind the door', async () => {
+    const { door, get, write } = await startDoor(files());
+    const second = door.createServer((_request, response) => response.end(), {});
+    await new Promise<void>((resolve) => second.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void second.close());
+    write('server.key', renewed.key);
+    write('server.crt', renewed.cert);
+    const { port } = Object(second.address());
+    expect(nameOf(await get(trusting()))).toBe('renewed');
+    expect(nameOf(await get(trusting({ port })))).toBe('renewed');
+  });
+
   test('another policy for clients, to and fro', async () => {
     const { get, write } = await startDoor(files());
     const lets = async () => [await served(get(trusting())), await served(get(showing('good')))];
@@ -354,6 +366,8 @@ test('closing all connections closes those in their handshake as well', async ()
   const silent = connect(port, '127.0.0.1');
   await arrived;
   const closed = new Promise((resolve) => silent.once('close', resolve));
+  const failed = new Promise<NodeJS.ErrnoException>((resolve) => listening.once('tlsClientError', resolve));
   listening.closeAllConnections();
   await closed;
+  expect((await failed).code).not.toBe('ERR_TLS_HANDSHAKE_TIMEOUT');
 });

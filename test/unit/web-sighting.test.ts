@@ -81,6 +81,12 @@ test('a file that was changed just now counts as changed: it might change again 
   expect(new Sighting([write('file', 'x')]).isUpToDate()).toBe(false);
 });
 
+test('a path that leads through a file is one of no file', async () => {
+  const { write } = newFolder();
+  const sighting = await sightingOf(join(write('file', 'x'), 'below'));
+  expect(sighting.isUpToDate()).toBe(true);
+});
+
 test('no files never change', () => {
   expect(new Sighting([]).isUpToDate()).toBe(true);
 });
