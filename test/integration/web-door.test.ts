@@ -144,7 +144,8 @@ describe('a user', () => {
   });
 
   test('who is added, changed or removed is so at the next request of a kept connection', async () => {
-    const { get, write, door, server } = await startDoor({ 'web.yml': USERS });
+    const { get, write, door, server, settled } = await startDoor({ 'web.yml': USERS });
+    await settled();
     let connections = 0;
     server.on('connection', () => {
       connections += 1;

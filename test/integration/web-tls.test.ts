@@ -233,7 +233,8 @@ describe('a change of the files takes effect at the next connection:', () => {
     Object(Object(answer.socket?.getPeerCertificate())['subject'])['CN'];
 
   test('another certificate, on a server address without a name', async () => {
-    const { get, write } = await startDoor(files());
+    const { get, write, settled } = await startDoor(files());
+    await settled();
     expect(nameOf(await get(trusting()))).toBe('first');
     write('server.key', renewed.key);
     write('server.crt', renewed.cert);
