@@ -1,8 +1,7 @@
 /** Turns paths into the texts that one HTTP server answers, over connections that are kept between calls. */
-import type { LookupFunction } from 'node:net';
-import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { ApiError, ForbiddenAddressError, failureReason, messageOf } from './api-error.ts';
+import { type ConnectorOptions, createConnector } from './connector.ts';
 import { serverClock } from './server-clock.ts';
 
 /** Two hundred models make 76 KB; who sends more than this is not Ollama. */
@@ -14,20 +13,9 @@ export const IDLE_MS = 90_000;
 /** What is read of an answer that is not 200, for one who watches: it is not worth more of the scrape's time. */
 const ERROR_BODY_BYTES = 4_096;
 
-export type TlsOptions = Pick<
-  TlsConnectionOptions,
-  'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'
->;
-
-export interface ConnectionOptions {
-  /** Milliseconds after which an attempt to connect is given up, even if nobody waits for it any more. */
-  readonly connectTimeoutMs: number;
+export interface ConnectionOptions extends ConnectorOptions {
   /** To send with each call; asked for each time, as they may hold secrets that rotate. */
   readonly headers?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
-  /** Asked for at each new connection by https, as certificates rotate. */
-  readonly tls?: (() => Promise<TlsOptions>) | undefined;
-  /** Resolves host names; a ForbiddenAddressError from it comes out of the call as it is. */
-  readonly lookup?: LookupFunction | undefined;
 }
 
 /** Called as a call goes on: when it is made, when its status is there, when its body is, as far as it was read. */
@@ -55,7 +43,7 @@ export function openConnections(origin: string, options: ConnectionOptions): Con
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: IDLE_MS,
-    connect: connector(options),
+    connect: createConnector(options),
     maxResponseSize: MAX_BODY_BYTES,
   });
   return {
@@ -138,23 +126,6 @@ async function beginning(body: Dispatcher.ResponseData['body']): Promise<string>
     }
   }
   return Buffer.concat(chunks).toString();
-}
-
-/**
- * What undici's own connector lacks: certificates that are read when they are used, and a server name that does not
- * follow the Host header.
- */
-function connector({ connectTimeoutMs, lookup, tls }: ConnectionOptions): buildConnector.connector {
-  return ({ servername: _ofHostHeader, ...target }, callback) => {
-    const connect = (options: TlsOptions = {}) =>
-      buildConnector({ ...(lookup && { lookup }), ...options, timeout: connectTimeoutMs })(target, callback);
-    const options = target.protocol === 'https:' ? tls?.() : undefined;
-    if (options === undefined) {
-      connect();
-    } else {
-      options.then(connect, (error) => callback(error, null));
-    }
-  };
 }
 
 function asCallError(error: unknown, signal: AbortSignal, answered: boolean): Error {

@@ -4,7 +4,7 @@ import { validateHeaderValue } from 'node:http';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { ApiError } from '../ollama/api-error.ts';
-import type { TlsOptions } from '../ollama/connections.ts';
+import type { TlsOptions } from '../ollama/connector.ts';
 import type { Collector } from '../scrape.ts';
 import { type AllowList, createAllowList } from './allow-list.ts';
 import type { ModuleSettings } from './module-schema.ts';

@@ -34,6 +34,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   [
     'ollama/client.ts',
     'ollama/connections.ts',
+    'ollama/connector.ts',
     'ollama/running-models.ts',
     'ollama/installed-models.ts',
     'ollama/model-rows.ts',

@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import bcrypt from 'bcryptjs';
+import { Agent, request } from 'undici';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type Authority, type Certificate, newAuthority } from '../certificates.ts';
+import { type RunningExporter, startExporterProcess } from './exporter-process.ts';
+import { type Prometheus, startPrometheus } from './prometheus-process.ts';
+
+const binaries = inject('prometheus');
+
+const PASSWORD = 'correct horse';
+
+describe('an exporter behind TLS, client certificates and passwords', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'secure-scrape-'));
+  let authority: Authority;
+  let client: Certificate;
+  let exporter: RunningExporter;
+
+  function write(name: string, content: string): string {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  }
+
+  async function newServerCertificate(): Promise<void> {
+    const { cert, key } = await authority.issue();
+    write('server.pem', cert);
+    write('server.key', key);
+  }
+
+  beforeAll(async () => {
+    authority = await newAuthority();
+    client = await authority.issue({ sans: [{ type: 'dns', value: 'prometheus.lan' }] });
+    write('ca.pem', authority.cert);
+    write('client.pem', client.cert);
+    write('client.key', client.key);
+    await newServerCertificate();
+    const web = write(
+      'web.yml',
+      `tls_server_config:
+  cert_file: server.pem
+  key_file: server.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: ca.pem
+  client_allowed_sans: [prometheus.lan]
+basic_auth_users:
+  prometheus: ${bcrypt.hashSync(PASSWORD, 10)}
+`,
+    );
+    exporter = await startExporterProcess(['--demo', `--web.config.file=${web}`]);
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  async function ask(
+    path: string,
+    password: string,
+    certificate: Partial<Certificate> = client,
+  ): Promise<number> {
+    const dispatcher = new Agent({ connect: { ca: authority.cert, ...certificate } });
+    const authorization = `Basic ${Buffer.from(`prometheus:${password}`).toString('base64')}`;
+    const url = new URL(path, exporter.url.href.replace('http:', 'https:'));
+    try {
+      const { statusCode, body } = await request(url, { dispatcher, headers: { authorization } });
+      await body.dump();
+      return statusCode;
+    } finally {
+      await dispatcher.close();
+    }
+  }
+
+  test.each([
+    '/',
+    '/metrics',
+    '/probe',
+    '/config',
+    '/-/healthy',
+    '/-/ready',
+    '/-/reload',
+    '/nothing',
+    '/%zz',
+  ])('shows nothing of %s to who has no password, nor to who has no certificate', async (path) => {
+    expect(await ask(path, 'wrong')).toBe(401);
+    await expect(ask(path, PASSWORD, {})).rejects.toThrow();
+  });
+
+  test('says at the start that TLS is on', () => {
+    expect(exporter.log()).toMatch(
+      /msg="Requests have to pass the web configuration file" file=\S+ tls=true/,
+    );
+    expect(exporter.log()).not.toContain('Whoever reaches this address');
+  });
+
+  test.skipIf(binaries === undefined)(
+    'is scraped by a real Prometheus, also across a new certificate',
+    async () => {
+      const prometheus: Prometheus = await startPrometheus(binaries?.['prometheus'] ?? '', {
+        'prometheus.yml': JSON.stringify({
+          global: { scrape_interval: '1s', scrape_timeout: '1s' },
+          scrape_configs: [
+            {
+              job_name: 'ollama',
+              scheme: 'https',
+              tls_config: {
+                ca_file: join(folder, 'ca.pem'),
+                cert_file: join(folder, 'client.pem'),
+                key_file: join(folder, 'client.key'),
+              },
+              basic_auth: { username: 'prometheus', password: PASSWORD },
+              static_configs: [{ targets: [exporter.url.host] }],
+            },
+          ],
+        }),
+      });
+      const scrapes = async () => {
+        const [series] = await prometheus.query('count_over_time(up{job="ollama"}[5m])');
+        return series?.samples[0]?.[1] ?? 0;
+      };
+      await expect.poll(scrapes, { timeout: 30_000, interval: 200 }).toBeGreaterThan(1);
+      await newServerCertificate();
+      const before = await scrapes();
+      await expect.poll(scrapes, { timeout: 30_000, interval: 200 }).toBeGreaterThan(before + 2);
+      // The very first scrape has to wait for bcrypt, which a busy machine may take a second for.
+      const [last] = await prometheus.query('min_over_time(up{job="ollama"}[3s])');
+      expect(last?.samples[0]?.[1]).toBe(1);
+      expect(await prometheus.query('ollama_loaded_models{job="ollama"}')).toHaveLength(1);
+      await prometheus.stop();
+    },
+  );
+
+  test('a password that was checked once costs next to nothing', async () => {
+    await ask('/-/healthy', PASSWORD);
+    const before = performance.now();
+    for (let scrape = 0; scrape < 20; scrape += 1) {
+      expect(await ask('/-/healthy', PASSWORD)).toBe(200);
+    }
+    // Twenty times bcrypt would take more than a second on any machine; this is far from it, with room.
+    expect(performance.now() - before).toBeLessThan(10_000);
+  });
+
+  test('ends at SIGTERM, its thread included', async () => {
+    exporter.child.kill('SIGTERM');
+    expect((await exporter.finished).code).toBe(0);
+  });
+});

@@ -1,0 +1,157 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { request } from 'undici';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Authority, type Certificate, newAuthority } from '../certificates.ts';
+import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
+import { parseExposition, sampleValue } from '../exposition.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'probe-tls-'));
+let authority: Authority;
+let client: Certificate;
+let server: Server;
+let target: string;
+/** Of each request, whom the client's certificate names, what server it asked for, and the Host header. */
+let seen: {
+  readonly client: string | undefined;
+  readonly sni: string | false | null;
+  readonly host: string | undefined;
+}[];
+let exporter: InProcessExporter | undefined;
+
+function write(name: string, content: string): string {
+  writeFileSync(join(folder, name), content);
+  return join(folder, name);
+}
+
+beforeAll(async () => {
+  authority = await newAuthority();
+  client = await authority.issue({ name: 'exporter' });
+  write('ca.pem', authority.cert);
+  write('client.pem', client.cert);
+  write('client.key', client.key);
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+beforeEach(async () => {
+  seen = [];
+  await serve(await authority.issue());
+});
+
+afterEach(async () => {
+  await exporter?.close();
+  exporter = undefined;
+  await stop();
+});
+
+async function serve(certificate: Certificate): Promise<void> {
+  server = createServer(
+    { ...certificate, ca: authority.cert, requestCert: true, rejectUnauthorized: false },
+    (incoming, response) => {
+      const socket = incoming.socket as TLSSocket;
+      seen.push({
+        client: socket.authorized ? socket.getPeerX509Certificate()?.subject : undefined,
+        sni: socket.servername ?? null,
+        host: incoming.headers.host,
+      });
+      response.end(incoming.url === '/api/ps' ? '{"models":[]}' : '{"version":"0.33.0"}');
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  target = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function stop(): Promise<void> {
+  await new Promise((resolve) => {
+    server.close(resolve);
+    server.closeAllConnections();
+  });
+}
+
+/** @param tls_config as flow YAML; paths are relative to the folder */
+async function probe(tls_config: string, more = ''): Promise<string> {
+  exporter ??= await startInProcess(new URL('http://127.0.0.1:1'), {
+    configYaml: `modules: { default: { allow: ["127.0.0.0/8"], tls_config: ${tls_config} ${more} } }`,
+  });
+  const url = new URL(`/probe?target=${encodeURIComponent(target)}`, exporter.url);
+  return await (await request(url)).body.text();
+}
+
+function isUp(text: string): boolean {
+  return sampleValue(parseExposition(text), 'ollama_up') === 1;
+}
+
+test('a target with a certificate of ca_file is up, and gets the certificate of the client', async () => {
+  const text = await probe(
+    `{ ca_file: ${folder}/ca.pem, cert_file: ${folder}/client.pem, key_file: ${folder}/client.key }`,
+  );
+  expect(isUp(text)).toBe(true);
+  expect(seen.map((request) => request.client)).toEqual(['CN=exporter', 'CN=exporter']);
+});
+
+describe('a target is down, for the reason tls,', () => {
+  test('with a certificate of another authority', async () => {
+    expect(await probe('{}')).toContain('ollama_scrape_error{api="ps",reason="tls"} 1');
+    expect(seen).toEqual([]);
+  });
+
+  test('with a certificate for another name', async () => {
+    await stop();
+    await serve(await authority.issue({ sans: [{ type: 'dns', value: 'other' }] }));
+    expect(await probe(`{ ca_file: ${folder}/ca.pem }`)).toContain('reason="tls"');
+    expect(seen).toEqual([]);
+  });
+
+  test('with a certificate that has expired', async () => {
+    await stop();
+    await serve(await authority.issue({ expired: true }));
+    expect(await probe(`{ ca_file: ${folder}/ca.pem }`)).toContain('reason="tls"');
+  });
+});
+
+test('insecure_skip_verify takes any certificate', async () => {
+  expect(isUp(await probe('{ insecure_skip_verify: true }'))).toBe(true);
+});
+
+test('server_name is whom the certificate has to name, whatever the Host header says', async () => {
+  await stop();
+  await serve(await authority.issue({ sans: [{ type: 'dns', value: 'ollama' }] }));
+  const text = await probe(
+    `{ ca_file: ${folder}/ca.pem, server_name: ollama }`,
+    ', headers: { Host: "localhost:11434" }',
+  );
+  expect(isUp(text)).toBe(true);
+  expect(seen).toEqual(Array(2).fill({ client: undefined, sni: 'ollama', host: 'localhost:11434' }));
+});
+
+test('the Host header says nothing about whom the certificate has to name', async () => {
+  await stop();
+  await serve(await authority.issue({ sans: [{ type: 'dns', value: 'localhost' }] }));
+  const text = await probe(`{ ca_file: ${folder}/ca.pem }`, ', headers: { Host: localhost }');
+  expect(text).toContain('reason="tls"');
+});
+
+test('files are read at each new connection, so that certificates can rotate', async () => {
+  write('rotating.pem', client.cert);
+  write('rotating.key', client.key);
+  const config = `{ ca_file: ${folder}/ca.pem, cert_file: ${folder}/rotating.pem, key_file: ${folder}/rotating.key }`;
+  await probe(config);
+  const next = await authority.issue({ name: 'exporter two' });
+  write('rotating.pem', next.cert);
+  write('rotating.key', next.key);
+  server.closeAllConnections();
+  // The end of the old connections may be noticed by the call that they are used for; then it is made again.
+  expect(isUp(await probe(config))).toBe(true);
+  expect(new Set(seen.slice(2).map((request) => request.client))).toEqual(new Set(['CN=exporter two']));
+
+  write('rotating.key', 'garbage');
+  server.closeAllConnections();
+  expect(await probe(config)).toContain('reason="tls"');
+  rmSync(join(folder, 'rotating.key'));
+  expect(await probe(config)).toContain('reason="config"');
+});
