@@ -60,6 +60,8 @@ const psOk = ps('1x80');
 /** In for a scrape, out for a scrape, so many times. */
 const visits = (times: number) => '1 _ '.repeat(times).trim();
 
+const RELOADED = `ollama_exporter_config_last_reload_successful{${TARGET}}`;
+
 const CASES: readonly Case[] = [
   {
     alert: 'OllamaDown',
@@ -252,6 +254,18 @@ const CASES: readonly Case[] = [
       [`ollama_model_context_length_tokens{${OTHER}}`]: '256x20 512x60',
     },
     failedScrape: { ...up, [`ollama_model_context_length_tokens{${MODEL}}`]: '32768x10 _ 32768x60' },
+  },
+  {
+    alert: 'OllamaExporterConfigReloadFailed',
+    fires: {
+      series: { ...up, [RELOADED]: '1x3 0x6 _ 0x30' },
+      at: '6m',
+      labels: { ...TARGET_LABELS, severity: 'warning' },
+      description:
+        'The configuration file of the Ollama exporter gpu-07:10434 was bad when it was read again, over 5 minutes ago. The old configuration is still in force; a restart would fail.',
+    },
+    under: { ...up, [RELOADED]: '1x3 0x18 1x60' },
+    failedScrape: { ...up, [RELOADED]: '1x3 _ 1x30 _ 1x30' },
   },
 ];
 
