@@ -28,6 +28,7 @@ export function landingPage({ version, telemetryPath, target, simulated }: Landi
 ${simulated ? '<p><strong>This is a simulation:</strong> started with --demo, no real Ollama is asked.</p>\n' : ''}<p>Scrapes <code>${escapeHtml(target)}</code> each time when the metrics are asked for.</p>
 <ul>
 <li><a href=".${escapeHtml(telemetryPath)}">Metrics</a></li>
+<li><a href="./config">Configuration</a></li>
 <li><a href="./-/healthy">Health</a></li>
 </ul>
 </body>

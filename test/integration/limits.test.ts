@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
+
+let exporter: InProcessExporter;
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  exporter = await startInProcess(new URL('http://127.0.0.1:1'));
+});
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) {
+    socket.destroy();
+  }
+  await exporter.close();
+});
+
+function open(): Socket {
+  const socket = connect(Number(exporter.url.port), exporter.url.hostname).setEncoding('utf8');
+  sockets.push(socket.on('error', () => {}));
+  return socket;
+}
+
+/** All that comes back until the exporter ends the connection. */
+async function answerTo(text: string): Promise<string> {
+  const socket = open();
+  socket.write(text);
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
+  await once(socket, 'close');
+  return answer;
+}
+
+describe('what is too much is refused, and nothing else is said:', () => {
+  test('a URL of more than 4,096 characters', async () => {
+    const answer = await answerTo(
+      `GET /metrics?${'a'.repeat(4_096)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 414 URI Too Long\r\n/);
+    expect(answer).toContain('the URL is longer than 4096 characters\n');
+    expect(answer).toMatch(/x-content-type-options: nosniff/i);
+  });
+
+  test('headers of more than 16 KiB', async () => {
+    const answer = await answerTo(`GET /metrics HTTP/1.1\r\nhost: x\r\nx-y: ${'a'.repeat(17_000)}\r\n\r\n`);
+    expect(answer).toBe(
+      'HTTP/1.1 431 Request Header Fields Too Large\r\nx-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: 0\r\n\r\n',
+    );
+  });
+
+  test('what is no HTTP', async () => {
+    expect(await answerTo('SSH-2.0-OpenSSH_9.2\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  });
+
+  test.each(['', 'GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: '])(
+    'more than 10 s for the headers, of which %j has come',
+    async (beginning) => {
+      const start = performance.now();
+      expect(await answerTo(beginning)).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+      // Checked for every 5 s.
+      expect(performance.now() - start).toBeLessThan(25_000);
+    },
+  );
+});
+
+test('the connection beyond the two-thousandth is not served, and those before it are', async () => {
+  const first = open();
+  await once(first, 'connect');
+  for (let count = 1; count < 2_000; count += 100) {
+    await Promise.all(Array.from({ length: Math.min(100, 2_000 - count) }, () => once(open(), 'connect')));
+  }
+  const beyond = open();
+  await once(beyond, 'close');
+  first.write('GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n');
+  const [answer] = await once(first, 'data');
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+});
