@@ -54,17 +54,17 @@ export class Users {
     client: Client,
   ): Promise<boolean> {
     const standIn = standInFor(user, users);
-    const known = users.get(user);
-    const hash = known ?? standIn;
-    const id = this.#idOf(user, hash, password);
+    const hash = users.get(user) ?? standIn;
+    const isKnown = users.has(user);
+    const id = this.#idOf(user, hash, password, String(isKnown));
     if (this.#admitted.get(user) === id) {
-      return known !== undefined;
+      return true;
     }
     if (this.#refused.has(id)) {
       return false;
     }
     return this.#waitFor(id, client, async () => {
-      const admitted = (await this.#compare(password, hash)) && known !== undefined;
+      const admitted = (await this.#compare(password, hash)) && isKnown;
       this.#remember(user, id, admitted);
       return admitted;
     });

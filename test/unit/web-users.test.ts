@@ -131,6 +131,14 @@ describe('a password', () => {
     expect(await admits('alice/alice123')).toBe(true);
   });
 
+  test('admits no more once the user has gone, though the hash was that of the dummy', async () => {
+    const dummy = '$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi';
+    const users = new Users(() => Promise.resolve(true));
+    const admits = (name: string) =>
+      users.admits(login('alice/fakepassword'), new Map([[name, dummy]]), client());
+    expect([await admits('alice'), await admits('bob'), await admits('alice')]).toEqual([true, false, true]);
+  });
+
   test('that is right is remembered however many wrong ones come after', async () => {
     const { admits, hashes } = countedBcrypt();
     await admits('alice/alice123');
