@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { parseCredentials } from './credentials.ts';
 import { clientOf } from './ip-address.ts';
 import type { LiveSettings } from './settings.ts';
-import type { Users } from './users.ts';
+import { TooManyChecksError, type Users } from './users.ts';
 
 export interface GuardDependencies {
   readonly settings: LiveSettings;
@@ -51,6 +51,9 @@ async function statusOf(
       return undefined;
     }
   } catch (error) {
+    if (error instanceof TooManyChecksError) {
+      return 429;
+    }
     log.error({ err: error instanceof Error ? error.message : String(error) }, 'Unable to check a password');
     return 500;
   }

@@ -3,10 +3,18 @@
 /** A job that has nothing to do any more returns at once. It must not reject. */
 export type Job = () => Promise<void>;
 
+/** Of one client. It can send any number of requests over one connection, faster than they are dealt with. */
+export const MAX_WAITING = 1_000;
+
 export class Turns {
   /** The client whose turn is next comes first. */
   readonly #waiting = new Map<string, Job[]>();
   #busy = false;
+
+  /** Whether another job of this client may wait. */
+  hasRoomFor(client: string): boolean {
+    return (this.#waiting.get(client)?.length ?? 0) < MAX_WAITING;
+  }
 
   /** @param client who has the next turn only after everyone else who waits */
   add(client: string, job: Job): void {

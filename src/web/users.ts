@@ -28,6 +28,10 @@ const REMEMBERED_REFUSALS = 100;
 /** Of exporter-toolkit, so that the name of a user is no quicker to refuse for not being one. */
 const DUMMY_HASH = '$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi';
 
+export class TooManyChecksError extends Error {
+  override readonly name = 'TooManyChecksError';
+}
+
 export class Users {
   readonly #compare: Compare;
   readonly #turns = new Turns();
@@ -46,7 +50,7 @@ export class Users {
   /**
    * @param users from name to bcrypt hash
    * @returns a promise that never settles where the client hung up before its turn
-   * @throws what compare throws
+   * @throws TooManyChecksError if too many passwords of this client wait already; and what compare throws
    */
   async admits(
     { user, password }: Credentials,
@@ -62,6 +66,9 @@ export class Users {
     }
     if (this.#refused.has(id)) {
       return false;
+    }
+    if (!this.#turns.hasRoomFor(client.name)) {
+      throw new TooManyChecksError('too many passwords of this client wait to be checked');
     }
     return this.#waitFor(id, client, async () => {
       const admitted = (await this.#compare(password, hash)) && isKnown;

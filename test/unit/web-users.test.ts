@@ -1,8 +1,8 @@
 import { compare as bcryptCompare, hashSync } from 'bcryptjs';
 import { describe, expect, test } from 'vitest';
 import { parseCredentials } from '../../src/web/credentials.ts';
-import { Turns } from '../../src/web/turns.ts';
-import { type Client, Users } from '../../src/web/users.ts';
+import { MAX_WAITING, Turns } from '../../src/web/turns.ts';
+import { type Client, TooManyChecksError, Users } from '../../src/web/users.ts';
 
 const HASHES = { alice: hashSync('alice123', 4), bob: hashSync('bob123', 4) };
 const USERS: ReadonlyMap<string, string> = new Map(Object.entries(HASHES));
@@ -247,6 +247,32 @@ describe('checks', () => {
     await answer(true);
     expect(await Promise.all(equal)).toEqual([true, true, true]);
     expect(asked).toEqual(['1', '2', 'alice123']);
+  });
+
+  test('wait for one client in a limited number, and what is known already passes them', async () => {
+    const { compare, answer } = heldCompare();
+    const users = new Users(compare);
+    const admits = (text: string, name = 'a') => users.admits(login(text), USERS, client(name));
+    const known = admits('bob/bob123');
+    await answer(true);
+    expect(await known).toBe(true);
+    // One is under way, and the others wait.
+    const flood = Array.from({ length: MAX_WAITING + 1 }, (_, number) => admits(`alice/${number}`));
+    await settled();
+    await expect(admits('alice/one more')).rejects.toThrow(TooManyChecksError);
+    expect(await admits('bob/bob123')).toBe(true);
+    const other = admits('alice/alice123', 'b');
+    for (const matches of [false, false, true]) {
+      await answer(matches);
+    }
+    expect(await other).toBe(true);
+    for (const _ of flood) {
+      await answer(false);
+    }
+    expect(await Promise.all(flood)).not.toContain(true);
+    const again = admits('alice/one more');
+    await answer(false);
+    expect(await again).toBe(false);
   });
 
   test('whose clients have all hung up are skipped', async () => {
