@@ -46,7 +46,8 @@ export async function startRunningConfig(file: string | undefined, log: Logger):
       current = next;
     } catch (error) {
       lastReload = { ...lastReload, successful: false };
-      log.error({ err: error }, 'Could not reload the configuration file, the old one stays in force');
+      const err = error instanceof Error ? error.message : String(error);
+      log.error({ file, err }, 'Could not reload the configuration file, the old one stays in force');
       throw error;
     }
     lastReload = { successful: true, successSeconds: Date.now() / 1_000 };

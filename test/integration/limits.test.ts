@@ -56,15 +56,15 @@ describe('what is too much is refused, and nothing else is said:', () => {
     expect(await answerTo('SSH-2.0-OpenSSH_9.2\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   });
 
-  test.each(['', 'GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: '])(
-    'more than 10 s for the headers, of which %j has come',
-    async (beginning) => {
-      const start = performance.now();
-      expect(await answerTo(beginning)).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
-      // Checked for every 5 s.
-      expect(performance.now() - start).toBeLessThan(25_000);
-    },
-  );
+  test('more than 10 s for the headers, whether any have come or none', async () => {
+    const start = performance.now();
+    const answers = await Promise.all(['', 'GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: '].map(answerTo));
+    for (const answer of answers) {
+      expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+    }
+    // Checked for every 5 s.
+    expect(performance.now() - start).toBeLessThan(25_000);
+  });
 });
 
 test('the connection beyond the two-thousandth is not served, and those before it are', async () => {
