@@ -1,9 +1,11 @@
 /** Turns what the machine says of itself into bytes of VRAM and RAM, for `auto`. Right only beside Ollama. */
+
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { messageOf } from './error-text.ts';
 
 /** How much memory the machine of an Ollama has, which Ollama does not say; undefined where nobody said so. */
 export interface Capacity {
@@ -87,7 +89,7 @@ async function nvidiaVramBytes({ env, patienceMs }: Machine): Promise<Found> {
 /** nvidia-smi complains on stdout, others on stderr, which is in the message already. */
 function saidBy(error: unknown): string {
   const stdout = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return `${message} ${stdout}`.trim().replaceAll(/\s*\n\s*/g, ' ');
 }
 

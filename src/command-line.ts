@@ -1,7 +1,9 @@
 /** Turns argv and environment into a `Config`, or into a text to print. */
+
 import { Command, CommanderError, Option } from 'commander';
 import type { CapacityOptions } from './capacity.ts';
 import type { TimeoutOptions } from './deadline.ts';
+import { messageOf } from './error-text.ts';
 import type { ListenAddress } from './listen-address.ts';
 import type { LogFormat, LogLevel } from './log.ts';
 import { environmentName, OPTION_LIST, OPTIONS, type OptionSpec } from './options.ts';
@@ -132,7 +134,7 @@ function readOption<T>(option: OptionSpec<T>, typed: Typed, env: Environment): T
   try {
     return option.parse(text ?? option.fallback);
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = messageOf(cause);
     throw new UsageError(`bad value ${JSON.stringify(redact(text ?? ''))} for ${source}: ${problem}`, {
       cause,
     });
@@ -146,7 +148,7 @@ function redact(text: string): string {
 
 /** An unknown option goes without its value, which may be a secret behind a misspelt name. */
 function oneLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return message
     .replace(/^error: /, '')
     .replace(/^(unknown option '[^'=]*)=.*'/s, "$1'")

@@ -1,10 +1,13 @@
 /** The routes about the configuration file: what is in force, and reading it again. */
+
 import type { FastifyInstance } from 'fastify';
+import { TEXT } from './content-type.ts';
+import { messageOf } from './error-text.ts';
 import type { RunningConfig } from './probe/running-config.ts';
 import { RequestError } from './request-error.ts';
 
 export function addConfigRoutes(app: FastifyInstance, config: RunningConfig): void {
-  app.get('/config', (_request, reply) => reply.type('text/plain; charset=utf-8').send(config.shown()));
+  app.get('/config', (_request, reply) => reply.type(TEXT).send(config.shown()));
   // The methods and words of Prometheus and blackbox_exporter.
   app.route({
     method: ['POST', 'PUT'],
@@ -13,10 +16,10 @@ export function addConfigRoutes(app: FastifyInstance, config: RunningConfig): vo
       try {
         await config.reload();
       } catch (cause) {
-        const problem = cause instanceof Error ? cause.message : String(cause);
+        const problem = messageOf(cause);
         throw new RequestError(500, `failed to reload config: ${problem}`, { cause });
       }
-      return reply.type('text/plain; charset=utf-8').send('Reloaded\n');
+      return reply.type(TEXT).send('Reloaded\n');
     },
   });
   app.get('/-/reload', () => {

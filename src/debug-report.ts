@@ -1,51 +1,57 @@
 /** Turns one probe into a text for people: what was asked, what came back, the metrics, and by which rules. */
-import type { Watch } from './ollama/connections.ts';
+import { secretHider } from './hidden-secrets.ts';
+import type { Progress, Watch } from './ollama/connections.ts';
 import { outcomes } from './scrape.ts';
 import type { Scraped } from './scrape-request.ts';
 import type { Target } from './targets.ts';
 
 const SHOWN_BODY_BYTES = 2_048;
 
+/** The values of labels, which are all that a server has a say in. */
+const QUOTED = /"(?:[^"\\]|\\.)*"/g;
+
 export interface ExchangeRecord {
   readonly watch: Watch;
-  /** By path, what came back until now. */
-  readonly exchanges: ReadonlyMap<string, { readonly status?: number; readonly body?: string }>;
+  /** By path, what came of it until now. */
+  readonly exchanges: ReadonlyMap<string, Progress>;
 }
 
 export function recordExchanges(): ExchangeRecord {
-  const exchanges = new Map<string, { readonly status?: number; readonly body?: string }>();
+  const exchanges = new Map<string, Progress>();
   return {
-    watch: (path, progress) => exchanges.set(path, { ...exchanges.get(path), ...progress }),
+    // Headers come first: a call that is made again starts anew.
+    watch: (path, progress) =>
+      exchanges.set(path, progress.headers ? progress : { ...exchanges.get(path), ...progress }),
     exchanges,
   };
 }
 
-/** @param secrets are replaced wherever they turn up: a server may repeat what it was sent */
+/** @param typed the target as the client wrote it */
 export function debugReport(
+  typed: string,
   { url, module }: Target,
   { snapshot, budgetMs }: Scraped,
   { exchanges }: ExchangeRecord,
   metrics: string,
-  secrets: readonly string[],
 ): string {
-  const hide = hider(secrets);
+  const sent = Object.assign({}, ...[...exchanges.values()].map(({ headers }) => headers));
+  // A server may repeat what it was sent.
+  const hide = secretHider(sent, `${typed}\n${url.href}`);
   const results = outcomes(snapshot).map(([api, outcome]) => {
-    const [path, { status, body }] = [...exchanges].find(([asked]) => asked.endsWith(`/api/${api}`)) ?? [
-      '',
-      {},
-    ];
-    const result = outcome.ok ? 'ok' : `failed: ${outcome.error.reason}: ${outcome.error.message}`;
+    const path = `${url.pathname.replace(/\/$/, '')}/api/${api}`;
+    const { status, body } = exchanges.get(path) ?? {};
+    const result = outcome.ok ? 'ok' : `failed: ${outcome.error.reason}: ${hide(outcome.error.message)}`;
     return `GET ${path}
   ${status === undefined ? 'no status' : `status ${status}`}, ${result}, after ${outcome.seconds.toFixed(6)} s
-${body === undefined ? '  no body' : beginning(printable(hide(body)))}
+${body === undefined ? '  no body' : beginning(hide(body))}
 `;
   });
-  return hide(`Asked ${url.href} by module ${JSON.stringify(module.name)}, for at most ${budgetMs / 1_000} s.
+  return printable(`Asked ${url.href} by module ${JSON.stringify(module.name)}, for at most ${budgetMs / 1_000} s.
 
 ${results.join('\n')}
 Metrics that would have been returned:
 
-${metrics}
+${metrics.replaceAll(QUOTED, hide)}
 Module configuration:
 
 ${module.shown}`);
@@ -61,12 +67,4 @@ function beginning(body: string): string {
 /** A terminal must not act on what a stranger sends. */
 function printable(text: string): string {
   return text.replaceAll(/[^\P{C}\n\t]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
-}
-
-/** Also as they look within JSON; the longest first, as one may be part of another. */
-function hider(secrets: readonly string[]): (text: string) => string {
-  const looks = secrets
-    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
-    .sort((a, b) => b.length - a.length);
-  return (text) => looks.reduce((hidden, secret) => hidden.replaceAll(secret, '<secret>'), text);
 }

@@ -1,8 +1,10 @@
 /** Turns dependencies and addresses into an exporter that listens, and that can be closed in time. */
+
 import { lookup } from 'node:dns/promises';
 import { setMaxListeners } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { messageOf } from './error-text.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { buildServer, type ServerDependencies } from './server.ts';
 
@@ -80,7 +82,7 @@ async function listen(app: FastifyInstance, { host, port, text }: ListenAddress)
       await app.listen({ host: await addressOf(host), port });
     }
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = messageOf(cause);
     throw new Error(`could not listen on ${JSON.stringify(text)} (--web.listen-address): ${problem}`, {
       cause,
     });

@@ -1,6 +1,6 @@
 /** Turns level, format and a place to write to into the logger. */
 import pino, { type DestinationStream, type Logger } from 'pino';
-import { toLogfmt } from './logfmt.ts';
+import { escapeUnprintable, toLogfmt } from './logfmt.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -21,7 +21,8 @@ export function createLogger({ logLevel, logFormat }: LogOptions, out: Destinati
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
   };
-  return pino(options, logFormat === 'json' ? out : { write: (line) => out.write(toLogfmt(line)) });
+  const format = logFormat === 'json' ? escapeUnprintable : toLogfmt;
+  return pino(options, { write: (line) => out.write(format(line)) });
 }
 
 /** Written at once, so that nothing is lost at exit; a log that can't be written must not stop the scrapes. */

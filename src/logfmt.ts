@@ -4,7 +4,12 @@
 const NEEDS_QUOTES = /^$|[\s"=\p{C}]/u;
 
 /** Left as they are by JSON.stringify: control characters above ASCII, format characters, line separators. */
-const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
+const UNPRINTABLE = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/gu;
+
+/** @param json in which a line end can only be the last character */
+export function escapeUnprintable(json: string): string {
+  return json.replaceAll(UNPRINTABLE, escapeUnicode);
+}
 
 /** @param json one JSON object; its keys are our own and need no quotes */
 export function toLogfmt(json: string): string {
@@ -15,7 +20,7 @@ export function toLogfmt(json: string): string {
 
 function quote(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return NEEDS_QUOTES.test(text) ? JSON.stringify(text).replaceAll(UNPRINTABLE, escapeUnicode) : text;
+  return NEEDS_QUOTES.test(text) ? escapeUnprintable(JSON.stringify(text)) : text;
 }
 
 function escapeUnicode(text: string): string {

@@ -1,19 +1,20 @@
 #!/usr/bin/env node
 /** Turns argv and environment into a running exporter. The only file with side effects. */
-import { createServer as createPlainServer } from 'node:http';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { type BuildInfo, readBuildInfo, versionText } from './build-info.ts';
-import { type Config, parseCommandLine, UsageError } from './command-line.ts';
+import { type Config, parseCommandLine } from './command-line.ts';
+import { checkFiles } from './config-check.ts';
 import { withDeadline } from './deadline.ts';
+import { messageOf } from './error-text.ts';
 import { type BoundAddress, startExporter } from './exporter.ts';
+import { openFrontDoor } from './front-door.ts';
 import { createLogger, stderrDestination } from './log.ts';
 import { toRegistry } from './registry.ts';
 import { type Runtime, startRuntime } from './runtime.ts';
 import { isUp } from './scrape.ts';
 import { createScrapeLimit } from './scrape-limit.ts';
 import { createSelfMetrics } from './self-metrics.ts';
-import type { ServerDependencies } from './server.ts';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
@@ -30,29 +31,15 @@ async function main(): Promise<void> {
   }
   const { config } = invocation;
   if (config.checkOnly) {
-    await checkFiles(config);
+    process.stdout.write(await checkFiles(config));
     return;
   }
   const log = createLogger(config, stderrDestination());
   const machine = { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS };
-  const runtime = await startRuntime(config, machine, log);
+  const starting = startRuntime(config, machine, log);
+  reloadOnSignal(config, starting);
+  const runtime = await starting;
   await (config.once ? printOnce(runtime) : serve(config, build, runtime, log));
-}
-
-async function checkFiles({ configFile, webConfigFile }: Config): Promise<void> {
-  if (configFile === undefined && webConfigFile === undefined) {
-    throw new UsageError('--config.check needs --config.file or --web.config.file');
-  }
-  if (configFile !== undefined) {
-    const { loadConfigFile } = await import('./probe/config-file.ts');
-    await loadConfigFile(configFile);
-    process.stdout.write(`${configFile}: valid\n`);
-  }
-  if (webConfigFile !== undefined) {
-    const { checkWebConfig } = await import('./web/door.ts');
-    checkWebConfig(webConfigFile);
-    process.stdout.write(`${webConfigFile}: valid\n`);
-  }
 }
 
 async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<void> {
@@ -80,12 +67,12 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
     }
   };
   closeOnSignal(config, log, closeAll);
-  reloadOnSignal(config, runtime);
   try {
-    const createServer = await openFrontDoor(config, log, open);
+    const door = await openFrontDoor(config.webConfigFile, log);
+    open.push(door.close);
     const lastReload = config.configFile === undefined ? undefined : running.lastReload;
     const exporter = await startExporter(config.listenAddresses, {
-      createServer,
+      createServer: door.createServer,
       targets,
       config: running,
       limit: createScrapeLimit(config.maxRequests),
@@ -108,28 +95,6 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
   }
 }
 
-/** @param open gets what has to be closed again */
-async function openFrontDoor(
-  { webConfigFile }: Config,
-  log: Logger,
-  open: Array<() => Promise<void>>,
-): Promise<ServerDependencies['createServer']> {
-  if (webConfigFile === undefined) {
-    return (handler, limits) => createPlainServer(limits, handler);
-  }
-  // Imported only here, for the sake of those who have no such file.
-  const { openDoor } = await import('./web/door.ts');
-  const { bcryptThread } = await import('./web/bcrypt-thread.ts');
-  const thread = bcryptThread();
-  open.push(thread.close);
-  const { tls, asksForHttp2, createServer } = openDoor(webConfigFile, { log, compare: thread.compare });
-  log.info({ file: webConfigFile, tls }, 'Requests have to pass the web configuration file');
-  if (asksForHttp2) {
-    log.warn({ file: webConfigFile }, 'HTTP/2 is not served, HTTP/1.1 is: http2 has no effect');
-  }
-  return createServer;
-}
-
 function warnIfOpen({ webConfigFile }: Config, addresses: readonly BoundAddress[], log: Logger): void {
   const reachable = addresses.filter(({ hostname }) => !/^(127\.|\[::1\])/.test(hostname));
   if (webConfigFile === undefined && reachable.length > 0) {
@@ -142,10 +107,10 @@ function warnIfOpen({ webConfigFile }: Config, addresses: readonly BoundAddress[
 }
 
 /** Without a file to read again, the signal means what it means to any program: its terminal is gone. */
-function reloadOnSignal({ configFile }: Config, { running }: Runtime): void {
+function reloadOnSignal({ configFile }: Config, starting: Promise<Runtime>): void {
   if (configFile !== undefined) {
-    // What goes wrong is logged and shows in the metrics.
-    process.on('SIGHUP', () => void running.reload().catch(() => {}));
+    // What goes wrong is logged, and shows in the metrics.
+    process.on('SIGHUP', () => void starting.then(({ running }) => running.reload()).catch(() => {}));
   }
 }
 
@@ -178,5 +143,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await main();
 } catch (error) {
-  fail(error instanceof Error ? error.message : String(error));
+  fail(messageOf(error));
 }

@@ -1,9 +1,17 @@
 /** The options, each declared once: flag, default, help, and how its text is read. */
-import { parseByteSize } from './byte-size.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { parseListenAddresses } from './listen-address.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
 import { parseOllamaHost } from './ollama/host.ts';
+import {
+  oneOf,
+  parseCapacity,
+  parseCount,
+  parseFile,
+  parseSeconds,
+  parseSwitch,
+  parseTelemetryPath,
+} from './option-values.ts';
 
 export interface OptionSpec<T> {
   /** Without the leading dashes. */
@@ -146,53 +154,4 @@ export const OPTION_LIST: ReadonlyArray<OptionSpec<unknown>> = Object.values(OPT
 /** `--web.listen-address` → `OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS` */
 export function environmentName({ flag }: OptionSpec<unknown>): string {
   return `OLLAMA_EXPORTER_${flag.toUpperCase().replaceAll(/[.-]/g, '_')}`;
-}
-
-/** Bytes, `auto`, or undefined for nothing said. */
-function parseCapacity(text: string): number | 'auto' | undefined {
-  if (text === '') {
-    return undefined;
-  }
-  return text === 'auto' ? text : parseByteSize(text);
-}
-
-/** undefined for nothing said. */
-function parseFile(text: string): string | undefined {
-  return text || undefined;
-}
-
-function parseCount(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) {
-    throw new Error('expected a whole number such as 40');
-  }
-  return Number(text);
-}
-
-function parseSeconds(text: string): number {
-  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) {
-    throw new Error('expected a number of seconds such as 0.5');
-  }
-  return Number(text);
-}
-
-/** Fixed segments only: in a route `:` and `*` would match other paths, a browser drops dots, and some are taken. */
-function parseTelemetryPath(text: string): string {
-  if (!/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) || /^\/(-\/|probe$|config$)/.test(text)) {
-    throw new Error(
-      'expected a path such as /metrics, of letters, digits and ._~/-, not below /-/ and neither /probe nor /config',
-    );
-  }
-  return text;
-}
-
-function parseSwitch(text: string): boolean {
-  return oneOf(['true', 'false'], text) === 'true';
-}
-
-function oneOf<T extends string>(allowed: readonly T[], text: string): T {
-  const found = allowed.find((value) => value === text);
-  if (found === undefined) {
-    throw new Error(`expected one of ${allowed.join(', ')}`);
-  }
-  return found;
 }

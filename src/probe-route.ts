@@ -1,9 +1,10 @@
 /** Answers /probe: what any Ollama that a module allows says of itself, as metrics or, for people, as a report. */
+
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import { TEXT } from './content-type.ts';
 import { debugReport, recordExchanges } from './debug-report.ts';
-import { secretsOf } from './probe/module.ts';
 import { toRegistry } from './registry.ts';
 import { RequestError } from './request-error.ts';
 import { outcomes, type Snapshot } from './scrape.ts';
@@ -18,7 +19,8 @@ export interface ProbeDependencies extends ScrapeDependencies {
 export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependencies): void {
   const { targets, log } = dependencies;
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
-    const query = new URLSearchParams(request.url.split('?')[1]);
+    // Not split at each `?`: a second one belongs to a value.
+    const query = new URL(request.url, 'http://exporter').searchParams;
     const record = recordExchanges();
     const debug = query.get('debug') === 'true';
     try {
@@ -27,9 +29,7 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependenc
       logFailures(log, target, scraped.snapshot);
       const metrics = await toRegistry(scraped.snapshot).metrics();
       return debug
-        ? reply
-            .type('text/plain; charset=utf-8')
-            .send(debugReport(target, scraped, record, metrics, await secretsOf(target.module)))
+        ? reply.type(TEXT).send(debugReport(query.get('target') ?? '', target, scraped, record, metrics))
         : reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(metrics);
     } catch (error) {
       logRefusal(log, query, request, error);
@@ -44,7 +44,9 @@ function logFailures(log: Logger, { url, module }: Target, snapshot: Snapshot): 
   for (const [api, outcome] of outcomes(snapshot)) {
     if (!outcome.ok) {
       const { reason, message } = outcome.error;
-      log.debug(
+      // What is wrong with the exporter's own files is for its operator; what is with a target, its metrics tell.
+      const level = reason === 'config' ? 'warn' : 'debug';
+      log[level](
         { target: url.href, module: module.name, api, reason, err: message },
         'A call of a probe failed',
       );

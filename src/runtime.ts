@@ -27,7 +27,7 @@ export interface Runtime {
 /** @throws FileError for --config.file, Error for a capacity that can't be found out */
 export async function startRuntime(options: Config, machine: Machine, log: Logger): Promise<Runtime> {
   const capacity = await readCapacity(options, machine);
-  const running = await startRunningConfig(options.configFile, log);
+  const running = await startRunningConfig(options.configFile, options.timeoutMs, log);
   const server: Server = options.ollama === 'demo' ? await startDemo(log) : { url: options.ollama };
   const { url } = server;
   const collectors: readonly Collector[] = [

@@ -16,7 +16,7 @@ export const COLLECTORS = ['ps', 'version', 'tags'] as const;
 export type Collector = (typeof COLLECTORS)[number];
 
 /** What to ask, and what is known of its machine beforehand. */
-export interface Target {
+export interface ScrapeOptions {
   readonly ollama: OllamaClient;
   readonly capacity: Capacity;
   /** `ps` or `version` is among them: `ollama_up` comes from these. */
@@ -33,7 +33,7 @@ export interface Snapshot {
 
 /** A failed call is part of the snapshot, with its reason; a ForbiddenAddressError and faults of our own are thrown. */
 export async function scrape(
-  { ollama, capacity, collectors }: Target,
+  { ollama, capacity, collectors }: ScrapeOptions,
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const ask = <T>(name: Collector, call: (signal: AbortSignal) => Promise<T>) =>

@@ -5,6 +5,7 @@ import compress from '@fastify/compress';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { addConfigRoutes } from './config-routes.ts';
+import { TEXT } from './content-type.ts';
 import { CONTENT_SECURITY_POLICY, type LandingPage, landingPage } from './landing-page.ts';
 import { addMetricsRoute, type MetricsDependencies } from './metrics-route.ts';
 import type { RunningConfig } from './probe/running-config.ts';
@@ -65,8 +66,6 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   addRoutes(app, dependencies);
   return app;
 }
-
-const TEXT = 'text/plain; charset=utf-8';
 
 const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 

@@ -1,7 +1,9 @@
 /** Turns a YAML file and a schema into a value, or into an error with file, line and path. */
-import { readFileSync } from 'node:fs';
+
 import * as v from 'valibot';
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { messageOf } from './error-text.ts';
+import { readRegularFileSync } from './regular-file.ts';
 
 /** A file that can't be used. One line: file, line, path and what is wrong, without the value, which may be secret. */
 export class FileError extends Error {
@@ -28,16 +30,24 @@ export function readYamlAsWritten<TSchema extends v.GenericSchema>(
 ): { readonly value: v.InferOutput<TSchema>; readonly written: unknown } {
   const lines = new LineCounter();
   // 1.1 as in Go's yaml package, and so in Prometheus's own files; failsafe makes no numbers or booleans.
-  const options = { version: '1.1', schema: 'failsafe', logLevel: 'error', prettyErrors: false } as const;
+  const options = {
+    version: '1.1',
+    schema: 'failsafe',
+    logLevel: 'error',
+    prettyErrors: false,
+    merge: true,
+  } as const;
   const document = parseDocument(readText(file), { ...options, lineCounter: lines });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) {
     throw new FileError(`${file}:${lines.linePos(problem.pos[0]).line}: ${withoutQuote(problem)}`);
   }
   const written = plain(document, file);
-  const result = v.safeParse(schema, written, { abortEarly: true });
+  const result = v.safeParse(schema, written);
   if (!result.success) {
-    const [{ message, path = [] }] = result.issues;
+    // Where a key is misspelt, it is also missing: the first says more.
+    const { message, path = [] } =
+      result.issues.find(({ expected }) => expected === 'never') ?? result.issues[0];
     const keys = path.map(({ key }) => key);
     throw new FileError(`${file}:${lineOf(document, lines, keys)}: ${dotted(keys)}${message}`);
   }
@@ -112,7 +122,7 @@ export function parseBoolean(word: string): boolean {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegularFileSync(file);
   } catch (cause) {
     throw new FileError(`${file}: can't be read: ${messageOf(cause)}`, { cause });
   }
@@ -132,7 +142,7 @@ function plain(document: Document, file: string): unknown {
     return document.toJS() ?? '';
   } catch (error) {
     // An alias without its anchor, or more aliases than anyone means to write.
-    throw new FileError(`${file}: ${withoutQuote(error)}`, { cause: error });
+    throw new FileError(`${file}: ${withoutQuote(error)}`);
   }
 }
 
@@ -140,18 +150,28 @@ function isMapping(value: unknown): boolean {
   return value === '' || (typeof value === 'object' && value !== null && !Array.isArray(value));
 }
 
-/** yaml's messages quote the source after a colon. */
+/** What yaml quotes the source for, other than after a colon. */
+const QUOTING: ReadonlyMap<unknown, string> = new Map([
+  ['BAD_DQ_ESCAPE', 'Invalid escape sequence'],
+  ['BAD_DIRECTIVE', 'Unknown directive'],
+  // Whose own words are advice to programmers.
+  ['MULTIPLE_DOCS', 'there is more than one document'],
+]);
+
+/** A piece of the source may be a piece of a secret. */
 function withoutQuote(error: unknown): string {
-  return messageOf(error).replace(/: .*$/s, '');
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return QUOTING.get(code) ?? messageOf(error).replace(/: .*$/s, '');
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** `modules.default.allow[1]: ` */
+/** `modules.default.allow[1]: `. Without a space after its colon, `password:secret` is a key. */
 function dotted(keys: readonly unknown[]): string {
-  const path = keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
+  const path = keys
+    .map((key) => {
+      const name = /^[\w.-]{1,64}$/.test(String(key)) ? key : '<key>';
+      return typeof key === 'number' ? `[${key}]` : `.${name}`;
+    })
+    .join('');
   return path === '' ? '' : `${path.replace(/^\./, '')}: `;
 }
 

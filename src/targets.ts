@@ -1,8 +1,10 @@
 /** Turns options, modules and requests into targets: what to scrape, how, and for how long at most. */
+
 import type { Capacity } from './capacity.ts';
+import { messageOf } from './error-text.ts';
 import { ForbiddenAddressError } from './ollama/api-error.ts';
 import { createOllamaClient } from './ollama/client.ts';
-import type { ConnectionOptions, Connections, Watch } from './ollama/connections.ts';
+import type { Connections, Watch } from './ollama/connections.ts';
 import { parseOllamaHost } from './ollama/host.ts';
 import { DEFAULT_MODULE, type LoadedModule, type RunningConfig } from './probe/running-config.ts';
 import { RequestError } from './request-error.ts';
@@ -34,7 +36,7 @@ export interface Targets {
 
 export function createTargets(options: TargetOptions, config: RunningConfig): Targets {
   return {
-    local: () => createTarget(options.url, config.local(), options, {}),
+    local: () => createTarget(options.url, config.local(), options),
     probed: (query) => {
       const url = readTarget(query);
       const module = knownModule(config, readModuleName(query));
@@ -48,7 +50,7 @@ export function createTargets(options: TargetOptions, config: RunningConfig): Ta
         throw refusal(url, module);
       }
       const capacity = { vramBytes: undefined, memoryBytes: undefined };
-      return createTarget(url, module, { ...options, capacity }, { lookup: module.allow.lookupFor(url) });
+      return createTarget(url, module, { ...options, capacity });
     },
   };
 }
@@ -59,13 +61,7 @@ function refusal(url: URL, { name }: LoadedModule, cause?: Error): RequestError 
   return new RequestError(403, message, { cause });
 }
 
-function createTarget(
-  url: URL,
-  module: LoadedModule,
-  options: Omit<TargetOptions, 'url'>,
-  { lookup }: Pick<ConnectionOptions, 'lookup'>,
-): Target {
-  const { headers, tls, connections } = module;
+function createTarget(url: URL, module: LoadedModule, options: Omit<TargetOptions, 'url'>): Target {
   const timeoutMs = module.timeoutMs ?? options.timeoutMs;
   const capacity = {
     vramBytes: module.vramBytes ?? options.capacity.vramBytes,
@@ -80,12 +76,7 @@ function createTarget(
       const ask = (open: Connections) =>
         scrape({ ollama: createOllamaClient(open, url.pathname, watch), capacity, collectors }, signal);
       try {
-        return await connections.use(
-          url.origin,
-          { connectTimeoutMs: timeoutMs, headers, tls, lookup },
-          ask,
-          isUp,
-        );
+        return await module.connections.use(url.origin, ask, isUp);
       } catch (error) {
         throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;
       }
@@ -105,7 +96,7 @@ function readTarget(query: URLSearchParams): URL {
   try {
     return parseOllamaHost(text);
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = messageOf(cause);
     throw new RequestError(400, `Target can't be used: ${problem}`, { cause });
   }
 }

@@ -50,7 +50,7 @@ export async function startInProcess(
   const folder = mkdtempSync(join(tmpdir(), 'exporter-'));
   const file = join(folder, 'config.yml');
   writeFileSync(file, configYaml ?? '');
-  const running = await startRunningConfig(configYaml === undefined ? undefined : file, log);
+  const running = await startRunningConfig(configYaml === undefined ? undefined : file, timeoutMs, log);
   const snapshots: Snapshot[] = [];
   const { addresses, close } = await startExporter(parseListenAddresses('127.0.0.1:0'), {
     createServer: (handler, limits) => createServer(limits, handler),

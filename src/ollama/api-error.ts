@@ -69,11 +69,3 @@ export function failureReason(error: unknown, answered: boolean): FailureReason 
 function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
-
-/** An error in words. The AggregateError of a dual-stack connect has none of its own, its parts do. */
-export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') {
-    return error.errors.map(messageOf).join(', ');
-  }
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,6 +1,7 @@
 /** Turns paths into the texts that one HTTP server answers, over connections that are kept between calls. */
 import { type Dispatcher, Pool } from 'undici';
-import { ApiError, ForbiddenAddressError, failureReason, messageOf } from './api-error.ts';
+import { messageOf } from '../error-text.ts';
+import { ApiError, ForbiddenAddressError, failureReason } from './api-error.ts';
 import { type ConnectorOptions, createConnector } from './connector.ts';
 import { serverClock } from './server-clock.ts';
 
@@ -18,8 +19,17 @@ export interface ConnectionOptions extends ConnectorOptions {
   readonly headers?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
 }
 
-/** Called as a call goes on: when it is made, when its status is there, when its body is, as far as it was read. */
-export type Watch = (path: string, progress: { readonly status?: number; readonly body?: string }) => void;
+/** What there is of a call until now. */
+export interface Progress {
+  /** As they were sent. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly status?: number;
+  /** Of a 200 all of it, else how it begins. */
+  readonly body?: string;
+}
+
+/** Called as a call goes on, with what is new. */
+export type Watch = (path: string, progress: Progress) => void;
 
 export interface Reply {
   readonly text: string;
@@ -74,8 +84,8 @@ interface Call {
 async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply> {
   let answered = false;
   const exchange = async (): Promise<Reply> => {
-    watch?.(path, {});
     const headers = { accept: 'application/json', ...(await options.headers?.()) };
+    watch?.(path, { headers });
     const response = await pool.request({ method: 'GET', path, signal, headers });
     answered = true;
     const nowMs = serverClock(response.headers['date'], Date.now());
@@ -85,19 +95,26 @@ async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply>
   };
   try {
     // undici heeds the signal only from the connection on: an attempt to connect can outlast it by far.
-    return await Promise.race([exchange(), rejectOnAbort(signal)]);
+    return await whileNotAborted(signal, exchange());
   } catch (error) {
     throw asCallError(error, signal, answered);
   }
 }
 
-function rejectOnAbort(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason);
-    }
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+async function whileNotAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
   });
+  if (signal.aborted) {
+    onAbort();
+  }
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 async function readText(
@@ -119,9 +136,11 @@ async function readText(
 
 async function beginning(body: Dispatcher.ResponseData['body']): Promise<string> {
   const chunks: Buffer[] = [];
+  let bytes = 0;
   for await (const chunk of body.iterator({ destroyOnReturn: false })) {
     chunks.push(Buffer.from(chunk));
-    if (Buffer.concat(chunks).length >= ERROR_BODY_BYTES) {
+    bytes += chunk.length;
+    if (bytes >= ERROR_BODY_BYTES) {
       break;
     }
   }

@@ -12,7 +12,7 @@ const NOT_A_RANGE = 'expected a range of addresses such as 10.20.0.0/16, or one 
  * @throws Error that says what was expected
  */
 export function parseAddressRange(text: string): AddressRange {
-  const [, address = '', length] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const [, address = '', length] = /^([^/]*)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
   const bits = isIPv4(address) ? 32 : 128;
   const prefix = length === undefined ? bits : Number(length);
   if (isIP(address) === 0 || address.includes('%') || prefix > bits) {
@@ -48,15 +48,23 @@ const LOCAL_IPV4 = [
   ['192.0.0.192', 32], // metadata of Oracle Cloud
 ] as const;
 
+/** The same behind a NAT64 (RFC 6052, and RFC 8215 for local use) and in SIIT (RFC 7915). */
+const EMBEDDING_IPV4 = ['64:ff9b::', '64:ff9b:1::', '::ffff:0:'];
+
 /**
  * Where a name that a stranger's DNS answers must not lead, unless a range says so: to the exporter's own machine,
  * and to what a cloud tells its machines only.
  */
 export const LOCAL_ADDRESSES: AddressRange = rangesOf([
   ...LOCAL_IPV4,
-  // RFC 6052: the same, behind a NAT64.
-  ...LOCAL_IPV4.map(([address, prefix]) => [`64:ff9b::${address}`, 96 + prefix] as const),
+  ...EMBEDDING_IPV4.flatMap((head) =>
+    LOCAL_IPV4.map(([address, prefix]) => [`${head}${address}`, 96 + prefix] as const),
+  ),
   ['::', 96], // `::`, `::1`, and the obsolete `::127.0.0.1`
+  ['2002::', 16], // 6to4, given up by RFC 7526: any IPv4 address in disguise
   ['fe80::', 10],
-  ['fd00:ec2::254', 128], // metadata of AWS
+  ['fd00:ec2::', 32], // metadata, and credentials of pods, of AWS
+  ['fd20:ce::254', 128], // metadata of Google Cloud
+  ['fd00:c1::a9fe:a9fe', 128], // metadata of Oracle Cloud
+  ['fd00:42::42', 128], // metadata of Scaleway
 ]);

@@ -17,6 +17,14 @@ export type AllowEntry = { readonly port: string | undefined } & (
  * @throws Error that says what was expected
  */
 export function parseAllowEntry(text: string): AllowEntry {
+  const entry = parseHostAndPort(text);
+  if (entry.port !== undefined && !(Number(entry.port) >= 1 && Number(entry.port) <= 65_535)) {
+    throw new Error('expected a port from 1 to 65535');
+  }
+  return entry;
+}
+
+function parseHostAndPort(text: string): AllowEntry {
   const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? [];
   if (bracketed !== undefined) {
     return { range: parseAddressRange(bracketed), port: bracketedPort };
@@ -114,7 +122,12 @@ function refusal(
   hostname: string,
   found: readonly LookupAddress[],
   mayConnect: (address: string) => boolean,
-): ForbiddenAddressError | undefined {
+): Error | undefined {
   const forbidden = found.find(({ address }) => !mayConnect(address));
-  return forbidden && new ForbiddenAddressError(`${hostname} resolves to ${forbidden.address}`);
+  if (forbidden !== undefined) {
+    return new ForbiddenAddressError(`${hostname} resolves to ${forbidden.address}`);
+  }
+  return found.length > 0
+    ? undefined
+    : Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' });
 }

@@ -1,6 +1,8 @@
 /** Turns `--config.file` into modules, and into texts that show it without its secrets. */
+
 import { dirname } from 'node:path';
 import { stringify } from 'yaml';
+import { messageOf } from '../error-text.ts';
 import { isRecord } from '../ollama/json.ts';
 import { FileError, readYamlAsWritten } from '../strict-yaml.ts';
 import { checkModule, createModule, type Module } from './module.ts';
@@ -16,7 +18,7 @@ export interface ConfigFile {
 export async function loadConfigFile(file: string): Promise<ConfigFile> {
   const { value, written } = readYamlAsWritten(file, CONFIG_FILE);
   const shown = withoutSecrets(written);
-  const modules = Object.entries(value.modules ?? {}).map(([name, settings]) =>
+  const modules = Object.entries(value.modules).map(([name, settings]) =>
     createModule(name, settings, dirname(file), stringify(shown[name] ?? {})),
   );
   for (const module of modules) {
@@ -32,7 +34,7 @@ async function check(module: Module, file: string): Promise<void> {
   try {
     await checkModule(module);
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = messageOf(cause);
     throw new FileError(`${file}: modules.${module.name}: ${problem}`, { cause });
   }
 }

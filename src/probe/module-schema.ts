@@ -87,7 +87,7 @@ const MODULE = v.pipe(
   ),
 );
 
-export const CONFIG_FILE = mapping({ modules: v.optional(namedEntries(MODULE)) });
+export const CONFIG_FILE = mapping({ modules: namedEntries(MODULE) });
 
 /** What a module says, checked, with sizes in bytes and times in milliseconds. */
 export type ModuleSettings = v.InferOutput<typeof MODULE>;
@@ -139,9 +139,9 @@ function checkHeaderNames({ dataset, addIssue }: v.RawCheckContext<Readonly<Reco
   }
   const seen = new Set<string>();
   for (const name of Object.keys(dataset.value).map((written) => written.toLowerCase())) {
-    const problem = headerNameProblem(name) ?? (seen.has(name) ? 'it is given twice' : undefined);
+    const problem = headerNameProblem(name) ?? (seen.has(name) ? `${name} is given twice` : undefined);
     if (problem !== undefined) {
-      addIssue({ message: `header ${JSON.stringify(name)} can not be set: ${problem}` });
+      addIssue({ message: problem });
     }
     seen.add(name);
   }
@@ -150,8 +150,9 @@ function checkHeaderNames({ dataset, addIssue }: v.RawCheckContext<Readonly<Reco
 function headerNameProblem(name: string): string | undefined {
   try {
     validateHeaderName(name);
-    return TAKEN_HEADERS.get(name);
+    const instead = TAKEN_HEADERS.get(name);
+    return instead && `${name} can not be set, ${instead}`;
   } catch {
-    return 'that is no header name';
+    return 'what is no name of a header can not be set';
   }
 }

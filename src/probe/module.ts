@@ -1,10 +1,12 @@
 /** Turns the settings of a module into what a scrape with it needs, its secrets read when they are used. */
-import { readFile } from 'node:fs/promises';
 import { validateHeaderValue } from 'node:http';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
+import { parseAuthorities } from '../certificate-authorities.ts';
+import { messageOf } from '../error-text.ts';
 import { ApiError } from '../ollama/api-error.ts';
 import type { TlsOptions } from '../ollama/connector.ts';
+import { readRegularFile } from '../regular-file.ts';
 import type { Collector } from '../scrape.ts';
 import { type AllowList, createAllowList } from './allow-list.ts';
 import type { ModuleSettings } from './module-schema.ts';
@@ -45,21 +47,12 @@ export function createModule(name: string, settings: ModuleSettings, folder: str
 /** Reads all that the module names. @throws Error that says what can't be used */
 export async function checkModule({ headers, tls }: Module): Promise<void> {
   await headers();
-  createSecureContext(await tls());
-}
-
-/** What an answer that repeats the headers of its request must not give away. */
-export async function secretsOf({ headers }: Module): Promise<readonly string[]> {
-  const { host: _shown, authorization = '', ...others } = await headers();
-  const [, scheme = '', credentials = ''] = /^(\S+) (.*)$/s.exec(authorization) ?? [];
-  const decoded = scheme === 'Basic' ? Buffer.from(credentials, 'base64').toString() : '';
-  return [
-    ...Object.values(others),
-    authorization,
-    credentials,
-    decoded,
-    decoded.replace(/^[^:]*:/, ''),
-  ].filter((secret) => secret !== '');
+  const options = await tls();
+  try {
+    createSecureContext(options);
+  } catch (cause) {
+    throw new Error(`tls_config can't be used: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function readHeaders(
@@ -103,7 +96,7 @@ async function readTls({ tls_config }: ModuleSettings, folder: string): Promise<
   const read = (key: string, file: string | undefined) =>
     file === undefined ? undefined : readNamed(key, folder, file);
   const [ca, cert, key] = await Promise.all([
-    read('ca_file', ca_file),
+    ca_file === undefined ? undefined : readAuthorities(folder, ca_file),
     read('cert_file', cert_file),
     read('key_file', key_file),
   ]);
@@ -116,16 +109,27 @@ async function readTls({ tls_config }: ModuleSettings, folder: string): Promise<
   };
 }
 
+async function readAuthorities(folder: string, file: string): Promise<string[]> {
+  const pem = await readNamed('ca_file', folder, file);
+  try {
+    return parseAuthorities(pem, `ca_file (${file})`);
+  } catch (cause) {
+    throw new ApiError('config', messageOf(cause), { cause });
+  }
+}
+
 /** Without the line end that editors leave, as in Prometheus. No file: an empty password. */
 async function readSecret(key: string, folder: string, file: string | undefined): Promise<string> {
   return file === undefined ? '' : (await readNamed(key, folder, file)).trim();
 }
 
+/** An empty file is one that is being written: Node.js would go on without the certificate, Ollama without the secret. */
 async function readNamed(key: string, folder: string, file: string): Promise<string> {
-  try {
-    return await readFile(resolve(folder, file), 'utf8');
-  } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new ApiError('config', `${key} can't be read: ${problem}`, { cause });
+  const content = await readRegularFile(resolve(folder, file)).catch((cause: unknown) => {
+    throw new ApiError('config', `${key} can't be read: ${messageOf(cause)}`, { cause });
+  });
+  if (content.trim() === '') {
+    throw new ApiError('config', `${key} (${file}) is empty`);
   }
+  return content;
 }

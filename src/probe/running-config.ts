@@ -1,5 +1,9 @@
 /** Holds the configuration that is in force, and replaces it when the file has changed and is good. */
+
 import type { Logger } from 'pino';
+import { messageOf } from '../error-text.ts';
+import { openConnections } from '../ollama/connections.ts';
+import type { AllowList } from './allow-list.ts';
 import type { ConfigFile } from './config-file.ts';
 import { createModule, type Module } from './module.ts';
 import { keepConnections, type TargetConnections } from './target-connections.ts';
@@ -32,21 +36,29 @@ export interface LastReload {
   readonly successSeconds: number;
 }
 
-/** @throws FileError */
-export async function startRunningConfig(file: string | undefined, log: Logger): Promise<RunningConfig> {
-  let current = withConnections(await load(file));
+/**
+ * @param file undefined: only the module `default`, which says nothing
+ * @param timeoutMs of modules that name none
+ * @throws FileError
+ */
+export async function startRunningConfig(
+  file: string | undefined,
+  timeoutMs: number,
+  log: Logger,
+): Promise<RunningConfig> {
+  let current = withConnections(await load(file), timeoutMs);
   let lastReload: LastReload = { successful: true, successSeconds: Date.now() / 1_000 };
   const reload = async () => {
     if (file === undefined) {
       throw new Error('there is nothing to reload: the exporter was started without --config.file');
     }
     try {
-      const next = withConnections(await load(file));
+      const next = withConnections(await load(file), timeoutMs);
       closeAll(current);
       current = next;
     } catch (error) {
       lastReload = { ...lastReload, successful: false };
-      const err = error instanceof Error ? error.message : String(error);
+      const err = messageOf(error);
       log.error({ file, err }, 'Could not reload the configuration file, the old one stays in force');
       throw error;
     }
@@ -84,14 +96,24 @@ interface LoadedConfig {
   readonly local: LoadedModule;
 }
 
-function withConnections({ modules, shown }: ConfigFile): LoadedConfig {
+function withConnections({ modules, shown }: ConfigFile, timeoutMs: number): LoadedConfig {
   const fallback = modules.get(DEFAULT_MODULE) ?? createModule(DEFAULT_MODULE, {}, '.', '{}\n');
   const all = new Map([[DEFAULT_MODULE, fallback], ...modules]);
-  const load = (module: Module): LoadedModule => ({ ...module, connections: keepConnections() });
+  const load = (module: Module, lookupFor: AllowList['lookupFor'] | undefined): LoadedModule => ({
+    ...module,
+    connections: keepConnections((origin) =>
+      openConnections(origin, {
+        connectTimeoutMs: module.timeoutMs ?? timeoutMs,
+        headers: module.headers,
+        tls: module.tls,
+        lookup: lookupFor?.(new URL(origin)),
+      }),
+    ),
+  });
   return {
     shown,
-    modules: new Map([...all].map(([name, module]) => [name, load(module)])),
-    local: load(fallback),
+    modules: new Map([...all].map(([name, module]) => [name, load(module, module.allow?.lookupFor)])),
+    local: load(fallback, undefined),
   };
 }
 

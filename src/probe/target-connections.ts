@@ -1,5 +1,8 @@
 /** Keeps the connections to targets between scrapes, for as long as they are likely to be used again. */
-import { type ConnectionOptions, type Connections, IDLE_MS, openConnections } from '../ollama/connections.ts';
+import { type Connections, IDLE_MS } from '../ollama/connections.ts';
+
+/** Two connections each: beyond this, a fleet is better shared among exporters. */
+const MAX_IDLE = 10_000;
 
 export interface TargetConnections {
   /**
@@ -9,7 +12,6 @@ export interface TargetConnections {
    */
   readonly use: <T>(
     origin: string,
-    options: ConnectionOptions,
     work: (connections: Connections) => Promise<T>,
     worthKeeping: (result: T) => boolean,
   ) => Promise<T>;
@@ -22,40 +24,45 @@ export interface TargetConnections {
 interface Kept {
   readonly connections: Connections;
   scrapes: number;
-  idle: NodeJS.Timeout | undefined;
 }
 
-/** @param idleMs after which a target that nobody asks any more is forgotten */
-export function keepConnections(idleMs = IDLE_MS): TargetConnections {
+/**
+ * @param open connects to an origin
+ * @param idleMs after which a target that nobody asks any more is forgotten
+ * @param maxIdle beyond so many, the one that nobody has asked for longest is forgotten before its time
+ */
+export function keepConnections(
+  open: (origin: string) => Connections,
+  idleMs = IDLE_MS,
+  maxIdle = MAX_IDLE,
+): TargetConnections {
   const byOrigin = new Map<string, Kept>();
+  /** Those that no scrape is at work with; the oldest comes first. */
+  const idle = new Map<string, NodeJS.Timeout>();
   let closed = false;
 
-  const drop = (origin: string, { connections, idle }: Kept) => {
-    clearTimeout(idle);
-    byOrigin.delete(origin);
-    void connections.close();
+  const wake = (origin: string) => {
+    clearTimeout(idle.get(origin));
+    idle.delete(origin);
   };
-  const release = (origin: string, kept: Kept, worthKeeping: boolean) => {
-    kept.scrapes -= 1;
-    if (kept.scrapes > 0) {
-      return;
-    }
-    if (closed || !worthKeeping) {
-      drop(origin, kept);
-    } else {
-      kept.idle = setTimeout(() => drop(origin, kept), idleMs).unref();
+  const drop = (origin: string) => {
+    wake(origin);
+    void byOrigin.get(origin)?.connections.close();
+    byOrigin.delete(origin);
+  };
+  const putToRest = (origin: string) => {
+    idle.set(origin, setTimeout(() => drop(origin), idleMs).unref());
+    const [oldest] = idle.keys();
+    if (idle.size > maxIdle && oldest !== undefined) {
+      drop(oldest);
     }
   };
 
   return {
-    use: async (origin, options, work, worthKeeping) => {
-      const kept = byOrigin.get(origin) ?? {
-        connections: openConnections(origin, options),
-        scrapes: 0,
-        idle: undefined,
-      };
+    use: async (origin, work, worthKeeping) => {
+      const kept = byOrigin.get(origin) ?? { connections: open(origin), scrapes: 0 };
       byOrigin.set(origin, kept);
-      clearTimeout(kept.idle);
+      wake(origin);
       kept.scrapes += 1;
       let keep = false;
       try {
@@ -63,15 +70,16 @@ export function keepConnections(idleMs = IDLE_MS): TargetConnections {
         keep = worthKeeping(result);
         return result;
       } finally {
-        release(origin, kept, keep);
+        kept.scrapes -= 1;
+        if (kept.scrapes === 0) {
+          keep && !closed ? putToRest(origin) : drop(origin);
+        }
       }
     },
     close: () => {
       closed = true;
-      for (const [origin, kept] of byOrigin) {
-        if (kept.scrapes === 0) {
-          drop(origin, kept);
-        }
+      for (const origin of idle.keys()) {
+        drop(origin);
       }
     },
     size: () => byOrigin.size,

@@ -1,6 +1,8 @@
 /** Turns requests into those that may reach the handler, and answers of its own for the others. */
+
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Logger } from 'pino';
+import { messageOf } from '../error-text.ts';
 import { parseCredentials } from './credentials.ts';
 import { clientOf } from './ip-address.ts';
 import type { LiveSettings } from './settings.ts';
@@ -54,7 +56,7 @@ async function statusOf(
     if (error instanceof TooManyChecksError) {
       return 429;
     }
-    log.error({ err: error instanceof Error ? error.message : String(error) }, 'Unable to check a password');
+    log.error({ err: messageOf(error) }, 'Unable to check a password');
     return 500;
   }
   response.setHeader('WWW-Authenticate', 'Basic');
@@ -71,9 +73,13 @@ async function isUser(
   return credentials !== undefined && users.admits(credentials, hashes, client);
 }
 
-/** As Go's http.Error. */
+/** As Go's http.Error. Whoever may not come in shall not keep a connection. */
 function answer(response: ServerResponse, status: number): void {
   response
-    .writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' })
+    .writeHead(status, {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'X-Content-Type-Options': 'nosniff',
+      Connection: 'close',
+    })
     .end(`${STATUS_CODES[status]}\n`);
 }

@@ -1,6 +1,8 @@
 /** Turns the web configuration file, and the files that it names, into settings that follow their changes. */
+
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
+import { messageOf } from '../error-text.ts';
 import { FileError } from '../strict-yaml.ts';
 import { Sighting } from './sighting.ts';
 import type { TlsConfig } from './tls-config.ts';
@@ -71,6 +73,9 @@ export class LiveSettings {
     this.#settings = { config, tls: tls ?? this.#settings.tls };
     if (tls !== undefined || config.tls === undefined) {
       this.#sightings = [sighting, certificates];
+      if (this.#logged !== undefined) {
+        this.#log.info({ file: this.#file }, 'The web configuration can be used again');
+      }
       this.#logged = undefined;
     }
   }
@@ -88,7 +93,7 @@ export class LiveSettings {
     try {
       return read();
     } catch (error) {
-      const err = error instanceof Error ? error.message : String(error);
+      const err = messageOf(error);
       if (err !== this.#logged) {
         this.#log.error({ err }, problem);
       }
@@ -105,7 +110,7 @@ function readTls(file: string, config: TlsConfig | undefined): TlsSettings | und
   try {
     return { config, options: readTlsOptions(config) };
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : String(cause);
+    const problem = messageOf(cause);
     throw new FileError(`${file}: ${problem}`, { cause });
   }
 }

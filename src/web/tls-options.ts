@@ -1,7 +1,10 @@
 /** Turns the TLS part of the web configuration, and the files that it names, into options for Node.js. */
+
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
+import { parseAuthorities } from '../certificate-authorities.ts';
+import { messageOf } from '../error-text.ts';
+import { readRegularFileSync } from '../regular-file.ts';
 import { asksForCertificate } from './client-certificates.ts';
 import type { Pem, TlsConfig } from './tls-config.ts';
 import { TLS13_SUITES } from './tls-names.ts';
@@ -21,7 +24,9 @@ export function readTlsOptions(config: TlsConfig): SecureContextOptions {
   const options: SecureContextOptions = {
     cert,
     key,
-    ...(config.clientCa && { ca: readAuthorities(config.clientCa) }),
+    ...(config.clientCa && {
+      ca: parseAuthorities(read('client_ca_file', config.clientCa), nameOf('client_ca', config.clientCa)),
+    }),
     minVersion: config.minVersion,
     maxVersion: config.maxVersion,
     ciphers: cipherList(config),
@@ -33,7 +38,8 @@ export function readTlsOptions(config: TlsConfig): SecureContextOptions {
     checkPair(cert, key);
     createSecureContext(options);
   } catch (cause) {
-    throw new Error(`certificate and key can't be used: ${messageOf(cause)}`, { cause });
+    const names = `${nameOf('cert', config.cert)} and ${nameOf('key', config.key)}`;
+    throw new Error(`${names} can't be used: ${messageOf(cause)}`, { cause });
   }
   return options;
 }
@@ -61,32 +67,12 @@ function secureOptions(config: TlsConfig): number {
   return asksForCertificate(config) ? always | constants.SSL_OP_NO_TICKET : always;
 }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
-
-/** Checked one by one: OpenSSL skips what it can't read, and of an empty `ca` Node.js makes all public authorities. */
-function readAuthorities(pem: Pem): string[] {
-  const certificates = read('client_ca_file', pem).match(CERTIFICATE) ?? [];
-  if (certificates.length === 0) {
-    throw new Error(`no certificate in ${nameOf('client_ca', pem)}`);
-  }
-  for (const certificate of certificates) {
-    try {
-      new X509Certificate(certificate);
-    } catch (cause) {
-      throw new Error(`a certificate in ${nameOf('client_ca', pem)} can't be read: ${messageOf(cause)}`, {
-        cause,
-      });
-    }
-  }
-  return certificates;
-}
-
 function read(setting: string, pem: Pem): string {
   if ('text' in pem) {
     return pem.text;
   }
   try {
-    return readFileSync(pem.file, 'utf8');
+    return readRegularFileSync(pem.file);
   } catch (cause) {
     throw new Error(`failed to read ${setting} (${pem.file}): ${messageOf(cause)}`, { cause });
   }
@@ -94,8 +80,4 @@ function read(setting: string, pem: Pem): string {
 
 function nameOf(setting: string, pem: Pem): string {
   return 'file' in pem ? `${setting}_file (${pem.file})` : setting;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
@@ -39,6 +39,7 @@ describe('--config.check', () => {
       /^ollama-exporter: .*ollama.yml:3: modules.default.alow: unknown key, expected one of allow, .*\n$/,
     ],
     [GOOD, 'users: {}', /^ollama-exporter: .*web.yml:1: users: unknown key, expected one of .*\n$/],
+    ['', '', /^ollama-exporter: .*ollama.yml:1: modules: "modules" is missing\n$/],
   ])('is 1 for a bad one, with one line on stderr', async (config, webConfig, line) => {
     writeFileSync(file, config);
     writeFileSync(web, webConfig);
@@ -100,6 +101,29 @@ test('SIGHUP reads the file again; what came of it shows in the metrics', async 
   expect(sampleValue(reloaded, 'ollama_vram_capacity_bytes')).toBe(48 * 1024 ** 3);
   child.kill('SIGTERM');
   expect((await finished).code).toBe(0);
+});
+
+test('SIGHUP while it still starts does not end it, and the file is read again', async () => {
+  writeFileSync(file, GOOD);
+  const asked = join(folder, 'asked');
+  writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\ntouch ${asked}\nsleep 1\necho 24576\n`, {
+    mode: 0o755,
+  });
+  const env = { PATH: `${folder}:/usr/bin:/bin` };
+  const starting = startExporterProcess(
+    ['--demo', `--config.file=${file}`, '--ollama.memory-capacity=64GiB', '--ollama.vram-capacity=auto'],
+    env,
+    (child) => {
+      const watcher = watch(folder, (_event, name) => {
+        if (name === 'asked') {
+          watcher.close();
+          child.kill('SIGHUP');
+        }
+      });
+    },
+  );
+  const { log } = await starting;
+  await expect.poll(log, { timeout: 15_000 }).toContain('Reloaded the configuration file');
 });
 
 test('without a file SIGHUP ends the exporter in order, and there is no metric of a reload', async () => {

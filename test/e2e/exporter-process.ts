@@ -70,11 +70,13 @@ export function runExporter(
 export async function startExporterProcess(
   args: readonly string[],
   env: Environment = {},
+  onSpawn: (child: ChildProcess) => void = () => {},
 ): Promise<RunningExporter> {
   const listen = args.some((arg) => arg.startsWith('--web.listen-address'))
     ? []
     : ['--web.listen-address=127.0.0.1:0'];
   const { child, output, finished } = start([...listen, ...args], env);
+  onSpawn(child);
   const host = await new Promise<string>((resolve, reject) => {
     child.stderr.on('data', () => {
       const [, address] = /msg=Listening address=(\S+)/.exec(output.stderr) ?? [];

@@ -115,7 +115,7 @@ describe('without a file', () => {
 
 test('a start with a bad file fails', async () => {
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: () => {} });
-  await expect(startRunningConfig('/nonexistent/ollama.yml', log)).rejects.toThrow(
+  await expect(startRunningConfig('/nonexistent/ollama.yml', 1_000, log)).rejects.toThrow(
     "/nonexistent/ollama.yml: can't be read: ENOENT",
   );
 });

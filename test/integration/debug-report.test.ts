@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { startInProcess } from '../exporter-in-process.ts';
-import { type Answers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 const opened: { close: () => Promise<void> }[] = [];
 afterEach(async () => {
@@ -25,13 +28,23 @@ async function report(answers: Partial<Answers>): Promise<string> {
     ...answers,
   });
   opened.push(ollama);
-  const exporter = await startInProcess(ollama.url, { configYaml: `modules:\n  default:${MODULE}` });
+  return await reportOn(ollama, '', MODULE);
+}
+
+async function reportOn(
+  { url: { host, href } }: FakeOllama,
+  path: string,
+  module: string,
+  beforeProbe = () => {},
+): Promise<string> {
+  const exporter = await startInProcess(new URL(href), { configYaml: `modules:\n  default:${module}` });
   opened.push(exporter);
-  const url = new URL(`/probe?debug=true&target=${ollama.url.host}`, exporter.url);
+  beforeProbe();
+  const url = new URL(`/probe?debug=true&target=${encodeURIComponent(host + path)}`, exporter.url);
   const { statusCode, headers, body } = await request(url);
   expect(statusCode).toBe(200);
   expect(headers['content-type']).toBe('text/plain; charset=utf-8');
-  return (await body.text()).replaceAll(ollama.url.host, 'HOST').replaceAll(/\d\.\d{3,}/g, '0');
+  return (await body.text()).replaceAll(host, 'HOST').replaceAll(/\d\.\d{3,}/g, '0');
 }
 
 test('says what was asked, what came back, the metrics, and the module without its secrets', async () => {
@@ -124,6 +137,33 @@ test('does not repeat the secrets that a target repeats', async () => {
   expect(text).toContain('"host":"localhost:11434"');
   expect(text).toContain('"authorization":"<secret>"');
   expect(text).not.toMatch(/k3y|p4ss|dXNlcjpwNHNz/);
+  // In the value of a label, too.
+  expect(text).toContain('ollama_version_info{version="<secret> <secret> <secret>z');
+});
+
+test('does not tell whether a guess of a secret is right', async () => {
+  const ollama = await startFakeOllama({ ps: () => {}, version: () => {} });
+  opened.push(ollama);
+  // A server that repeats the path is not rare.
+  ollama.server.removeAllListeners('request');
+  ollama.server.on('request', ({ url = '' }, response) => response.end(decodeURIComponent(url)));
+  const text = await reportOn(ollama, '/p4ssword/a%20guess/k3y', MODULE);
+  expect(text).toContain('Asked http://HOST/p4ssword/a%20guess/k3y by module');
+  expect(text).toContain('\n/p4ssword/a guess/k3y/api/ps\n');
+});
+
+test('says that a secret can not be read, and so nothing was sent', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'debug-report-'));
+  opened.push({ close: async () => rmSync(folder, { recursive: true }) });
+  const file = join(folder, 'password');
+  writeFileSync(file, 'p4ssword');
+  const ollama = await startFakeOllama({ ps: () => {}, version: () => {} });
+  opened.push(ollama);
+  const module = `\n    allow: ["127.0.0.0/8"]\n    basic_auth: { username: u, password_file: "${file}" }\n`;
+  const text = await reportOn(ollama, '', module, () => rmSync(file));
+  expect(text).toMatch(
+    /GET \/api\/ps\n {2}no status, failed: config: password_file can't be read: ENOENT.*, after 0 s\n {2}no body\n/,
+  );
 });
 
 test('holds nothing that a terminal would act on', async () => {

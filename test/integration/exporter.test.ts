@@ -11,7 +11,7 @@ import { createTargets } from '../../src/targets.ts';
 import { NO_CAPACITY } from '../exporter-in-process.ts';
 
 const log = pino({ level: 'silent' });
-const config = await startRunningConfig(undefined, log);
+const config = await startRunningConfig(undefined, 1_000, log);
 const url = new URL('http://127.0.0.1:1');
 
 const dependencies: Omit<ServerDependencies, 'closing' | 'stopping'> = {

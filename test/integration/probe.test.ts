@@ -108,6 +108,8 @@ describe('is 400, and says why:', () => {
     ['/probe?target=user:s3cret@a', "Target can't be used: user info (user:password@) is not supported"],
     ['/probe?target=http://user@a', "Target can't be used: user info (user:password@) is not supported"],
     ['/probe?target=a%3Fq', "Target can't be used: a query or fragment has no meaning here"],
+    ['/probe?target=a?q=1', "Target can't be used: a query or fragment has no meaning here"],
+    ['/probe?target=127.0.0.1&x=y?z&module=nope', 'Unknown module "nope"'],
     ['/probe?target=a%23f', "Target can't be used: a query or fragment has no meaning here"],
     [
       '/probe?target=file:///etc/passwd',
@@ -152,7 +154,7 @@ describe('is 403 and a line in the log', () => {
   }
 
   test('without a configuration file, and for a module without "allow"', async () => {
-    for (const config of [undefined, '', 'modules: { default: { timeout: 1s } }']) {
+    for (const config of [undefined, 'modules: {}', 'modules: { default: { timeout: 1s } }']) {
       const { lines, options } = withLog();
       const { status, text } = await probe(await start(config, options), ollama.url.host);
       expect({ status, asked }).toEqual({ status: 403, asked: [] });

@@ -143,13 +143,27 @@ describe('a user', () => {
     expect((await get({ as: 'alice:alice123', headers: { expect: 'miracles' } })).status).toBe(417);
   });
 
-  test('who is added, changed or removed is so at the next request of a kept connection', async () => {
+  test('keeps the connection while users change; who is not let in has it ended', async () => {
     const { get, write, door, server, settled } = await startDoor({ 'web.yml': USERS });
     await settled();
     let connections = 0;
     server.on('connection', () => {
       connections += 1;
     });
+    const agent = keptConnection(door);
+    const known = () => get({ agent, as: 'alice:alice123' });
+    expect((await known()).status).toBe(200);
+    write('web.yml', `${USERS}  bob: ${BOB}\n`);
+    expect((await known()).status).toBe(200);
+    expect(connections).toBe(1);
+    expect((await get({ agent, as: 'alice:wrong' })).headers['connection']).toBe('close');
+    expect((await known()).status).toBe(200);
+    expect(connections).toBe(2);
+  });
+
+  test('who is added, changed or removed is so at the next request', async () => {
+    const { get, write, door, settled } = await startDoor({ 'web.yml': USERS });
+    await settled();
     const agent = keptConnection(door);
     const statuses = async () => [
       (await get({ agent, as: 'alice:alice123' })).status,
@@ -165,7 +179,6 @@ describe('a user', () => {
     expect(await statuses()).toEqual([401, 200, 401]);
     write('web.yml', '');
     expect(await statuses()).toEqual([200, 200, 200]);
-    expect(connections).toBe(1);
   });
 
   test('is not held up by a flood of wrong passwords from elsewhere', async () => {
@@ -331,9 +344,10 @@ describe('a file that can not be used', () => {
       write('web.yml', USERS);
       expect(await status()).toBe(200);
       expect(compared).toHaveLength(1);
+      expect(logged[1]).toMatchObject({ level: 30, msg: 'The web configuration can be used again' });
       write('web.yml', content);
       expect(await status()).toBe(500);
-      expect(logged).toHaveLength(2);
+      expect(logged).toHaveLength(3);
     },
   );
 
@@ -361,7 +375,7 @@ describe('the check of a file', () => {
     write('server.key', server.key);
     expect(check).not.toThrow();
     write('server.key', 'x');
-    expect(check).toThrow(/web.yml: certificate and key can't be used/);
+    expect(check).toThrow(/web.yml: cert_file .* and key_file .* can't be used/);
   });
 });
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,14 +93,14 @@ describe('refuses, with file, line and path,', () => {
     ['- a', 1, 'expected a mapping'],
     ['just text', 1, 'expected a mapping'],
     ['__proto__: {}', 1, '__proto__: unknown key, expected one of name, on, items, inner, named'],
-    ['? [a, b]\n: c', 1, '[ a, b ]: unknown key, expected one of name, on, items, inner, named'],
+    ['? [a, b]\n: c', 1, '<key>: unknown key, expected one of name, on, items, inner, named'],
   ])('%j', (content, line, problem) => {
     expect(refusal(content)).toBe(`${file}:${line}: ${problem}`);
   });
 
   test.each([
     ['name: x\nname: y', 2, 'Map keys must be unique'],
-    ['name: x\n---\nname: y', 2, 'Source contains multiple documents'],
+    ['name: x\n---\nname: y', 2, 'there is more than one document'],
     ['name: "secret', 1, 'Missing closing "quote'],
     ['name: !secret x', 1, 'Unresolved tag'],
     ['name: x\n  secret: y', 1, 'Nested mappings are not allowed'],
@@ -109,6 +110,33 @@ describe('refuses, with file, line and path,', () => {
     expect(message).toContain(`${file}:${line}: ${problem}`);
     expect(message).not.toContain('secret');
     expect(message).not.toContain('\n');
+  });
+
+  test.each([
+    'inner: { must:secret }',
+    'inner: { secret!: x }',
+    '"secret: x": y',
+    'named: { "a:secret": [] }',
+    'name: "\\Usecret"',
+    'name: "\\xse"',
+    '%secret\n---\nname: x',
+    'name: *secret',
+    'name: @secret',
+    'name: `secret',
+    'name: |secret',
+    'name: [secret',
+    'name: &secret *secret',
+  ])('%j, without a secret that is not in its place', (content) => {
+    const message = refusal(content);
+    expect(message).toMatch(/a\.yml:(\d+:)? /);
+    expect(message).not.toMatch(/secret|\\xse/);
+  });
+
+  test('a file that is none, such as a pipe, which nobody may ever write to', () => {
+    expect(() => readYaml(folder, SCHEMA)).toThrow(/can't be read: .* is not a regular file$/);
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(() => readYaml(pipe, SCHEMA)).toThrow(/can't be read: .* is not a regular file$/);
   });
 
   test('an alias without an anchor, and aliases of aliases beyond measure', () => {

@@ -90,13 +90,19 @@ test('all files are named', () => {
 });
 
 test.each([
-  [['cert_file: empty.crt'], /^certificate and key can't be used: /],
-  [['cert_file: server.key'], /^certificate and key can't be used: /],
+  [['cert_file: empty.crt'], /^cert_file \(.*\) and key(_file \(.*\))? can't be used: /],
+  [['cert_file: server.key'], /^cert_file \(.*\) and key(_file \(.*\))? can't be used: /],
   [['key_file: none.key'], /^failed to read key_file \(.*none.key\): ENOENT/],
-  [['key_file: other.key'], /^certificate and key can't be used: the key is not that of the certificate$/],
-  [['key_file: rsa.key'], /^certificate and key can't be used: the key is not that of the certificate$/],
-  [['key_file: empty.crt'], /^certificate and key can't be used: /],
-  [['key: secret'], /^certificate and key can't be used: /],
+  [
+    ['key_file: other.key'],
+    /^cert_file \(.*\) and key(_file \(.*\))? can't be used: the key is not that of the certificate$/,
+  ],
+  [
+    ['key_file: rsa.key'],
+    /^cert_file \(.*\) and key(_file \(.*\))? can't be used: the key is not that of the certificate$/,
+  ],
+  [['key_file: empty.crt'], /^cert_file \(.*\) and key(_file \(.*\))? can't be used: /],
+  [['key: secret'], /^cert_file \(.*\) and key(_file \(.*\))? can't be used: /],
   [
     ['client_auth_type: RequestClientCert', 'client_ca_file: none.crt'],
     /^failed to read client_ca_file \(.*ENOENT/,

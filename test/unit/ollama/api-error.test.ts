@@ -1,6 +1,7 @@
 import { errors } from 'undici';
 import { expect, test } from 'vitest';
-import { failureReason, messageOf } from '../../../src/ollama/api-error.ts';
+import { messageOf } from '../../../src/error-text.ts';
+import { failureReason } from '../../../src/ollama/api-error.ts';
 
 function systemError(code: string): Error {
   return Object.assign(new Error(code), { code });

@@ -112,6 +112,10 @@ describe('a target may be asked', () => {
 });
 
 describe('an entry is refused:', () => {
+  test.each(['gpu-1:0', 'gpu-1:65536', '10.0.0.1:0', '[::1]:99999'])('%j, for its port', (entry) => {
+    expect(() => parseAllowEntry(entry)).toThrow('expected a port from 1 to 65535');
+  });
+
   test.each([
     '',
     ':11434',
@@ -130,6 +134,7 @@ describe('an entry is refused:', () => {
     '10.20.0.0/33',
     'fd00::/129',
     '10.20.0.0/-1',
+    '10.20.0.0/016',
     '10.20.0/16',
     'fe80::1%eth0',
     '[fd00::/8',
@@ -189,6 +194,15 @@ describe('a name that matches a pattern', () => {
     'fe80::1%eth0',
     'febf::1',
     'fd00:ec2::254',
+    'fd00:ec2::23',
+    'fd20:ce::254',
+    'fd00:c1::a9fe:a9fe',
+    'fd00:42::42',
+    '64:ff9b:1::7f00:1',
+    '::ffff:0:127.0.0.1',
+    '2002:7f00:1::1',
+    '168.63.129.16',
+    '192.0.0.192',
     '100.100.100.200',
   ])('but not to %s', async (address) => {
     expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address)).toBeInstanceOf(ForbiddenAddressError);
@@ -236,6 +250,10 @@ test('a lookup of one address gives the first', async () => {
     lookupFor(new URL('http://a:1'))('a', {}, (...found) => done(found)),
   );
   expect(answer).toEqual([null, '10.0.0.1', 4]);
+});
+
+test('a name that resolves to nothing does not resolve', async () => {
+  expect(await resolve(['*'], 'a')).toMatchObject({ code: 'ENOTFOUND' });
 });
 
 test('a name that does not resolve fails as it does', async () => {

@@ -1,0 +1,2 @@
+/** What is answered for people. */
+export const TEXT = 'text/plain; charset=utf-8';

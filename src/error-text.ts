@@ -1,0 +1,9 @@
+/** Turns whatever was thrown into words. */
+
+/** The AggregateError of a dual-stack connect has none of its own, its parts do. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError && thrown.message === '') {
+    return thrown.errors.map(messageOf).join(', ');
+  }
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,54 @@
+/** How the values of options are read: each parser throws an Error that says what was expected. */
+import { parseByteSize } from './byte-size.ts';
+
+/** Bytes, `auto`, or undefined for nothing said. */
+export function parseCapacity(text: string): number | 'auto' | undefined {
+  if (text === '') {
+    return undefined;
+  }
+  return text === 'auto' ? text : parseByteSize(text);
+}
+
+/** undefined for nothing said. */
+export function parseFile(text: string): string | undefined {
+  return text || undefined;
+}
+
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new Error('expected a whole number such as 40');
+  }
+  return Number(text);
+}
+
+export function parseSeconds(text: string): number {
+  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) {
+    throw new Error('expected a number of seconds such as 0.5');
+  }
+  return Number(text);
+}
+
+/** Fixed segments only: in a route `:` and `*` would match other paths, a browser drops dots, and some are taken. */
+export function parseTelemetryPath(text: string): string {
+  if (
+    !/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) ||
+    /^\/(-(\/.*)?|(probe|config)\/?)$/.test(text)
+  ) {
+    throw new Error(
+      'expected a path such as /metrics, of letters, digits and ._~/-, not below /-/ and neither /probe nor /config',
+    );
+  }
+  return text;
+}
+
+export function parseSwitch(text: string): boolean {
+  return oneOf(['true', 'false'], text) === 'true';
+}
+
+export function oneOf<T extends string>(allowed: readonly T[], text: string): T {
+  const found = allowed.find((value) => value === text);
+  if (found === undefined) {
+    throw new Error(`expected one of ${allowed.join(', ')}`);
+  }
+  return found;
+}
