@@ -1,5 +1,4 @@
 /** Turns what the machine says of itself into bytes of VRAM and RAM, for `auto`. Right only beside Ollama. */
-
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';

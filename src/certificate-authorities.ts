@@ -1,5 +1,4 @@
 /** Turns PEM into certificates of authorities, all of which can be read. */
-
 import { X509Certificate } from 'node:crypto';
 import { messageOf } from './error-text.ts';
 

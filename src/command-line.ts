@@ -1,5 +1,4 @@
 /** Turns argv and environment into a `Config`, or into a text to print. */
-
 import { Command, CommanderError, Option } from 'commander';
 import type { CapacityOptions } from './capacity.ts';
 import type { TimeoutOptions } from './deadline.ts';

@@ -1,5 +1,4 @@
 /** The routes about the configuration file: what is in force, and reading it again. */
-
 import type { FastifyInstance } from 'fastify';
 import { TEXT } from './content-type.ts';
 import { messageOf } from './error-text.ts';

@@ -1,5 +1,4 @@
 /** Answers /probe: what any Ollama that a module allows says of itself, as metrics or, for people, as a report. */
-
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';

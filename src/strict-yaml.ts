@@ -1,5 +1,4 @@
 /** Turns a YAML file and a schema into a value, or into an error with file, line and path. */
-
 import * as v from 'valibot';
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { messageOf } from './error-text.ts';

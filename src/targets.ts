@@ -1,5 +1,4 @@
 /** Turns options, modules and requests into targets: what to scrape, how, and for how long at most. */
-
 import type { Capacity } from './capacity.ts';
 import { messageOf } from './error-text.ts';
 import { ForbiddenAddressError } from './ollama/api-error.ts';

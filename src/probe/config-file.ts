@@ -1,5 +1,4 @@
 /** Turns `--config.file` into modules, and into texts that show it without its secrets. */
-
 import { dirname } from 'node:path';
 import { stringify } from 'yaml';
 import { messageOf } from '../error-text.ts';

@@ -1,5 +1,4 @@
 /** Holds the configuration that is in force, and replaces it when the file has changed and is good. */
-
 import type { Logger } from 'pino';
 import { messageOf } from '../error-text.ts';
 import { openConnections } from '../ollama/connections.ts';

@@ -1,5 +1,4 @@
 /** Turns requests into those that may reach the handler, and answers of its own for the others. */
-
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Logger } from 'pino';
 import { messageOf } from '../error-text.ts';

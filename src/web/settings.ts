@@ -1,5 +1,4 @@
 /** Turns the web configuration file, and the files that it names, into settings that follow their changes. */
-
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { messageOf } from '../error-text.ts';

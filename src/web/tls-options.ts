@@ -1,5 +1,4 @@
 /** Turns the TLS part of the web configuration, and the files that it names, into options for Node.js. */
-
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
 import { parseAuthorities } from '../certificate-authorities.ts';
