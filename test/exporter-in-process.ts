@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { request } from 'undici';
+import type { Capacity } from '../src/capacity.ts';
 import { startExporter } from '../src/exporter.ts';
 import { parseListenAddresses } from '../src/listen-address.ts';
 import { startRunningConfig } from '../src/probe/running-config.ts';
@@ -31,6 +32,7 @@ export interface InProcessOptions extends Partial<ServerDependencies> {
   readonly timeoutMs?: number;
   readonly collectors?: readonly Collector[];
   readonly maxRequests?: number;
+  readonly capacity?: Capacity;
   /** The content of a configuration file. */
   readonly configYaml?: string;
 }
@@ -43,6 +45,7 @@ export async function startInProcess(
     timeoutMs = 5_000,
     collectors = ['ps', 'version'],
     maxRequests = 0,
+    capacity = NO_CAPACITY,
     configYaml,
     ...overrides
   } = options;
@@ -54,7 +57,7 @@ export async function startInProcess(
   const snapshots: Snapshot[] = [];
   const { addresses, close } = await startExporter(parseListenAddresses('127.0.0.1:0'), {
     createServer: (handler, limits) => createServer(limits, handler),
-    targets: createTargets({ url: ollamaUrl, timeoutMs, capacity: NO_CAPACITY, collectors }, running),
+    targets: createTargets({ url: ollamaUrl, timeoutMs, capacity, collectors }, running),
     config: running,
     limit: createScrapeLimit(maxRequests),
     offsetMs: 500,

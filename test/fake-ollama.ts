@@ -32,6 +32,8 @@ export async function startFakeOllama(answers: Answers, port = 0): Promise<FakeO
     const answer = { '/api/ps': answers.ps, '/api/version': answers.version }[request.url ?? ''];
     answer === undefined ? response.writeHead(404).end('404 page not found') : answer(request, response);
   });
+  // As Ollama, which never ends an idle connection.
+  server.keepAliveTimeout = 0;
   server.on('connection', (socket) => {
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));

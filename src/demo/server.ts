@@ -50,6 +50,8 @@ export async function startSimulatedOllama({
         sendRejection(request, response);
     }
   });
+  // As Go's server, which never ends an idle connection.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
   });

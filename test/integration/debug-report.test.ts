@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
+import { recordExchanges } from '../../src/debug-report.ts';
 import { startInProcess } from '../exporter-in-process.ts';
 import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
@@ -110,6 +111,14 @@ test('shows the first 2 KiB of a body, also of an answer that is an error', asyn
   );
   expect(text).toMatch(/\n\{"version":"0\.33\.0","more":"y{2020}… \(the first 2048 of 100030 bytes\)\n/);
   expect(text).toContain('ollama_scrape_error{api="ps",reason="status"} 1');
+});
+
+test('forgets what came of a call that is made again', () => {
+  const { watch, exchanges } = recordExchanges();
+  watch('/api/ps', { headers: { 'x-key': 'old' } });
+  watch('/api/ps', { status: 500 });
+  watch('/api/ps', { headers: { 'x-key': 'new' } });
+  expect(exchanges.get('/api/ps')).toEqual({ headers: { 'x-key': 'new' } });
 });
 
 test('says how far a target came that hangs', async () => {

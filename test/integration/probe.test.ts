@@ -289,7 +289,18 @@ modules:
     const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
     const { text } = await probe(exporter, hanging.url.host, '&module=blue');
     expect(text).toContain('ollama_scrape_error{api="version",reason="timeout"} 1');
+    // Of 0.3 s, where the options would give 5.
+    const seconds = sampleValue(parseExposition(text), 'ollama_scrape_duration_seconds', { api: 'version' });
+    expect(seconds).toBeLessThan(3);
     await hanging.close();
+  });
+
+  test('that says nothing of memory leaves it open: what the options say is true of their own Ollama only', async () => {
+    const capacity = { vramBytes: 1, memoryBytes: 2 };
+    const exporter = await startInProcess(ollama.url, { configYaml: LOOPBACK, capacity });
+    exporters.push(exporter);
+    expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(1);
+    expect((await probe(exporter, ollama.url.host)).text).not.toContain('capacity');
   });
 
   test('opens no other', async () => {
