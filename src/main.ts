@@ -36,7 +36,8 @@ async function main(): Promise<void> {
   }
   const log = createLogger(config, stderrDestination());
   const machine = { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS };
-  const starting = startRuntime(config, machine, log);
+  // Not before the signal is taken care of.
+  const starting = Promise.resolve().then(() => startRuntime(config, machine, log));
   reloadOnSignal(config, starting);
   const runtime = await starting;
   await (config.once ? printOnce(runtime) : serve(config, build, runtime, log));
