@@ -61,7 +61,7 @@ export const LOCAL_ADDRESSES: AddressRange = rangesOf([
     LOCAL_IPV4.map(([address, prefix]) => [`${head}${address}`, 96 + prefix] as const),
   ),
   ['::', 96], // `::`, `::1`, and the obsolete `::127.0.0.1`
-  ['2002::', 16], // 6to4, given up by RFC 7526: any IPv4 address in disguise
+  ['2002::', 16], // 6to4, given up by RFC 7526: IPv4 addresses in disguise
   ['fe80::', 10],
   ['fd00:ec2::', 32], // metadata, and credentials of pods, of AWS
   ['fd20:ce::254', 128], // metadata of Google Cloud
