@@ -1,10 +1,8 @@
 /** Turns snapshots into log lines: one when what Ollama answers changes, not one a scrape. */
 import type { Logger } from 'pino';
 import type { ApiError } from './ollama/api-error.ts';
+import { FORBIDDEN_REMEDY } from './remedies.ts';
 import { isUp, outcomes, type Snapshot } from './scrape.ts';
-
-const FORBIDDEN_HINT =
-  'Ollama refuses this Host header: it listens on loopback only, and then takes local names and private addresses only. Start it with OLLAMA_HOST=0.0.0.0, or let the proxy in front of it send "Host: localhost:11434".';
 
 /**
  * @param target names the server in each line
@@ -71,7 +69,7 @@ function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
     fields: {
       reason: [...new Set(failures.map(({ error }) => error.reason))].join(),
       err: failures.map(({ api, error }) => `/api/${api}: ${error.message}`).join('; '),
-      ...(failures.some(({ error }) => error.status === 403) && { hint: FORBIDDEN_HINT }),
+      ...(failures.some(({ error }) => error.status === 403) && { hint: FORBIDDEN_REMEDY }),
     },
   };
 }

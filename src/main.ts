@@ -10,6 +10,7 @@ import { messageOf } from './error-text.ts';
 import { type BoundAddress, startExporter } from './exporter.ts';
 import { openFrontDoor } from './front-door.ts';
 import { createLogger, stderrDestination } from './log.ts';
+import { readPageAssets } from './page/assets.ts';
 import { toRegistry } from './registry.ts';
 import { type Runtime, startRuntime } from './runtime.ts';
 import { isUp } from './scrape.ts';
@@ -80,12 +81,10 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
       offsetMs: config.offsetMs,
       onSnapshot,
       selfMetrics: config.exporterMetrics ? createSelfMetrics(build, lastReload) : undefined,
-      landingPage: {
-        version,
-        telemetryPath: config.telemetryPath,
-        target: url.href,
-        simulated: config.ollama === 'demo',
-      },
+      assets: readPageAssets(),
+      version,
+      telemetryPath: config.telemetryPath,
+      simulated: config.ollama === 'demo',
       log,
     });
     open.push(exporter.close);

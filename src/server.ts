@@ -6,17 +6,14 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import { addConfigRoutes } from './config-routes.ts';
 import { TEXT } from './content-type.ts';
-import { CONTENT_SECURITY_POLICY, type LandingPage, landingPage } from './landing-page.ts';
 import { addMetricsRoute, type MetricsDependencies } from './metrics-route.ts';
-import type { RunningConfig } from './probe/running-config.ts';
 import { addProbeRoute, type ProbeDependencies } from './probe-route.ts';
 import { RequestError } from './request-error.ts';
+import { addStatusRoutes, type StatusDependencies } from './status-routes.ts';
 
-export interface ServerDependencies extends MetricsDependencies, ProbeDependencies {
+export interface ServerDependencies extends MetricsDependencies, ProbeDependencies, StatusDependencies {
   /** Makes the server that hands its requests to the app: here one can stand before it. */
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
-  readonly config: RunningConfig;
-  readonly landingPage: LandingPage;
   /** Has fired when no new scrape is wanted any more. */
   readonly closing: AbortSignal;
   readonly log: Logger;
@@ -70,16 +67,14 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
 const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 
 function addRoutes(app: FastifyInstance, dependencies: ServerDependencies): void {
-  const { landingPage, config } = dependencies;
-  addMetricsRoute(app, landingPage.telemetryPath, dependencies);
+  const { telemetryPath, config } = dependencies;
+  addMetricsRoute(app, telemetryPath, dependencies);
   addProbeRoute(app, dependencies);
   addConfigRoutes(app, config);
+  addStatusRoutes(app, dependencies);
   // Neither asks Ollama: they tell whether the exporter lives and serves.
   app.get('/-/healthy', (_request, reply) => reply.type(TEXT).send('Healthy\n'));
   app.get('/-/ready', (_request, reply) => reply.type(TEXT).send('Ready\n'));
-  if (landingPage.telemetryPath !== '/') {
-    addLandingPage(app, landingPage);
-  }
 }
 
 /** Else a scraper's idle connection would hold up the end until it is cut. */
@@ -95,15 +90,6 @@ function endConnectionsWhenClosing(app: FastifyInstance, closing: AbortSignal): 
 function ignoreRequestBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-}
-
-function addLandingPage(app: FastifyInstance, page: LandingPage): void {
-  app.get('/', (_request, reply) =>
-    reply
-      .type('text/html; charset=utf-8')
-      .header('content-security-policy', CONTENT_SECURITY_POLICY)
-      .send(landingPage(page)),
-  );
 }
 
 function replyNotFound(reply: FastifyReply): FastifyReply {

@@ -8,6 +8,7 @@ import { request } from 'undici';
 import type { Capacity } from '../src/capacity.ts';
 import { startExporter } from '../src/exporter.ts';
 import { parseListenAddresses } from '../src/listen-address.ts';
+import { readPageAssets } from '../src/page/assets.ts';
 import { startRunningConfig } from '../src/probe/running-config.ts';
 import type { Collector, Snapshot } from '../src/scrape.ts';
 import { createScrapeLimit } from '../src/scrape-limit.ts';
@@ -63,7 +64,10 @@ export async function startInProcess(
     offsetMs: 500,
     onSnapshot: (snapshot) => snapshots.push(snapshot),
     selfMetrics: undefined,
-    landingPage: { version: '1.2.3', telemetryPath: '/metrics', target: ollamaUrl.href, simulated: false },
+    assets: readPageAssets(),
+    version: '1.2.3',
+    telemetryPath: '/metrics',
+    simulated: false,
     log,
     ...overrides,
   });

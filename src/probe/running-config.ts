@@ -20,6 +20,8 @@ export interface RunningConfig {
   readonly local: () => LoadedModule;
   /** `default` is always there. */
   readonly module: (name: string) => LoadedModule | undefined;
+  /** The names of the modules that allow /probe anything. */
+  readonly openModules: () => readonly string[];
   /** YAML, secrets hidden. */
   readonly shown: () => string;
   /** @throws FileError if the file is bad, or Error if there is none; what was in force stays so */
@@ -68,6 +70,7 @@ export async function startRunningConfig(
   return {
     local: () => current.local,
     module: (name) => current.modules.get(name),
+    openModules: () => [...current.modules.values()].filter(({ allow }) => allow).map(({ name }) => name),
     shown: () => current.shown,
     reload: () => {
       // One after the other, so that the last one called reads the last state of the file, and wins.

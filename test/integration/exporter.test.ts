@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { startExporter } from '../../src/exporter.ts';
 import { parseListenAddresses } from '../../src/listen-address.ts';
+import { readPageAssets } from '../../src/page/assets.ts';
 import { startRunningConfig } from '../../src/probe/running-config.ts';
 import type { ServerDependencies } from '../../src/server.ts';
 import { createTargets } from '../../src/targets.ts';
@@ -25,7 +26,10 @@ const dependencies: Omit<ServerDependencies, 'closing' | 'stopping'> = {
   offsetMs: 0,
   onSnapshot: () => {},
   selfMetrics: undefined,
-  landingPage: { version: '1', telemetryPath: '/metrics', target: 'http://a/', simulated: false },
+  assets: readPageAssets(),
+  version: '1',
+  telemetryPath: '/metrics',
+  simulated: false,
   log,
 };
 

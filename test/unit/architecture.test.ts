@@ -13,6 +13,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   [
     'exporter.ts',
     'server.ts',
+    'status-routes.ts',
     'config-routes.ts',
     'probe-route.ts',
     'metrics-route.ts',
@@ -20,7 +21,9 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
     'hidden-secrets.ts',
   ],
   ['scrape-request.ts', 'targets.ts'],
-  ['availability-log.ts', 'registry.ts', 'metrics.ts', 'self-metrics.ts', 'landing-page.ts'],
+  ['availability-log.ts', 'registry.ts', 'metrics.ts', 'self-metrics.ts'],
+  ['page/status-page.ts', 'page/assets.ts', 'page/model-table.ts', 'page/bar.ts'],
+  ['status.ts', 'remedies.ts', 'page/ps-words.ts', 'page/live.js', 'page/until.js', 'html.ts'],
   [
     'probe/running-config.ts',
     'probe/config-file.ts',
@@ -94,7 +97,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
 ];
 
 const order = LAYERS.flat();
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => /\.[jt]s$/.test(name));
 
 function sourceOf(file: string): string {
   return readFileSync(join(SRC, file), 'utf8');

@@ -1,0 +1,72 @@
+/** The page at `/` and its numbers as JSON: of the Ollama of the options, or of any that /probe may ask. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { PageAssets } from './page/assets.ts';
+import { type PageFrame, refusalPage, statusPage } from './page/status-page.ts';
+import type { RunningConfig } from './probe/running-config.ts';
+import { RequestError } from './request-error.ts';
+import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
+import { type Status, statusOf } from './status.ts';
+import type { Targets } from './targets.ts';
+
+export interface StatusDependencies extends ScrapeDependencies {
+  readonly targets: Targets;
+  readonly config: RunningConfig;
+  readonly assets: PageAssets;
+  /** Of the exporter. */
+  readonly version: string;
+  readonly telemetryPath: string;
+  /** Whether the Ollama of the options is a simulation. */
+  readonly simulated: boolean;
+}
+
+const HTML = 'text/html; charset=utf-8';
+
+export function addStatusRoutes(app: FastifyInstance, dependencies: StatusDependencies): void {
+  app.get('/api/status', { exposeHeadRoute: false }, async (request, reply) =>
+    reply.header('cache-control', 'no-store').send(await readStatus(request, reply, dependencies)),
+  );
+  if (dependencies.telemetryPath !== '/') {
+    app.get('/', { exposeHeadRoute: false }, (request, reply) => sendPage(request, reply, dependencies));
+    app.head('/', (_request, reply) => reply.type(HTML).send());
+  }
+}
+
+async function sendPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dependencies: StatusDependencies,
+): Promise<FastifyReply> {
+  const { config, assets, version, telemetryPath } = dependencies;
+  const { search } = queryOf(request);
+  const frame: PageFrame = { version, telemetryPath, search, openModules: config.openModules() };
+  reply.type(HTML).header('content-security-policy', assets.policy).header('cache-control', 'no-store');
+  try {
+    return reply.send(statusPage(await readStatus(request, reply, dependencies), frame, assets));
+  } catch (error) {
+    if (error instanceof RequestError) {
+      return reply.code(error.statusCode).send(refusalPage(error.message, frame, assets));
+    }
+    throw error;
+  }
+}
+
+async function readStatus(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dependencies: StatusDependencies,
+): Promise<Status> {
+  const { searchParams } = queryOf(request);
+  const isLocal = !searchParams.has('target');
+  const target = isLocal ? dependencies.targets.local() : dependencies.targets.probed(searchParams);
+  const { snapshot } = await scrapeFor(request, reply, target, dependencies);
+  return statusOf(snapshot, {
+    target: target.url,
+    module: target.module.name,
+    simulated: isLocal && dependencies.simulated,
+    readAt: new Date(),
+  });
+}
+
+function queryOf({ url }: FastifyRequest): URL {
+  return new URL(url, 'http://exporter');
+}
