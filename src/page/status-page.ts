@@ -77,7 +77,7 @@ ${content}<nav aria-label="Other pages">
 <li><a href="https://github.com/ollama-exporter/ollama-exporter">Project</a></li>
 </ul>
 </nav>
-<p class="quiet">ollama-exporter ${version}</p>
+<footer class="quiet">ollama-exporter ${version}</footer>
 ${script === '' ? '' : html`<script type="module">${new Html(script)}</script>\n`}</body>
 </html>
 `;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Below the project, so that a fresh clone fetches anew and nothing is left on the machine. */
-const CACHE = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
+export const CACHE = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
 
 /** Paths by name. */
 export type Binaries = Readonly<Record<string, string>>;
@@ -69,25 +69,29 @@ function locate(
     : undefined;
 }
 
-/** With package lists of its own, so that neither root nor an `apt-get update` of the machine is needed. */
 function fetchPackage(name: string): void {
+  apt('update');
+  apt('download', name);
+  const deb = readdirSync(CACHE).find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'));
+  run('dpkg-deb', ['--extract', deb ?? `${name}.deb`, 'root']);
+}
+
+/** With package lists of its own, so that neither root nor an `apt-get update` of the machine is needed. */
+export function apt(...args: readonly string[]): void {
   const lists = join(CACHE, 'lists');
   mkdirSync(join(lists, 'partial'), { recursive: true });
   mkdirSync(join(CACHE, 'archives/partial'), { recursive: true });
-  const apt = [
+  const options = [
     ['-o', `Dir::State::lists=${lists}`],
     ['-o', `Dir::Cache=${CACHE}`],
     ['-o', 'APT::Sandbox::User='],
     ['-o', 'Acquire::Languages=none'],
     ['-o', 'Debug::NoLocking=true'],
   ].flat();
-  run('apt-get', [...apt, '--quiet', 'update']);
-  run('apt-get', [...apt, '--quiet', 'download', name]);
-  const deb = readdirSync(CACHE).find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'));
-  run('dpkg-deb', ['--extract', deb ?? `${name}.deb`, 'root']);
+  run('apt-get', [...options, '--quiet', ...args]);
 }
 
-function run(command: string, args: readonly string[]): void {
+export function run(command: string, args: readonly string[]): void {
   try {
     execFileSync(command, args, { cwd: CACHE, stdio: ['ignore', 'ignore', 'pipe'], timeout: 300_000 });
   } catch (cause) {

@@ -1,12 +1,14 @@
 /** Once before the end-to-end tests: provides the programs that they run for real. */
 import type { TestProject } from 'vitest/node';
-import { type Binaries, type DebianPackage, findBinaries } from './debian-binaries.ts';
+import { type Chromium, findChromium } from './chromium.ts';
+import { type Binaries, findBinaries } from './debian-binaries.ts';
 
 declare module 'vitest' {
   /** Paths by name; undefined where they can't be had on this machine. */
   interface ProvidedContext {
     readonly prometheus: Binaries | undefined;
     readonly alertmanager: Binaries | undefined;
+    readonly chromium: Chromium | undefined;
   }
 }
 
@@ -20,18 +22,25 @@ const PACKAGES = {
 } as const;
 
 export default function setup({ provide }: TestProject): void {
-  provide('prometheus', findOrSkip(PACKAGES.prometheus));
-  provide('alertmanager', findOrSkip(PACKAGES.alertmanager));
+  provide(
+    'prometheus',
+    findOrSkip('prometheus', () => findBinaries(PACKAGES.prometheus)),
+  );
+  provide(
+    'alertmanager',
+    findOrSkip('alertmanager', () => findBinaries(PACKAGES.alertmanager)),
+  );
+  provide('chromium', findOrSkip('chromium', findChromium));
 }
 
-function findOrSkip(wanted: DebianPackage): Binaries | undefined {
+function findOrSkip<T>(name: string, find: () => T): T | undefined {
   try {
-    return findBinaries(wanted);
+    return find();
   } catch (error) {
     if (process.env['CI'] === 'true') {
       throw error;
     }
-    process.stderr.write(`skipping the tests that need ${wanted.name}: ${String(error).split('\n')[0]}\n`);
+    process.stderr.write(`skipping the tests that need ${name}: ${String(error).split('\n')[0]}\n`);
     return undefined;
   }
 }

@@ -1,0 +1,43 @@
+/** Finds Chromium, or fetches it from Debian's packages with the libraries that the machine lacks, without root. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { apt, CACHE, run } from './debian-binaries.ts';
+
+export interface Chromium {
+  readonly executablePath: string;
+  /** For it to find its libraries and fonts. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** @throws Error that says why it can't be had here */
+export function findChromium(): Chromium {
+  const installed = '/usr/bin/chromium';
+  if (existsSync(installed)) {
+    return { executablePath: installed, env: {} };
+  }
+  const root = join(CACHE, 'chromium');
+  const executablePath = join(root, 'usr/lib/chromium/chromium');
+  if (!existsSync(executablePath)) {
+    fetch(root);
+  }
+  const libraries = readdirSync(join(root, 'usr/lib')).filter((name) => name.endsWith('-linux-gnu'));
+  const env = {
+    LD_LIBRARY_PATH: libraries.map((name) => join(root, 'usr/lib', name)).join(':'),
+    // Its own fonts, if there were none on the machine.
+    ...(existsSync('/etc/fonts') ? {} : { FONTCONFIG_PATH: join(root, 'etc/fonts') }),
+  };
+  return { executablePath, env };
+}
+
+function fetch(root: string): void {
+  if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) {
+    throw new Error("chromium is not in /usr/bin, and only Debian's apt-get could fetch it");
+  }
+  process.stderr.write("fetching Debian's package chromium into .cache (once)\n");
+  apt('update');
+  apt('--yes', '--no-install-recommends', '--download-only', 'install', 'chromium', 'fonts-dejavu-core');
+  const archives = join(CACHE, 'archives');
+  for (const name of readdirSync(archives).filter((file) => file.endsWith('.deb'))) {
+    run('dpkg-deb', ['--extract', join(archives, name), root]);
+  }
+}
