@@ -1,6 +1,6 @@
 /** Finds Chromium, or fetches it from Debian's packages with the libraries that the machine lacks, without root. */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { apt, CACHE, run } from './debian-binaries.ts';
 
 export interface Chromium {
@@ -20,9 +20,12 @@ export function findChromium(): Chromium {
   if (!existsSync(executablePath)) {
     fetch(root);
   }
-  const libraries = readdirSync(join(root, 'usr/lib')).filter((name) => name.endsWith('-linux-gnu'));
+  // Some lie in folders of their own, which they know by absolute paths only.
+  const libraries = readdirSync(join(root, 'usr/lib'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /-linux-gnu\/.*\.so(\.|$)/.test(name))
+    .map((name) => dirname(join(root, 'usr/lib', name)));
   const env = {
-    LD_LIBRARY_PATH: libraries.map((name) => join(root, 'usr/lib', name)).join(':'),
+    LD_LIBRARY_PATH: [...new Set(libraries)].join(':'),
     // Its own fonts, if there were none on the machine.
     ...(existsSync('/etc/fonts') ? {} : { FONTCONFIG_PATH: join(root, 'etc/fonts') }),
   };
