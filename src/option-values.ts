@@ -32,10 +32,10 @@ export function parseSeconds(text: string): number {
 export function parseTelemetryPath(text: string): string {
   if (
     !/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) ||
-    /^\/(-(\/.*)?|(probe|config)\/?)$/.test(text)
+    /^\/(-(\/.*)?|(probe|config|api\/status)\/?)$/.test(text)
   ) {
     throw new Error(
-      'expected a path such as /metrics, of letters, digits and ._~/-, not below /-/ and neither /probe nor /config',
+      'expected a path such as /metrics, of letters, digits and ._~/-, not below /-/ and not /probe, /config or /api/status',
     );
   }
   return text;
