@@ -1,6 +1,6 @@
 /** Turns a status into the page at `/`: complete without JavaScript, refreshed with it. */
 import { Html, html } from '../html.ts';
-import { ramOf, type Status } from '../status.ts';
+import { type Problem, ramOf, type Status } from '../status.ts';
 import type { PageAssets } from './assets.ts';
 import { bar } from './bar.ts';
 import { modelTable } from './model-table.ts';
@@ -94,15 +94,19 @@ function serverSection(status: Status): Html {
   return html`<h2 id="server">Server <code>${target}</code></h2>
 <p class="state ${state}" role="status"><strong>${STATES[state]}</strong> ${version === null ? '' : `Ollama ${version}`}</p>
 <p class="quiet">Read at <time datetime="${read_at}">${read_at.replace('T', ' ').replace(/\..*/, ' UTC')}</time>, in ${milliseconds(seconds)}${module === 'default' ? '' : `, by module ${module}`}.</p>
-${problems.map(
-  ({
-    api,
-    reason,
-    message,
-    remedy,
-  }) => html`<p><strong><code>/api/${api}</code> failed: ${reason}</strong> (${message}). ${remedy}</p>
-`,
-)}`;
+${problemsOf(problems)}`;
+}
+
+/** Calls that fail in the same way are one problem. */
+function problemsOf(problems: Status['problems']): readonly Html[] {
+  const isSame = (a: Problem, b: Problem) => a.reason === b.reason && a.message === b.message;
+  return problems
+    .filter((problem, index) => problems.findIndex((other) => isSame(other, problem)) === index)
+    .map((problem) => {
+      const apis = problems.filter((other) => isSame(other, problem)).map(({ api }) => `/api/${api}`);
+      return html`<p><strong>${apis.join(' and ')} failed: ${problem.reason}</strong> (${problem.message}). ${problem.remedy}</p>
+`;
+    });
 }
 
 function milliseconds(seconds: number): string {
