@@ -34,7 +34,9 @@ export function debugReport(
   { exchanges }: ExchangeRecord,
   metrics: string,
 ): string {
-  const sent = Object.assign({}, ...[...exchanges.values()].map(({ headers }) => headers));
+  const sent = Object.fromEntries(
+    [...exchanges.values()].flatMap(({ headers }) => Object.entries(headers ?? {})),
+  );
   // A server may repeat what it was sent.
   const hide = secretHider(sent, `${typed}\n${url.href}`);
   const results = outcomes(snapshot).map(([api, outcome]) => {

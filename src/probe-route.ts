@@ -1,11 +1,12 @@
 /** Answers /probe: what any Ollama that a module allows says of itself, as metrics or, for people, as a report. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { TEXT } from './content-type.ts';
 import { debugReport, recordExchanges } from './debug-report.ts';
+import { queryOf } from './query.ts';
+import { logRefusal } from './refusal-log.ts';
 import { toRegistry } from './registry.ts';
-import { RequestError } from './request-error.ts';
 import { outcomes, type Snapshot } from './scrape.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import type { Target, Targets } from './targets.ts';
@@ -18,8 +19,7 @@ export interface ProbeDependencies extends ScrapeDependencies {
 export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependencies): void {
   const { targets, log } = dependencies;
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
-    // Not split at each `?`: a second one belongs to a value.
-    const query = new URL(request.url, 'http://exporter').searchParams;
+    const query = queryOf(request);
     const record = recordExchanges();
     const debug = query.get('debug') === 'true';
     try {
@@ -31,7 +31,7 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependenc
         ? reply.type(TEXT).send(debugReport(query.get('target') ?? '', target, scraped, record, metrics))
         : reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(metrics);
     } catch (error) {
-      logRefusal(log, query, request, error);
+      logRefusal(log, request, error);
       throw error;
     }
   });
@@ -50,13 +50,5 @@ function logFailures(log: Logger, { url, module }: Target, snapshot: Snapshot): 
         'A call of a probe failed',
       );
     }
-  }
-}
-
-function logRefusal(log: Logger, query: URLSearchParams, { ip }: FastifyRequest, error: unknown): void {
-  if (error instanceof RequestError && error.statusCode === 403) {
-    const { message, cause } = error;
-    const because = cause instanceof Error ? { because: cause.message } : {};
-    log.warn({ client: ip, target: query.get('target'), err: message, ...because }, 'Refused a probe');
   }
 }

@@ -1,8 +1,11 @@
 /** The page at `/` and its numbers as JSON: of the Ollama of the options, or of any that /probe may ask. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
 import type { PageAssets } from './page/assets.ts';
 import { type PageFrame, refusalPage, statusPage } from './page/status-page.ts';
 import type { RunningConfig } from './probe/running-config.ts';
+import { queryOf } from './query.ts';
+import { logRefusal } from './refusal-log.ts';
 import { RequestError } from './request-error.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import { type Status, statusOf } from './status.ts';
@@ -17,6 +20,7 @@ export interface StatusDependencies extends ScrapeDependencies {
   readonly telemetryPath: string;
   /** Whether the Ollama of the options is a simulation. */
   readonly simulated: boolean;
+  readonly log: Logger;
 }
 
 const HTML = 'text/html; charset=utf-8';
@@ -37,7 +41,8 @@ async function sendPage(
   dependencies: StatusDependencies,
 ): Promise<FastifyReply> {
   const { config, assets, version, telemetryPath } = dependencies;
-  const { search } = queryOf(request);
+  const query = queryOf(request);
+  const search = query.size === 0 ? '' : `?${query}`;
   const frame: PageFrame = { version, telemetryPath, search, openModules: config.openModules() };
   reply.type(HTML).header('content-security-policy', assets.policy).header('cache-control', 'no-store');
   try {
@@ -55,18 +60,20 @@ async function readStatus(
   reply: FastifyReply,
   dependencies: StatusDependencies,
 ): Promise<Status> {
-  const { searchParams } = queryOf(request);
-  const isLocal = !searchParams.has('target');
-  const target = isLocal ? dependencies.targets.local() : dependencies.targets.probed(searchParams);
-  const { snapshot } = await scrapeFor(request, reply, target, dependencies);
-  return statusOf(snapshot, {
-    target: target.url,
-    module: target.module.name,
-    simulated: isLocal && dependencies.simulated,
-    readAt: new Date(),
-  });
-}
-
-function queryOf({ url }: FastifyRequest): URL {
-  return new URL(url, 'http://exporter');
+  const { targets, simulated, log } = dependencies;
+  const query = queryOf(request);
+  const isLocal = !query.has('target');
+  try {
+    const target = isLocal ? targets.local() : targets.probed(query);
+    const { snapshot } = await scrapeFor(request, reply, target, dependencies);
+    return statusOf(snapshot, {
+      target: target.url,
+      module: target.module.name,
+      simulated: isLocal && simulated,
+      readAt: new Date(),
+    });
+  } catch (error) {
+    logRefusal(log, request, error);
+    throw error;
+  }
 }

@@ -93,7 +93,7 @@ function serverSection(status: Status): Html {
   const { target, module, state, version, read_at, seconds, problems } = status;
   return html`<h2 id="server">Server <code>${target}</code></h2>
 <p class="state ${state}" role="status"><strong>${STATES[state]}</strong> ${version === null ? '' : `Ollama ${version}`}</p>
-<p class="quiet">Read at <time datetime="${read_at}">${read_at.replace('T', ' ').replace(/\..*/, ' UTC')}</time>, in ${milliseconds(seconds)}${module === 'default' ? '' : `, by module ${module}`}.</p>
+<p class="quiet">Read at <time datetime="${read_at}">${read_at.replace('T', ' ').replace(/\..*/, ' UTC')}</time>, in ${inWords(seconds)}${module === 'default' ? '' : `, by module ${module}`}.</p>
 ${problemsOf(problems)}`;
 }
 
@@ -109,7 +109,7 @@ function problemsOf(problems: Status['problems']): readonly Html[] {
     });
 }
 
-function milliseconds(seconds: number): string {
+function inWords(seconds: number): string {
   return seconds < 1 ? `${Math.max(1, Math.round(seconds * 1_000))} ms` : `${seconds.toFixed(1)} s`;
 }
 

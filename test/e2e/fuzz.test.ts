@@ -104,7 +104,16 @@ const method = fc.oneof(
 const path = fc.oneof(
   {
     weight: 6,
-    arbitrary: oneOf('/', '/metrics', '/probe', '/config', '/-/healthy', '/-/ready', '/-/reload'),
+    arbitrary: oneOf(
+      '/',
+      '/metrics',
+      '/probe',
+      '/config',
+      '/api/status',
+      '/-/healthy',
+      '/-/ready',
+      '/-/reload',
+    ),
   },
   {
     weight: 3,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
 import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
@@ -105,7 +106,9 @@ describe('another target', () => {
     expect(text).toContain('gpt-oss:120b');
     expect(text).toContain('of 80 GB');
     expect(text).toContain('by module blue');
-    expect(text).toContain(`./api/status?target=${ollama.url.host}&amp;module=blue`);
+    const [, link = ''] = /href="(\.\/api\/status[^"]*)"/.exec(text) ?? [];
+    const numbers = await ask(exporter, link.replaceAll('&amp;', '&'));
+    expect(JSON.parse(numbers.text)).toMatchObject({ target: ollama.url.href, module: 'blue' });
     // What is simulated is the Ollama of the options.
     expect(text).not.toContain('simulation');
   });
@@ -127,8 +130,19 @@ describe('another target', () => {
     expect(text).toContain('href="./"');
   });
 
-  test('that is refused is so for /api/status, too', async () => {
-    const { status, text } = await ask(await start({ configYaml }, nobody), '/api/status?target=127.0.0.1:1');
+  test('that is refused is so for /api/status, too, and each time a line in the log', async () => {
+    const lines: string[] = [];
+    const log = createLogger(
+      { logLevel: 'warn', logFormat: 'logfmt' },
+      { write: (line) => lines.push(line) },
+    );
+    const exporter = await start({ configYaml, log }, nobody);
+    const { status, text } = await ask(exporter, '/api/status?target=127.0.0.1:1');
+    await ask(exporter, '/?target=127.0.0.1:1');
+    await ask(exporter, '/?target=');
+    expect(lines).toEqual(
+      Array(2).fill(expect.stringContaining('msg="Refused a probe" client=127.0.0.1 target=127.0.0.1:1')),
+    );
     expect(status).toBe(403);
     expect(text).toContain('Module "default" allows no targets');
   });
