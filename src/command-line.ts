@@ -4,7 +4,7 @@ import type { CapacityOptions } from './capacity.ts';
 import type { TimeoutOptions } from './deadline.ts';
 import { messageOf } from './error-text.ts';
 import type { ListenAddress } from './listen-address.ts';
-import type { LogFormat, LogLevel } from './log.ts';
+import type { LogFormat, LogLevel } from './log-options.ts';
 import { environmentName, OPTION_LIST, OPTIONS, type OptionSpec } from './options.ts';
 
 export interface Config extends TimeoutOptions, CapacityOptions {

@@ -1,17 +1,7 @@
 /** Turns level, format and a place to write to into the logger. */
 import pino, { type DestinationStream, type Logger } from 'pino';
+import type { LogOptions } from './log-options.ts';
 import { escapeUnprintable, toLogfmt } from './logfmt.ts';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-export const LOG_FORMATS = ['logfmt', 'json'] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
-
-export interface LogOptions {
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
-}
 
 /** The keys and their order are those of Prometheus's own programs (prometheus/common, promslog). */
 export function createLogger({ logLevel, logFormat }: LogOptions, out: DestinationStream): Logger {

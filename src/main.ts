@@ -11,6 +11,7 @@ import { type BoundAddress, startExporter } from './exporter.ts';
 import { openFrontDoor } from './front-door.ts';
 import { createLogger, stderrDestination } from './log.ts';
 import { readPageAssets } from './page/assets.ts';
+import { tellReady } from './readiness.ts';
 import { toRegistry } from './registry.ts';
 import { type Runtime, startRuntime } from './runtime.ts';
 import { isUp } from './scrape.ts';
@@ -89,6 +90,7 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
     });
     open.push(exporter.close);
     warnIfOpen(config, exporter.addresses, log);
+    await tellReady(process.env).catch((err) => log.warn({ err }, 'Could not tell systemd that it is ready'));
   } catch (error) {
     await closeAll();
     throw error;

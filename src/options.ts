@@ -1,7 +1,7 @@
 /** The options, each declared once: flag, default, help, and how its text is read. */
 import { parseGoDuration } from './go-duration.ts';
 import { parseListenAddresses } from './listen-address.ts';
-import { LOG_FORMATS, LOG_LEVELS } from './log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './log-options.ts';
 import { parseOllamaHost } from './ollama/host.ts';
 import {
   oneOf,

@@ -228,3 +228,11 @@ describe('a running exporter', () => {
     },
   );
 });
+
+test('a stack trace names the source files', async () => {
+  const preload = "process.stdout.write = () => process.stderr.write(new Error('here').stack)";
+  const { stderr } = await runExporter(['--version'], {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}`,
+  });
+  expect(stderr).toMatch(/at main \(.*\/src\/main\.ts:\d+:\d+\)/);
+});

@@ -1,15 +1,34 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { hashSync } from 'bcryptjs';
-import { expect, test } from 'vitest';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
-const BUILT = fileURLToPath(new URL('../../dist/web/bcrypt-thread.js', import.meta.url));
+const WEB = fileURLToPath(new URL('../../src/web', import.meta.url));
+const BUILT = mkdtempSync(join(tmpdir(), 'bcrypt-thread-'));
 const HASH = hashSync('alice123', 12);
+
+beforeAll(async () => {
+  writeFileSync(join(BUILT, 'package.json'), '{"type":"module"}');
+  const entryPoints = ['bcrypt-thread', 'bcrypt-worker'].map((name) => join(WEB, `${name}.ts`));
+  await build({
+    entryPoints,
+    outdir: BUILT,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    logLevel: 'error',
+  });
+});
+afterAll(() => rmSync(BUILT, { recursive: true }));
 
 /** Runs a program with the built thread, and returns what it prints. */
 async function run(program: string): Promise<unknown> {
-  const script = `import { bcryptThread } from ${JSON.stringify(BUILT)};\n${program}`;
+  const script = `import { bcryptThread } from ${JSON.stringify(join(BUILT, 'bcrypt-thread.js'))};\n${program}`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
   return JSON.parse(stdout);
 }

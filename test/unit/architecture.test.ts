@@ -7,8 +7,8 @@ const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** A file may import what stands in a line below its own; within a line, only in the order given. */
 const LAYERS: ReadonlyArray<readonly string[]> = [
-  ['main.ts'],
-  ['config-check.ts', 'front-door.ts', 'runtime.ts'],
+  ['main.ts', 'health-check.ts'],
+  ['config-check.ts', 'front-door.ts', 'runtime.ts', 'readiness.ts', 'health.ts'],
   ['command-line.ts', 'options.ts', 'option-values.ts'],
   [
     'exporter.ts',
@@ -81,6 +81,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   ],
   [
     'log.ts',
+    'log-options.ts',
     'logfmt.ts',
     'deadline.ts',
     'scrape-limit.ts',
@@ -129,11 +130,11 @@ describe.each(files)('%s', (file) => {
   });
 });
 
-test('only main.ts touches the process: its arguments, environment, streams, signals and exit', () => {
+test('only the programs touch the process: its arguments, environment, streams, signals and exit', () => {
   const touching = files.filter((file) =>
     /process\.(argv|env|stdout|stderr|exit|on\b|once\b|kill)/.test(sourceOf(file)),
   );
-  expect(touching).toEqual(['main.ts']);
+  expect(touching.sort()).toEqual(['health-check.ts', 'main.ts']);
 });
 
 test('the simulated Ollama, the client and the door know nothing of each other, nor of the exporter', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createLogger, LOG_LEVELS } from '../../src/log.ts';
+import { createLogger } from '../../src/log.ts';
+import { LOG_LEVELS } from '../../src/log-options.ts';
 import { toLogfmt } from '../../src/logfmt.ts';
 
 function record(

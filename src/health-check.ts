@@ -1,0 +1,22 @@
+/** The program behind the image's HEALTHCHECK: asks the exporter in the same container, and exits 0 or 1. */
+import { readFileSync } from 'node:fs';
+import { parseCommandLine } from './command-line.ts';
+import { messageOf } from './error-text.ts';
+import { askHealth, exporterArguments, healthAddress } from './health.ts';
+
+/** The first process of a container is the exporter, or an init that names it. Elsewhere it is neither. */
+const FIRST_PROCESS = '/proc/1/cmdline';
+
+/** Less than Docker's own default, so that the reason is printed. */
+const PATIENCE_MS = 5_000;
+
+try {
+  const args = exporterArguments(readFileSync(FIRST_PROCESS, 'utf8'));
+  const invocation = parseCommandLine(args, process.env, '');
+  if (invocation.kind === 'run') {
+    await askHealth(healthAddress(invocation.config), AbortSignal.timeout(PATIENCE_MS));
+  }
+} catch (error) {
+  process.stderr.write(`unhealthy: ${messageOf(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,18 @@
+/** Tells systemd that the exporter listens, where systemd waits for it (`Type=notify`). */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+/** systemd-notify waits for systemd to have read it. */
+const PATIENCE_MS = 5_000;
+
+/**
+ * By systemd's own program, as Node has no datagram sockets of this kind: needs `NotifyAccess=all`.
+ *
+ * @param env with NOTIFY_SOCKET where systemd waits (sd_notify(3))
+ * @throws Error where it can't be told: systemd will then stop the exporter
+ */
+export async function tellReady(env: Readonly<Record<string, string | undefined>>): Promise<void> {
+  if (env['NOTIFY_SOCKET'] !== undefined) {
+    await promisify(execFile)('systemd-notify', ['--ready'], { env, timeout: PATIENCE_MS });
+  }
+}
