@@ -1,0 +1,34 @@
+# Both can be those of a mirror. The program is one for all platforms, so that only the second one is of the target's.
+ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
+
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
+COPY build.mjs ./
+COPY src src
+ARG REVISION=unknown
+RUN REVISION=$REVISION npm run build
+
+FROM ${RUNTIME_IMAGE}
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="ollama-exporter" \
+      org.opencontainers.image.description="Prometheus exporter for Ollama" \
+      org.opencontainers.image.source="https://github.com/ollama-exporter/ollama-exporter" \
+      org.opencontainers.image.documentation="https://github.com/ollama-exporter/ollama-exporter#readme" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+WORKDIR /app
+COPY --from=build /src/package.json ./
+COPY --from=build /src/dist dist
+COPY LICENSE ./
+# As a number, for Kubernetes to see that it is not root's: "nonroot" of distroless.
+USER 65532:65532
+EXPOSE 10434
+# Without a shell. It finds the address in the environment, or among the exporter's own arguments.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 \
+  CMD ["/nodejs/bin/node", "/app/dist/health-check.js"]
+ENTRYPOINT ["/nodejs/bin/node", "/app/dist/main.js"]
