@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { parse } from 'yaml';
+import { DEMO, mounts, ROOT, readText, serviceOf } from '../compose.ts';
+import { type RunningExporter, startExporterProcess } from './exporter-process.ts';
+import { hurriedRules } from './hurry.ts';
+import {
+  type Alertmanager,
+  type Prometheus,
+  startAlertmanager,
+  startPrometheus,
+} from './prometheus-process.ts';
+
+const binaries = { ...inject('prometheus'), ...inject('alertmanager') };
+const { prometheus: prometheusBinary, promtool, 'prometheus-alertmanager': alertmanagerBinary } = binaries;
+
+describe.skipIf(promtool === undefined)('promtool', () => {
+  const container = mkdtempSync(join(tmpdir(), 'compose-'));
+  afterAll(() => rmSync(container, { recursive: true }));
+
+  test('finds the configuration good, and its rules where they are mounted', () => {
+    for (const { source, target } of mounts(serviceOf(DEMO, 'prometheus')).filter(({ named }) => !named)) {
+      cpSync(new URL(source, ROOT), join(container, target));
+    }
+    const file = join(container, 'etc/prometheus/prometheus.yml');
+    const { status, stdout } = spawnSync(promtool ?? '', ['check', 'config', file], { encoding: 'utf8' });
+    expect(stdout).toMatch(/SUCCESS: 2 rule files found/);
+    expect(status).toBe(0);
+  });
+});
+
+describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefined)(
+  'the services of compose.yaml, without containers',
+  () => {
+    let exporter: RunningExporter;
+    let alertmanager: Alertmanager;
+    let prometheus: Prometheus;
+
+    beforeAll(async () => {
+      exporter = await startExporterProcess(serviceOf(DEMO, 'ollama-exporter').command ?? []);
+      alertmanager = await startAlertmanager(
+        alertmanagerBinary ?? '',
+        readText('deploy/compose/alertmanager.yml'),
+      );
+      prometheus = await startPrometheus(prometheusBinary ?? '', {
+        'prometheus.yml': configOfTheTest(),
+        'alerts.yml': hurriedRules('alerts.yml'),
+        'recording.yml': hurriedRules('recording.yml'),
+      });
+    });
+
+    afterAll(async () => {
+      await prometheus?.stop();
+      await alertmanager?.stop();
+    });
+
+    /** With the addresses and intervals of this test. */
+    function configOfTheTest(): string {
+      const shipped = parse(readText('deploy/compose/prometheus.yml'));
+      const global = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' };
+      return JSON.stringify({ ...shipped, global })
+        .replace('ollama-exporter:10434', exporter.url.host)
+        .replace('alertmanager:9093', alertmanager.host);
+    }
+
+    test('show the models of the demo', async () => {
+      await expect
+        .poll(() => prometheus.query('ollama_model_size_bytes{job="ollama"}'), { timeout: 30_000 })
+        .not.toEqual([]);
+    });
+
+    test('show in Alertmanager, by instance, that the exporter is down', async () => {
+      exporter.child.kill('SIGTERM');
+      const groups = async () => {
+        const { body } = await request(`http://${alertmanager.host}/api/v2/alerts/groups`);
+        return body.json();
+      };
+      await expect.poll(groups, { timeout: 60_000, interval: 500 }).toContainEqual({
+        labels: { instance: exporter.url.host },
+        receiver: { name: 'nobody' },
+        alerts: expect.arrayContaining([
+          expect.objectContaining({ labels: expect.objectContaining({ alertname: 'OllamaExporterDown' }) }),
+        ]),
+      });
+    });
+  },
+);
