@@ -11,13 +11,20 @@ export interface Rule {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-interface RuleFile {
-  readonly groups: ReadonlyArray<{ readonly name: string; readonly rules: readonly Rule[] }>;
+export interface RuleGroup {
+  readonly name: string;
+  readonly rules: readonly Rule[];
 }
 
 export const PROMETHEUS_FOLDER = new URL('../prometheus/', import.meta.url);
 
+export function readRuleGroups(file: 'alerts.yml' | 'recording.yml'): readonly RuleGroup[] {
+  const { groups }: { readonly groups: readonly RuleGroup[] } = parse(
+    readFileSync(new URL(file, PROMETHEUS_FOLDER), 'utf8'),
+  );
+  return groups;
+}
+
 export function readRules(file: 'alerts.yml' | 'recording.yml'): readonly Rule[] {
-  const { groups }: RuleFile = parse(readFileSync(new URL(file, PROMETHEUS_FOLDER), 'utf8'));
-  return groups.flatMap(({ rules }) => rules);
+  return readRuleGroups(file).flatMap(({ rules }) => rules);
 }

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { manifestPath } from '../kubernetes.ts';
+import { readRuleGroups } from '../rule-files.ts';
+
+const groups = [...readRuleGroups('recording.yml'), ...readRuleGroups('alerts.yml')];
+const labels = { 'app.kubernetes.io/name': 'ollama-exporter', 'app.kubernetes.io/component': 'exporter' };
+const rule = {
+  apiVersion: 'monitoring.coreos.com/v1',
+  kind: 'PrometheusRule',
+  metadata: { name: 'ollama-exporter', labels },
+  spec: { groups },
+};
+// 1.1 and no folding: what is read as a text by kubectl, too, and lines that can be searched for.
+const yaml = stringify(rule, { version: '1.1', lineWidth: 0 });
+
+test('the PrometheusRule is made of the rule files', async () => {
+  const origin =
+    '# Written by `npm run prometheus-rule` from prometheus/recording.yml and alerts.yml: edit those.';
+  await expect(`${origin}\n${yaml}`).toMatchFileSnapshot(manifestPath('prometheusrule.yaml'));
+});
+
+test('no rule changes on the way through YAML', () => {
+  expect(groups.flatMap(({ rules }) => rules).length).toBeGreaterThan(10);
+  expect(parse(yaml, { version: '1.1' })).toEqual(rule);
+});
