@@ -21,12 +21,7 @@ const Service = v.strictObject({
   environment: v.optional(Environment),
   ports: v.optional(v.array(v.string())),
   volumes: v.optional(v.array(v.string())),
-  depends_on: v.optional(
-    v.union([
-      v.array(v.string()),
-      v.record(v.string(), v.strictObject({ condition: v.literal('service_healthy') })),
-    ]),
-  ),
+  depends_on: v.optional(v.array(v.string())),
   healthcheck: v.optional(v.strictObject({ test: v.tupleWithRest([v.literal('CMD')], v.string()) })),
   read_only: v.optional(v.boolean()),
   cap_drop: v.optional(v.array(v.string())),

@@ -70,7 +70,7 @@ describe('the compose files', () => {
   });
 
   test.each(services)('let $name wait for services that there are', ({ service: { depends_on = [] } }) => {
-    for (const name of Array.isArray(depends_on) ? depends_on : Object.keys(depends_on)) {
+    for (const name of depends_on) {
       expect(real.services).toHaveProperty(name);
     }
   });
