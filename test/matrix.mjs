@@ -14,7 +14,7 @@ const SUITES = ['--reporter', 'dot', '--project', 'unit', '--project', 'integrat
  * @param {string} version
  * @returns {string} the path of its program, fetched into .cache once: delete it there for a newer release
  */
-function fetchNode(version) {
+export function fetchNode(version) {
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const folder = join(ROOT, '.cache/nodes', version);
   const program = join(

@@ -1,7 +1,7 @@
 /** Finds Chromium, or fetches it from Debian's packages with the libraries that the machine lacks, without root. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { apt, CACHE, run } from './debian-binaries.ts';
+import { CACHE, extractWithDependencies } from './debian-binaries.ts';
 
 export interface Chromium {
   readonly executablePath: string;
@@ -18,7 +18,7 @@ export function findChromium(): Chromium {
   const root = join(CACHE, 'chromium');
   const executablePath = join(root, 'usr/lib/chromium/chromium');
   if (!existsSync(executablePath)) {
-    fetch(root);
+    extractWithDependencies(['chromium', 'fonts-dejavu-core'], root);
   }
   // Some lie in folders of their own, which they know by absolute paths only.
   const libraries = readdirSync(join(root, 'usr/lib'), { recursive: true, encoding: 'utf8' })
@@ -30,17 +30,4 @@ export function findChromium(): Chromium {
     ...(existsSync('/etc/fonts') ? {} : { FONTCONFIG_PATH: join(root, 'etc/fonts') }),
   };
   return { executablePath, env };
-}
-
-function fetch(root: string): void {
-  if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) {
-    throw new Error("chromium is not in /usr/bin, and only Debian's apt-get could fetch it");
-  }
-  process.stderr.write("fetching Debian's package chromium into .cache (once)\n");
-  apt('update');
-  apt('--yes', '--no-install-recommends', '--download-only', 'install', 'chromium', 'fonts-dejavu-core');
-  const archives = join(CACHE, 'archives');
-  for (const name of readdirSync(archives).filter((file) => file.endsWith('.deb'))) {
-    run('dpkg-deb', ['--extract', join(archives, name), root]);
-  }
 }

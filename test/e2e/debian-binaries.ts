@@ -76,8 +76,34 @@ function fetchPackage(name: string): void {
   run('dpkg-deb', ['--extract', deb ?? `${name}.deb`, 'root']);
 }
 
+/**
+ * Extracts packages below a folder, with those of their dependencies that the machine lacks.
+ *
+ * @throws Error where they can't be had
+ */
+export function extractWithDependencies(packages: readonly string[], root: string): void {
+  if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) {
+    throw new Error(`only Debian's apt-get could fetch ${packages.join(' and ')}`);
+  }
+  process.stderr.write(`fetching Debian's ${packages.join(', ')} into .cache (once)\n`);
+  const archives = `${root}.archives`;
+  mkdirSync(join(archives, 'partial'), { recursive: true });
+  apt('update');
+  const how = [
+    '-o',
+    `Dir::Cache::archives=${archives}`,
+    '--yes',
+    '--no-install-recommends',
+    '--download-only',
+  ];
+  apt(...how, 'install', ...packages);
+  for (const name of readdirSync(archives).filter((file) => file.endsWith('.deb'))) {
+    run('dpkg-deb', ['--extract', join(archives, name), root]);
+  }
+}
+
 /** With package lists of its own, so that neither root nor an `apt-get update` of the machine is needed. */
-export function apt(...args: readonly string[]): void {
+function apt(...args: readonly string[]): void {
   const lists = join(CACHE, 'lists');
   mkdirSync(join(lists, 'partial'), { recursive: true });
   mkdirSync(join(CACHE, 'archives/partial'), { recursive: true });
@@ -91,7 +117,7 @@ export function apt(...args: readonly string[]): void {
   run('apt-get', [...options, '--quiet', ...args]);
 }
 
-export function run(command: string, args: readonly string[]): void {
+function run(command: string, args: readonly string[]): void {
   try {
     execFileSync(command, args, { cwd: CACHE, stdio: ['ignore', 'ignore', 'pipe'], timeout: 300_000 });
   } catch (cause) {

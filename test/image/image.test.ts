@@ -1,0 +1,146 @@
+/** The image, really built and run: by Buildah and Podman, on base images that stand in for the real ones. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { parseExposition, sampleValue } from '../exposition.ts';
+import { assembleBaseImages, BUILD_IMAGE, RUNTIME_IMAGE } from './base-images.ts';
+import { findContainerTools } from './container-tools.ts';
+import { type Network, openNetwork } from './network.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const IMAGE = 'localhost/ollama-exporter:test';
+const tools = findContainerTools();
+
+describe.skipIf(tools === undefined)('the image', () => {
+  const { folder, env } = tools ?? { folder: '', env: {} };
+  let network: Network;
+
+  function buildah(...args: readonly string[]): string {
+    return execFileSync('buildah', args, { env, cwd: ROOT, encoding: 'utf8', stdio: 'pipe' });
+  }
+
+  function build(image: string, ...more: readonly string[]): void {
+    const bases = [`BUILD_IMAGE=${BUILD_IMAGE}`, `RUNTIME_IMAGE=${RUNTIME_IMAGE}`];
+    const values = [...bases, 'VERSION=1.2.3', 'REVISION=abcdef'].flatMap((value) => ['--build-arg', value]);
+    const how = ['--isolation', 'chroot', '--pull-never', '--format', 'docker', '--layers'];
+    buildah('bud', ...how, ...values, ...more, '--tag', image, '.');
+  }
+
+  /** In the network of the containers. */
+  function inside(command: string, ...args: readonly string[]) {
+    const [enter = '', ...namespaces] = network.enter;
+    return spawnSync(enter, [...namespaces, command, ...args], { env, encoding: 'utf8', timeout: 30_000 });
+  }
+
+  const podman = (...args: readonly string[]) => inside('podman', ...args);
+
+  /** As strict as the documentation asks for; port 9999 of the container is port 10434 outside. */
+  const STRICT = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges', '--pull=never'];
+
+  /** @returns its name, once it listens */
+  async function start(options: readonly string[], args: readonly string[]): Promise<string> {
+    const { status, stdout, stderr } = podman('run', '--detach', ...STRICT, ...options, IMAGE, ...args);
+    expect(status, stderr).toBe(0);
+    const name = stdout.trim();
+    onTestFinished(() => {
+      podman('rm', '--force', '--time=0', name);
+    });
+    await expect.poll(() => podman('logs', name).stderr, { timeout: 20_000 }).toContain('msg=Listening');
+    return name;
+  }
+
+  function fetchInside(url: string): string {
+    const script = `fetch('${url}').then((r) => r.text()).then((text) => process.stdout.write(text))`;
+    return inside(process.execPath, '--eval', script).stdout;
+  }
+
+  const health = (name: string) => podman('healthcheck', 'run', name).status;
+
+  beforeAll(async () => {
+    const [, line = ''] =
+      /BUILD_IMAGE=\S+\/node:(\d+)/.exec(readFileSync(`${ROOT}/Dockerfile`, 'utf8')) ?? [];
+    assembleBaseImages(folder, line, buildah);
+    build(IMAGE);
+    network = await openNetwork(env);
+  });
+
+  afterAll(async () => {
+    podman('rm', '--force', '--all', '--time=0');
+    await network?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('takes flags directly', () => {
+    const { stdout } = podman('run', '--rm', ...STRICT, IMAGE, '--version');
+    expect(stdout).toMatch(/^ollama-exporter, version \S+ \(revision: abcdef\)\n/);
+  });
+
+  test('serves metrics read-only, without capabilities, on a mapped port', async () => {
+    await start(['--publish=127.0.0.1:10434:10434'], ['--demo']);
+    const exposition = parseExposition(fetchInside('http://127.0.0.1:10434/metrics'));
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+  });
+
+  test('runs one process, as a user that is a number and not root', async () => {
+    const name = await start([], ['--demo']);
+    expect(podman('top', name, 'huser', 'pid', 'args').stdout.trim().split('\n').slice(1)).toEqual([
+      expect.stringMatching(/^65532 +1 +\/nodejs\/bin\/node \/app\/dist\/main\.js --demo *$/),
+    ]);
+  });
+
+  test('ends with 0 when it is stopped', async () => {
+    const name = await start([], ['--demo']);
+    podman('stop', '--time=10', name);
+    expect(podman('inspect', '--format={{.State.ExitCode}}', name).stdout.trim()).toBe('0');
+  });
+
+  test('is healthy, whatever Ollama does, wherever it was told to listen', async () => {
+    expect(health(await start([], []))).toBe(0);
+    expect(health(await start([], ['--web.listen-address=127.0.0.1:9999']))).toBe(0);
+    expect(health(await start(['--env=OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS=[::]:9998'], []))).toBe(0);
+  });
+
+  test('is not healthy when it hangs', async () => {
+    const name = await start([], ['--demo']);
+    podman('kill', '--signal=STOP', name);
+    expect(health(name)).toBe(1);
+  });
+
+  test('tells what it is', () => {
+    const { config } = JSON.parse(buildah('inspect', '--type=image', IMAGE)).Docker;
+    expect(config).toMatchObject({
+      User: '65532:65532',
+      ExposedPorts: { '10434/tcp': {} },
+      Entrypoint: ['/nodejs/bin/node', '/app/dist/main.js'],
+      Labels: {
+        'org.opencontainers.image.version': '1.2.3',
+        'org.opencontainers.image.revision': 'abcdef',
+        'org.opencontainers.image.licenses': 'Apache-2.0',
+      },
+    });
+  });
+
+  test('holds what runs, and nothing else of the project', () => {
+    const script = "process.stdout.write(require('fs').readdirSync('/app', { recursive: true }).join('\\n'))";
+    const how = ['--entrypoint=["/nodejs/bin/node", "--eval"]', ...STRICT];
+    const files = podman('run', '--rm', ...how, IMAGE, script).stdout.split('\n');
+    expect(files.filter((file) => !/^dist\/[\w-]+\.(js|js\.map|css)$/.test(file)).sort()).toEqual([
+      'LICENSE',
+      'dist',
+      'dist/REVISION',
+      'dist/THIRD-PARTY-NOTICES.txt',
+      'package.json',
+    ]);
+  });
+
+  test('is built for another platform by a builder of this one', () => {
+    const [mine, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+    // On nothing, as no base image of that platform is at hand; BUILDPLATFORM Docker says by itself.
+    const values = ['RUNTIME_IMAGE=scratch', `BUILDPLATFORM=linux/${mine}`];
+    const platform = ['--platform', `linux/${other}`];
+    build(`${IMAGE}-${other}`, ...platform, ...values.flatMap((value) => ['--build-arg', value]));
+    const { OCIv1 } = JSON.parse(buildah('inspect', '--type=image', `${IMAGE}-${other}`));
+    expect(OCIv1).toMatchObject({ architecture: other, os: 'linux' });
+  });
+});
