@@ -60,7 +60,8 @@ describe.skipIf(binaries === undefined)('a fleet behind one exporter, as the REA
 
     const config = join(folder, 'ollama.yml');
     writeFileSync(config, 'modules: { default: { allow: ["127.0.0.0/8"] } }');
-    const exporter = await startExporterProcess([`--config.file=${config}`, '--ollama.url=127.0.0.1:1']);
+    const args = [`--config.file=${config}`, '--ollama.url=127.0.0.1:1', '--timeout-offset=1'];
+    const exporter = await startExporterProcess(args);
     const targets = [...healthy, hanging, garbage, down];
     prometheus = await startPrometheus(binaries?.['prometheus'] ?? '', {
       'prometheus.yml': readmeConfig(exporter.url.host, targets),
