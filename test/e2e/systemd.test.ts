@@ -1,0 +1,103 @@
+/** The systemd unit by systemd's own tools, where they are installed, and its commands as systemd would run them. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { request } from 'undici';
+import { afterAll, describe, expect, test } from 'vitest';
+import { commandOf, environmentFile, UNIT } from '../systemd.ts';
+import { startExporterProcess } from './exporter-process.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const WITHOUT =
+  spawnSync('systemd-analyze', ['--version']).error === undefined ? '' : ', skipped: it is not on PATH';
+
+const folder = mkdtempSync(join(tmpdir(), 'systemd-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** With the program of this checkout in the place of the one that npm installs; `edit` is a mistake to be found. */
+function analyze(args: readonly string[], edit: (unit: string) => string = (unit) => unit) {
+  const copy = join(folder, 'ollama-exporter.service');
+  const unit = readFileSync(UNIT, 'utf8').replace(/^ExecStart=\S+/m, `ExecStart=${MAIN}`);
+  writeFileSync(copy, edit(unit));
+  return spawnSync('systemd-analyze', [...args, copy], { encoding: 'utf8' });
+}
+
+/** Without the units that it names: what is wrong with those of the machine is no fault of this one. */
+const VERIFY = ['verify', '--recursive-errors=no'];
+
+describe.skipIf(WITHOUT !== '')(`systemd-analyze${WITHOUT}`, () => {
+  test('finds nothing wrong in the unit', () => {
+    expect(analyze(VERIFY)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  });
+
+  test('would find a directive that does not exist', () => {
+    const { stderr } = analyze(VERIFY, (unit) => unit.replace('ProtectClock', 'ProtectClocks'));
+    expect(stderr).toContain('ProtectClocks');
+  });
+
+  /** In tenths: 1.5 with systemd 252. What is left is the network, and the compiler of V8. */
+  const security = ['security', '--offline=true', '--threshold=19'];
+
+  test('sees an exposure below 2.0', () => {
+    expect(analyze(security).status).toBe(0);
+  });
+
+  test('sees more of it in a unit without a filter of system calls', () => {
+    expect(analyze(security, (unit) => unit.replaceAll(/^SystemCallFilter=.*$/gm, '')).status).toBe(1);
+  });
+});
+
+/** The suggestions of the environment file, with files of the test, and a systemd that waits. */
+function environment(): Record<string, string> {
+  const etc = '/etc/ollama-exporter';
+  writeFileSync(join(folder, 'ollama.yml'), 'modules: { default: { allow: [localhost] } }\n');
+  writeFileSync(join(folder, 'web.yml'), '');
+  writeFileSync(join(folder, 'systemd-notify'), `#!/bin/sh\necho "$@" > ${folder}/told\n`, { mode: 0o755 });
+  const files = Object.entries(environmentFile().suggested).map(([name, value]) => [
+    name,
+    value.replace(etc, folder),
+  ]);
+  return {
+    ...Object.fromEntries(files),
+    // Its lines are what tells the test where the exporter listens.
+    OLLAMA_EXPORTER_LOG_LEVEL: 'info',
+    OLLAMA_EXPORTER_LOG_FORMAT: 'logfmt',
+    PATH: `${folder}:${process.env['PATH']}`,
+    NOTIFY_SOCKET: '/run/systemd/notify',
+  };
+}
+
+function reload(env: Readonly<Record<string, string>>, pid: number | undefined): void {
+  const [program = '', ...args] = commandOf('ExecReload');
+  execFileSync(program, args, { env: { ...env, MAINPID: String(pid) } });
+}
+
+async function health(url: URL): Promise<number> {
+  const { statusCode, body } = await request(new URL('/-/healthy', url));
+  await body.dump();
+  return statusCode;
+}
+
+test('the exporter runs with all that the environment file suggests, and tells systemd so', async () => {
+  const { url } = await startExporterProcess(commandOf('ExecStart').slice(1), environment());
+  expect(await health(url)).toBe(200);
+  await expect.poll(() => readFileSync(join(folder, 'told'), 'utf8')).toBe('--ready\n');
+});
+
+test('a reload reads the configuration file again', async () => {
+  const env = environment();
+  const { child, log } = await startExporterProcess([], env);
+  reload(env, child.pid);
+  await expect.poll(log, { timeout: 15_000 }).toContain('Reloaded the configuration file');
+});
+
+test('a reload without a configuration file does no harm', async () => {
+  const { OLLAMA_EXPORTER_CONFIG_FILE: _, ...env } = environment();
+  const { url, child, log } = await startExporterProcess([], env);
+  reload(env, child.pid);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(log()).not.toContain('Stopping');
+  expect(await health(url)).toBe(200);
+});
