@@ -5,12 +5,16 @@ import { parseCommandLine } from '../../src/command-line.ts';
 import { environmentName, OPTION_LIST, OPTIONS } from '../../src/options.ts';
 import { commandOf, DIRECTIVES, environmentFile, valuesOf } from '../systemd.ts';
 
-const { bin } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const { bin, files } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const { set, suggested } = environmentFile();
 
 describe('the unit', () => {
   test('starts what npm installs, by its name alone, as its prefix may be /usr or /usr/local', () => {
     expect(Object.keys(bin)).toContain(commandOf('ExecStart')[0]);
+  });
+
+  test('is in the package that npm installs', () => {
+    expect(files).toContain('deploy/systemd');
   });
 
   test('has no option on its command line, where it would beat the environment file', () => {
