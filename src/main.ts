@@ -90,7 +90,9 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
     });
     open.push(exporter.close);
     warnIfOpen(config, exporter.addresses, log);
-    await tellReady(process.env).catch((err) => log.warn({ err }, 'Could not tell systemd that it is ready'));
+    await tellReady(process.env).catch((error) =>
+      log.warn({ err: messageOf(error) }, 'Could not tell systemd that it is ready'),
+    );
   } catch (error) {
     await closeAll();
     throw error;
