@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -8,6 +8,7 @@ import { Scheduler } from '../../src/demo/scheduler.ts';
 import { startSimulatedOllama } from '../../src/demo/server.ts';
 import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
 import { startFakeOllama } from '../fake-ollama.ts';
+import { codeBlocks, MANY_SERVERS, readPage, section } from '../markdown.ts';
 import { startExporterProcess } from './exporter-process.ts';
 import { type Prometheus, type Series, startPrometheus } from './prometheus-process.ts';
 
@@ -21,16 +22,14 @@ const SCRAPES = 8;
 const INTERVAL = '2s';
 
 /** The second YAML block of the section on many servers is what to tell Prometheus. */
-function readmeConfig(exporter: string, targets: readonly string[]): string {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const [, section = ''] = readme.split('### Many servers');
-  const [, , yaml = ''] = section.match(/[\s\S]*?```yaml\n([\s\S]*?)```[\s\S]*?```yaml\n([\s\S]*?)```/) ?? [];
+function documentedConfig(exporter: string, targets: readonly string[]): string {
+  const [, yaml = ''] = codeBlocks(section(readPage('docs/fleet.md'), MANY_SERVERS), 'yaml');
   const { scrape_configs } = parse(yaml.replaceAll('localhost:10434', exporter));
   scrape_configs[0].static_configs = [{ targets }];
   return JSON.stringify({ global: { scrape_interval: INTERVAL, scrape_timeout: INTERVAL }, scrape_configs });
 }
 
-describe.skipIf(binaries === undefined)('a fleet behind one exporter, as the README sets it up', () => {
+describe.skipIf(binaries === undefined)('a fleet behind one exporter, as documented', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
   const opened: { close: () => Promise<void> }[] = [];
   const healthy: string[] = [];
@@ -64,7 +63,7 @@ describe.skipIf(binaries === undefined)('a fleet behind one exporter, as the REA
     const exporter = await startExporterProcess(args);
     const targets = [...healthy, hanging, garbage, down];
     prometheus = await startPrometheus(binaries?.['prometheus'] ?? '', {
-      'prometheus.yml': readmeConfig(exporter.url.host, targets),
+      'prometheus.yml': documentedConfig(exporter.url.host, targets),
     });
   });
 

@@ -1,0 +1,52 @@
+/** Reads the documentation: its sections, tables, code blocks and anchors. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+export const ROOT = new URL('../', import.meta.url);
+
+const DOCS = readdirSync(new URL('docs/', ROOT)).filter((name) => name.endsWith('.md'));
+
+/** Every page that people are led to, by its path in the repository. */
+export const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...DOCS.map((name) => `docs/${name}`)];
+
+/** Of docs/fleet.md: how to set up one exporter for many servers. */
+export const MANY_SERVERS = 'One exporter, many servers';
+
+export function readPage(path: string): string {
+  return readFileSync(new URL(path, ROOT), 'utf8');
+}
+
+/** What stands under a heading, up to the next one of any level. */
+export function section(page: string, heading: string): string {
+  const [, rest] = page.split(new RegExp(`^##+ ${heading}\n`, 'm'));
+  if (rest === undefined) {
+    throw new Error(`no heading ${JSON.stringify(heading)}`);
+  }
+  return rest.split(/^##+ /m)[0] ?? '';
+}
+
+/** The rows of the table under a heading, each a cell for each column, without the quotes of code. */
+export function table(page: string, heading: string): ReadonlyArray<readonly string[]> {
+  const lines = section(page, heading).match(/^\|.*\|$/gm) ?? [];
+  return lines.slice(2).map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim().replaceAll('`', '')),
+  );
+}
+
+export function codeBlocks(text: string, language: string): readonly string[] {
+  const blocks = text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'));
+  return [...blocks].map(([, block = '']) => block);
+}
+
+/** As GitHub makes them of headings. */
+export function anchors(page: string): readonly string[] {
+  const headings = page.replaceAll(/^```.*?^```/gms, '').matchAll(/^#+ (.+)$/gm);
+  return [...headings].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

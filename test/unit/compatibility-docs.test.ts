@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { ROOT, readPage, section } from '../markdown.ts';
+import { NODES } from '../matrix.mjs';
+
+const PAGE = readPage('docs/compatibility.md');
+
+test('the lines of Node.js are those that the tests run on', () => {
+  const [, cell = ''] = /^\| Node\.js \| ([^|]*) \|/m.exec(section(PAGE, 'What it works with')) ?? [];
+  const [oldest = '', ...lines] = NODES;
+  expect(cell).toBe(`${oldest.split('.')[0]} (${oldest} and later), ${lines.join(', ')}`);
+  expect(readPage('README.md')).toContain(`Node.js ${oldest} or later`);
+});
+
+test('versions of Ollama that the reader of /api/ps tells apart are named', () => {
+  const source = readFileSync(new URL('src/ollama/running-models.ts', ROOT), 'utf8');
+  const versions = source.match(/(?<=v)0\.\d+\.\d+/g) ?? [];
+  expect(versions.length).toBeGreaterThan(2);
+  for (const version of versions) {
+    expect(PAGE).toContain(version.replace(/^0\.10\.0$/, '0.10'));
+  }
+});

@@ -1,0 +1,38 @@
+/** Links within the documentation: what would be found out by a reader only. */
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { anchors, PAGES, ROOT, readPage } from '../markdown.ts';
+
+/** Of Markdown and of HTML; those to other sites are left out. */
+const LINK = /(?:\]\(|(?:src|srcset|href)=")(?![a-z]+:)([^)"\s]+)/g;
+
+/** The project's own pages, as links from elsewhere name them. */
+const HOME = /https:\/\/github\.com\/ollama-exporter\/ollama-exporter\/blob\/main\/([^)>"\s]+)/g;
+
+function problemOf(url: URL): string[] {
+  const file = new URL(url.pathname, url);
+  if (!existsSync(file)) {
+    return [`${url.pathname} does not exist`];
+  }
+  const known = url.hash === '' || anchors(readFileSync(file, 'utf8')).includes(url.hash.slice(1));
+  return known ? [] : [`${url.pathname} has no heading ${url.hash}`];
+}
+
+describe.each(PAGES)('%s', (page) => {
+  const text = readPage(page);
+
+  test('leads to files and headings that exist', () => {
+    const own = [...text.matchAll(LINK)].map(([, link = '']) => new URL(link, new URL(page, ROOT)));
+    const home = [...text.matchAll(HOME)].map(([, path = '']) => new URL(path, ROOT));
+    expect([...own, ...home].flatMap(problemOf)).toEqual([]);
+  });
+
+  test('has no two headings with the same anchor', () => {
+    const all = anchors(text);
+    expect(all.filter((anchor, index) => all.indexOf(anchor) !== index)).toEqual([]);
+  });
+});
+
+test('there are links to follow', () => {
+  expect([...readPage('README.md').matchAll(LINK)].length).toBeGreaterThan(20);
+});
