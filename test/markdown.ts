@@ -50,3 +50,28 @@ export function anchors(page: string): readonly string[] {
       .replaceAll(' ', '-'),
   );
 }
+
+export interface ShellCommand {
+  /** File and line. */
+  readonly where: string;
+  readonly command: string;
+}
+
+/** Those of the blocks marked `sh`. A line that ends with a backslash goes on; comments are left out. */
+export function shellCommands(path: string): readonly ShellCommand[] {
+  const found: ShellCommand[] = [];
+  let inside = false;
+  let begun = '';
+  for (const [index, line] of readPage(path).split('\n').entries()) {
+    if (/^\s*```/.test(line)) {
+      inside = /```sh$/.test(line);
+    } else if (inside) {
+      const text = `${begun}${line.replace(/(^|\s+)#\s.*$/, '').trim()}`;
+      begun = text.endsWith('\\') ? text.slice(0, -1) : '';
+      if (begun === '' && text !== '') {
+        found.push({ where: `${path}:${index + 1}`, command: text });
+      }
+    }
+  }
+  return found;
+}

@@ -1,0 +1,151 @@
+/** Every command that the documentation shows is run here, or is known not to run here. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { hashSync } from 'bcryptjs';
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { newAuthority } from '../certificates.ts';
+import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { codeBlocks, MANY_SERVERS, PAGES, ROOT, readPage, section, shellCommands } from '../markdown.ts';
+import { type RunningExporter, startExporterProcess } from './exporter-process.ts';
+
+interface Runnable {
+  readonly pattern: RegExp;
+  /** Until somebody ends it; else it has to end by itself, with 0. */
+  readonly serves?: boolean;
+  /** A program that not every machine has. */
+  readonly needs?: 'promtool';
+}
+
+/** The first one that matches counts. */
+const RUNNABLE: readonly Runnable[] = [
+  { pattern: /^curl .*\blocalhost:10434\// },
+  { pattern: /^(npm start -s --|node dist\/main\.js|ollama-exporter) .*--(once|config\.check)\b/ },
+  {
+    pattern: /^(npm ci && npm start|npx ollama-exporter|node dist\/main\.js|ollama-exporter)\b/,
+    serves: true,
+  },
+  { pattern: /^promtool check rules /, needs: 'promtool' },
+];
+
+const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
+  [/^(npm ci && npm test|npx vitest|npm run (dashboard|prometheus-rule|test:matrix))\b/, 'is the test run'],
+  [/^npm run (format|screenshots)\b/, 'writes into the clone'],
+  [
+    /^(sudo|docker|podman|kubectl|helm|systemctl|journalctl|git clone|npm install -g|npm publish)\b/,
+    'needs Docker, a cluster, root, systemd, or the network',
+  ],
+];
+
+const SHOWN = PAGES.flatMap(shellCommands);
+const isNotHere = (command: string) => NOT_HERE.some(([pattern]) => pattern.test(command));
+const howToRun = (command: string) => RUNNABLE.find(({ pattern }) => pattern.test(command));
+
+test('every command is known to run here, or not to', () => {
+  const unknown = SHOWN.filter(({ command }) => !isNotHere(command) && howToRun(command) === undefined);
+  expect(unknown).toEqual([]);
+});
+
+test('no entry of the tables is about a command that is not shown', () => {
+  const used = SHOWN.flatMap(({ command }) => howToRun(command)?.pattern ?? []);
+  expect(RUNNABLE.filter(({ pattern }) => !used.includes(pattern))).toEqual([]);
+  expect(NOT_HERE.filter(([pattern]) => !SHOWN.some(({ command }) => pattern.test(command)))).toEqual([]);
+});
+
+test('all blocks of commands are marked with the same word', () => {
+  const others = PAGES.filter((page) =>
+    /^\s*```(bash|shell|console|zsh|shellsession)\b/m.test(readPage(page)),
+  );
+  expect(others).toEqual([]);
+});
+
+const promtool = inject('prometheus')?.['promtool'];
+const runnable = SHOWN.filter(({ command }) => !isNotHere(command)).flatMap(({ where, command }) => {
+  const how = howToRun(command);
+  return how === undefined || (how.needs && promtool === undefined) ? [] : [{ where, command, ...how }];
+});
+
+describe('runs:', () => {
+  /** Like a clone that is built, with the files of the examples. */
+  const clone = mkdtempSync(join(tmpdir(), 'documented-'));
+  let ollama: FakeOllama;
+  let exporter: RunningExporter;
+
+  beforeAll(async () => {
+    for (const name of ['package.json', 'dist', 'prometheus']) {
+      symlinkSync(fileURLToPath(new URL(name, ROOT)), join(clone, name));
+    }
+    mkdirSync(join(clone, 'bin'));
+    symlinkSync(fileURLToPath(new URL('dist/main.js', ROOT)), join(clone, 'bin/ollama-exporter'));
+    const authority = await newAuthority();
+    const { cert, key } = await authority.issue();
+    const fleet = readPage('docs/fleet.md');
+    const [modules = ''] = codeBlocks(section(fleet, MANY_SERVERS), 'yaml');
+    const [door = ''] = codeBlocks(section(fleet, 'The door'), 'yaml');
+    const files = {
+      'ollama.yml': modules,
+      'web.yml': door.replace('$2y$10$…', hashSync('x', 4)),
+      'ca.pem': authority.cert,
+      'exporter.pem': cert,
+      'exporter.key': key,
+      'loopback.yml': 'modules: { default: { allow: ["127.0.0.0/8"] } }',
+      '.curlrc': 'fail\nshow-error\nsilent\n',
+    };
+    for (const [name, content] of Object.entries(files)) {
+      writeFileSync(join(clone, name), content);
+    }
+    ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
+    exporter = await startExporterProcess(['--demo', `--config.file=${join(clone, 'loopback.yml')}`]);
+  });
+
+  afterAll(async () => {
+    await ollama?.close();
+    rmSync(clone, { recursive: true });
+  });
+
+  test.each(runnable)('$where: $command', async ({ command, serves }) => {
+    const here = command
+      .replace('npm ci && ', '')
+      .replace('npx ollama-exporter', 'ollama-exporter')
+      .replaceAll('localhost:10434', exporter.url.host)
+      .replaceAll('gpu-07:11434', ollama.url.host);
+    const programs = [
+      join(clone, 'bin'),
+      dirname(process.execPath),
+      ...(promtool ? [dirname(promtool)] : []),
+    ];
+    const env = {
+      ...process.env,
+      PATH: [...programs, process.env['PATH']].join(delimiter),
+      CURL_HOME: clone,
+      OLLAMA_HOST: ollama.url.host,
+      OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS: '127.0.0.1:0',
+    };
+    // A group of its own, as npm keeps signals to itself.
+    const child = spawn('sh', ['-c', here], { cwd: clone, env, detached: true });
+    const closed = once(child, 'close');
+    const end = (signal: NodeJS.Signals) => {
+      if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+        process.kill(-child.pid, signal);
+      }
+    };
+    onTestFinished(() => end('SIGKILL'));
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => {
+        output += chunk;
+      });
+    }
+    if (serves) {
+      const listens = expect.poll(() => output, { timeout: 20_000 }).toContain('msg=Listening');
+      await Promise.race([listens, closed.then(() => expect(output).toContain('msg=Listening'))]);
+      end('SIGTERM');
+      await closed;
+    } else {
+      expect(await closed, output).toEqual([0, null]);
+    }
+  });
+});
