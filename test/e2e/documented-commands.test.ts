@@ -29,15 +29,22 @@ const RUNNABLE: readonly Runnable[] = [
     serves: true,
   },
   { pattern: /^promtool check rules /, needs: 'promtool' },
+  { pattern: /^grep -rn EDIT deploy\/kubernetes$/ },
 ];
 
 const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
-  [/^(npm ci && npm test|npx vitest|npm run (dashboard|prometheus-rule|test:matrix))\b/, 'is the test run'],
+  [
+    /^(npm ci && npm test|npx vitest|npm run (dashboard|prometheus-rule|test:(image|matrix)))\b/,
+    'is the test run',
+  ],
+  [/^npm ci$/, 'was run before the tests'],
   [/^npm run (format|screenshots)\b/, 'writes into the clone'],
   [
     /^(sudo|docker|podman|kubectl|helm|systemctl|journalctl|git clone|npm install -g|npm publish)\b/,
     'needs Docker, a cluster, root, systemd, or the network',
   ],
+  [/^(gh attestation|npm audit)\b/, 'needs what only a release has'],
+  [/^(cd|export)\b/, 'goes with the commands around it, which need Docker or root'],
 ];
 
 const SHOWN = PAGES.flatMap(shellCommands);
@@ -75,7 +82,7 @@ describe('runs:', () => {
   let exporter: RunningExporter;
 
   beforeAll(async () => {
-    for (const name of ['package.json', 'dist', 'prometheus']) {
+    for (const name of ['package.json', 'deploy', 'dist', 'prometheus']) {
       symlinkSync(fileURLToPath(new URL(name, ROOT)), join(clone, name));
     }
     mkdirSync(join(clone, 'bin'));

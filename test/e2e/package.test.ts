@@ -28,7 +28,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('the package holds what runs, the rules, the dashboard and the documentation', () => {
+test('the package holds what runs, the unit, the rules, the dashboard and the documentation', () => {
   const other = packed.files.map(({ path }) => path).filter((path) => !path.startsWith('dist/'));
   const documents = other.filter((path) => /^docs\/[\w-]+\.md$/.test(path));
   expect(documents).toContain('docs/runbooks.md');
@@ -36,6 +36,8 @@ test('the package holds what runs, the rules, the dashboard and the documentatio
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
+    'deploy/systemd/ollama-exporter.env',
+    'deploy/systemd/ollama-exporter.service',
     'grafana/ollama.json',
     'package.json',
     'prometheus/alerts.yml',
