@@ -1,6 +1,6 @@
 /** Buildah, Podman and what they need, from Debian's packages, with all that they write below folders of ours. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CACHE, extractWithDependencies } from '../e2e/debian-binaries.ts';
@@ -28,8 +28,18 @@ export function findContainerTools(): ContainerTools | undefined {
     repair(root);
     writeFileSync(join(root, 'complete'), '');
   }
-  const folder = mkdtempSync(join(tmpdir(), 'image-'));
+  const folder = mkdtempSync(join(roomyFolder(), 'image-'));
   return { folder, env: configure(folder, join(root, 'usr')) };
+}
+
+/** Memory, where there is enough of it: copying images takes less than half the time there. */
+function roomyFolder(): string {
+  const memory = '/dev/shm';
+  if (!existsSync(memory)) {
+    return tmpdir();
+  }
+  const { bavail, bsize } = statfsSync(memory);
+  return bavail * bsize > 4 * 1024 ** 3 ? memory : tmpdir();
 }
 
 /** What the installation of the packages would have done. */
