@@ -94,6 +94,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"
+lock_type = "file"
 runtime = "runc"
 tmp_dir = "${folder}/libpod"
 conmon_path = ${quoted(join(bin, 'conmon'), '/usr/bin/conmon')}
