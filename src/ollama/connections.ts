@@ -1,8 +1,9 @@
 /** Turns paths into the texts that one HTTP server answers, over connections that are kept between calls. */
-import { type Dispatcher, Pool } from 'undici';
+import { Pool } from 'undici';
 import { messageOf } from '../error-text.ts';
 import { ApiError, ForbiddenAddressError, failureReason } from './api-error.ts';
 import { type ConnectorOptions, createConnector } from './connector.ts';
+import { exchange } from './exchange.ts';
 import { serverClock } from './server-clock.ts';
 
 /** Two hundred models make 76 KB; who sends more than this is not Ollama. */
@@ -82,34 +83,41 @@ interface Call {
 }
 
 async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply> {
-  let answered = false;
-  const exchange = async (): Promise<Reply> => {
-    const headers = { accept: 'application/json', ...(await options.headers?.()) };
-    watch?.(path, { headers });
-    const response = await pool.request({ method: 'GET', path, signal, headers });
-    answered = true;
-    const nowMs = serverClock(response.headers['date'], Date.now());
-    watch?.(path, { status: response.statusCode });
-    const text = await readText(response, watch && ((body) => watch(path, { body })));
-    return { text, nowMs };
-  };
+  let status = 0;
+  let nowMs = 0;
   try {
-    // undici heeds the signal only from the connection on: an attempt to connect can outlast it by far.
-    return await whileNotAborted(signal, exchange());
+    const more = options.headers && (await whileNotAborted(signal, options.headers()));
+    const headers = { accept: 'application/json', ...more };
+    watch?.(path, { headers });
+    const body = await exchange(pool, {
+      path,
+      headers,
+      signal,
+      onHead: (code, { date }) => {
+        status = code;
+        nowMs = serverClock(date, Date.now());
+        watch?.(path, { status });
+        return wantedBytes(status, watch);
+      },
+    });
+    const text = decode(body);
+    watch?.(path, { body: text });
+    if (status !== 200) {
+      throw new ApiError('status', `status ${status}`, { status });
+    }
+    return { text, nowMs };
   } catch (error) {
-    throw asCallError(error, signal, answered);
+    throw asCallError(error, signal, status !== 0);
   }
 }
 
+/** A file with a secret may lie on a disk that does not answer. */
 async function whileNotAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   let onAbort = () => {};
   const aborted = new Promise<never>((_resolve, reject) => {
     onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort);
   });
-  if (signal.aborted) {
-    onAbort();
-  }
   try {
     return await Promise.race([work, aborted]);
   } finally {
@@ -117,34 +125,18 @@ async function whileNotAborted<T>(signal: AbortSignal, work: Promise<T>): Promis
   }
 }
 
-async function readText(
-  { statusCode, body }: Dispatcher.ResponseData,
-  watch: ((text: string) => void) | undefined,
-): Promise<string> {
-  if (statusCode === 200) {
-    const text = await body.text();
-    watch?.(text);
-    return text;
+/** What a server says beside an error must not cost the scrape its time. */
+function wantedBytes(status: number, watch: Watch | undefined): number {
+  if (status === 200) {
+    return Number.POSITIVE_INFINITY;
   }
-  if (watch !== undefined) {
-    watch(await beginning(body));
-  }
-  // The rest is left unread: what a server says beside an error must not cost the scrape its time.
-  body.on('error', () => {}).destroy();
-  throw new ApiError('status', `status ${statusCode}`, { status: statusCode });
+  return watch === undefined ? 0 : ERROR_BODY_BYTES;
 }
 
-async function beginning(body: Dispatcher.ResponseData['body']): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-    chunks.push(Buffer.from(chunk));
-    bytes += chunk.length;
-    if (bytes >= ERROR_BODY_BYTES) {
-      break;
-    }
-  }
-  return Buffer.concat(chunks).toString();
+/** UTF-8, without the mark that some servers begin it with. */
+function decode(body: Buffer): string {
+  const text = body.toString();
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
 function asCallError(error: unknown, signal: AbortSignal, answered: boolean): Error {

@@ -46,6 +46,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   [
     'ollama/client.ts',
     'ollama/connections.ts',
+    'ollama/exchange.ts',
     'ollama/connector.ts',
     'ollama/running-models.ts',
     'ollama/installed-models.ts',
