@@ -8,11 +8,11 @@ import { checkFiles } from './config-check.ts';
 import { withDeadline } from './deadline.ts';
 import { messageOf } from './error-text.ts';
 import { type BoundAddress, startExporter } from './exporter.ts';
+import { renderExposition } from './exposition.ts';
 import { openFrontDoor } from './front-door.ts';
 import { createLogger, stderrDestination } from './log.ts';
 import { readPageAssets } from './page/assets.ts';
 import { tellReady } from './readiness.ts';
-import { toRegistry } from './registry.ts';
 import { type Runtime, startRuntime } from './runtime.ts';
 import { isUp } from './scrape.ts';
 import { createScrapeLimit } from './scrape-limit.ts';
@@ -49,7 +49,7 @@ async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<voi
   const { timeoutMs, scrape } = targets.local();
   const snapshot = await withDeadline(timeoutMs, [], scrape);
   onSnapshot(snapshot);
-  process.stdout.write(await toRegistry(snapshot).metrics());
+  process.stdout.write(renderExposition(snapshot));
   process.exitCode = isUp(snapshot) ? 0 : 1;
   await release();
 }

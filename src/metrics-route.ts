@@ -1,7 +1,7 @@
 /** The telemetry path: what the Ollama of the options says of itself, and what the exporter does. */
 import type { FastifyInstance } from 'fastify';
 import { Registry } from 'prom-client';
-import { toRegistry } from './registry.ts';
+import { renderExposition } from './exposition.ts';
 import type { Snapshot } from './scrape.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import type { Targets } from './targets.ts';
@@ -21,9 +21,9 @@ export function addMetricsRoute(app: FastifyInstance, path: string, dependencies
     if (complete) {
       onSnapshot(snapshot);
     }
-    const registries = [toRegistry(snapshot), ...(selfMetrics ? [selfMetrics] : [])];
-    const texts = await Promise.all(registries.map((registry) => registry.metrics()));
-    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(texts.join('\n'));
+    const metrics = renderExposition(snapshot);
+    const text = selfMetrics === undefined ? metrics : `${metrics}\n${await selfMetrics.metrics()}`;
+    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(text);
   });
   // Fastify's own HEAD route would run a whole scrape.
   app.head(path, (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());

@@ -1,20 +1,25 @@
 /** The metrics about Ollama, each declared once: name, help, labels, and how a `Snapshot` fills it. */
-import type { InstalledModel } from './ollama/installed-models.ts';
-import type { NamedModel } from './ollama/model-rows.ts';
-import type { RunningModel } from './ollama/running-models.ts';
-import { isUp, type Outcome, outcomes, type Snapshot } from './scrape.ts';
-
-export interface Sample {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
+import {
+  expirySeconds,
+  infoSamples,
+  installedModels,
+  perApi,
+  perInstalledModel,
+  perModel,
+  plain,
+  plainIfKnown,
+  runningModels,
+  type Samples,
+} from './samples.ts';
+import { isUp, outcomes, type Snapshot } from './scrape.ts';
 
 export interface MetricFamily {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly string[];
-  /** No samples: the family is left out of the exposition. */
-  readonly samples: (snapshot: Snapshot) => readonly Sample[];
+  /** What alone the samples are made of, where that can outlast the snapshot. */
+  readonly source?: (snapshot: Snapshot) => object | undefined;
+  readonly samples: Samples;
 }
 
 const MODEL_LABELS = ['model', 'quantization'] as const;
@@ -54,36 +59,40 @@ export const METRICS: readonly MetricFamily[] = [
     name: 'ollama_model_size_bytes',
     help: 'Memory that the loaded model takes, RAM and VRAM together (from /api/ps size).',
     labelNames: MODEL_LABELS,
+    source: runningModels,
     samples: perModel((model) => model.sizeBytes),
   },
   {
     name: 'ollama_model_size_vram_bytes',
     help: 'The part of ollama_model_size_bytes that is in VRAM (from /api/ps size_vram).',
     labelNames: MODEL_LABELS,
+    source: runningModels,
     samples: perModel((model) => model.sizeVramBytes),
   },
   {
     name: 'ollama_model_context_length_tokens',
     help: 'Context length that the model was loaded with, per request slot (from /api/ps context_length).',
     labelNames: MODEL_LABELS,
+    source: runningModels,
     samples: perModel((model) => model.contextLength),
   },
   {
     name: 'ollama_model_expires_in_seconds',
     help: 'Time until Ollama means to unload the model, by the clock of its host; +Inf is never, and a negative value means busy or stopping (from /api/ps expires_at).',
     labelNames: MODEL_LABELS,
-    samples: perModel(({ expiresAtMs }, nowMs) => seconds(expiresAtMs, nowMs)),
+    samples: perModel(({ expiresAtMs }, nowMs) => expirySeconds(expiresAtMs, nowMs, nowMs)),
   },
   {
     name: 'ollama_model_expires_timestamp_seconds',
     help: 'Unix time at which Ollama means to unload the model, by the clock of its host; +Inf is never (from /api/ps expires_at).',
     labelNames: MODEL_LABELS,
-    samples: perModel(({ expiresAtMs }) => seconds(expiresAtMs, 0)),
+    samples: perModel(({ expiresAtMs }, nowMs) => expirySeconds(expiresAtMs, nowMs, 0)),
   },
   {
     name: 'ollama_model_info',
     help: "A metric with a constant '1' value labeled by what the manifest says of the loaded model (from /api/ps digest and details).",
     labelNames: [...MODEL_LABELS, 'digest', 'format', 'family', 'parameter_size'],
+    source: runningModels,
     samples: ({ ps }) => (ps?.ok ? ps.value.models.flatMap(infoSamples) : []),
   },
   {
@@ -96,13 +105,17 @@ export const METRICS: readonly MetricFamily[] = [
     name: 'ollama_installed_model_size_bytes',
     help: 'Size of the model on disk, layers shared with others included (from /api/tags size).',
     labelNames: MODEL_LABELS,
+    source: installedModels,
     samples: perInstalledModel((model) => model.sizeBytes),
   },
   {
     name: 'ollama_installed_model_modified_timestamp_seconds',
     help: 'Unix time at which the model on disk was last changed (from /api/tags modified_at).',
     labelNames: MODEL_LABELS,
-    samples: perInstalledModel(({ modifiedAtMs }) => seconds(modifiedAtMs, 0)),
+    source: installedModels,
+    samples: perInstalledModel(({ modifiedAtMs }) =>
+      modifiedAtMs === undefined ? undefined : modifiedAtMs / 1_000,
+    ),
   },
   {
     name: 'ollama_scrape_success',
@@ -132,55 +145,3 @@ export const METRICS: readonly MetricFamily[] = [
     samples: ({ ps }) => (ps?.ok ? [plain(ps.value.skipped)] : []),
   },
 ];
-
-function plain(value: number): Sample {
-  return { labels: {}, value };
-}
-
-function plainIfKnown(value: number | undefined): readonly Sample[] {
-  return value === undefined ? [] : [plain(value)];
-}
-
-/** One sample a model in memory; none where `value` gives undefined. */
-function perModel(
-  value: (model: RunningModel, nowMs: number) => number | undefined,
-): MetricFamily['samples'] {
-  return ({ ps }) => (ps?.ok ? modelSamples(ps.value.models, (model) => value(model, ps.value.nowMs)) : []);
-}
-
-/** One sample a model on disk; none where `value` gives undefined. */
-function perInstalledModel(value: (model: InstalledModel) => number | undefined): MetricFamily['samples'] {
-  return ({ tags }) => (tags?.ok ? modelSamples(tags.value.models, value) : []);
-}
-
-function modelSamples<T extends NamedModel>(
-  models: readonly T[],
-  value: (model: T) => number | undefined,
-): readonly Sample[] {
-  return models.flatMap((model) => {
-    const sample = value(model);
-    return sample === undefined ? [] : [{ labels: modelLabels(model), value: sample }];
-  });
-}
-
-function modelLabels({ model, quantization }: NamedModel) {
-  return { model, quantization };
-}
-
-/** One sample a digest. Rows without a digest can still say the same of themselves, and must not repeat a series. */
-function infoSamples(model: RunningModel): readonly Sample[] {
-  const samples = model.details.map(({ parameterSize, ...details }) => ({
-    labels: { ...modelLabels(model), ...details, parameter_size: parameterSize },
-    value: 1,
-  }));
-  return [...new Map(samples.map((sample) => [JSON.stringify(sample.labels), sample])).values()];
-}
-
-function seconds(ms: number | undefined, sinceMs: number): number | undefined {
-  return ms === undefined ? undefined : (ms - sinceMs) / 1_000;
-}
-
-function perApi(value: (outcome: Outcome<unknown>) => number): MetricFamily['samples'] {
-  return (snapshot) =>
-    outcomes(snapshot).map(([api, outcome]) => ({ labels: { api }, value: value(outcome) }));
-}

@@ -4,9 +4,9 @@ import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { TEXT } from './content-type.ts';
 import { debugReport, recordExchanges } from './debug-report.ts';
+import { renderExposition } from './exposition.ts';
 import { queryOf } from './query.ts';
 import { logRefusal } from './refusal-log.ts';
-import { toRegistry } from './registry.ts';
 import { outcomes, type Snapshot } from './scrape.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import type { Target, Targets } from './targets.ts';
@@ -26,7 +26,7 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependenc
       const target = targets.probed(query);
       const scraped = await scrapeFor(request, reply, target, dependencies, debug ? record.watch : undefined);
       logFailures(log, target, scraped.snapshot);
-      const metrics = await toRegistry(scraped.snapshot).metrics();
+      const metrics = renderExposition(scraped.snapshot);
       return debug
         ? reply.type(TEXT).send(debugReport(query.get('target') ?? '', target, scraped, record, metrics))
         : reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(metrics);

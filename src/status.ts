@@ -1,5 +1,6 @@
 /** Turns a snapshot into what people want to know: the numbers of the page, and of /api/status. */
 import type { ApiError } from './ollama/api-error.ts';
+import { expiryAt } from './ollama/expiry.ts';
 import type { RunningModel, RunningModels } from './ollama/running-models.ts';
 import { processor } from './page/ps-words.ts';
 import { until } from './page/until.js';
@@ -101,7 +102,7 @@ function modelsOf({ models, nowMs }: RunningModels): readonly ModelStatus[] {
 
 function modelOf(running: RunningModel, nowMs: number): ModelStatus {
   const { model, quantization, sizeBytes, sizeVramBytes, contextLength, expiresAtMs, details } = running;
-  const seconds = expiresAtMs === undefined ? undefined : (expiresAtMs - nowMs) / 1_000;
+  const seconds = expiresAtMs === undefined ? undefined : (expiryAt(expiresAtMs, nowMs) - nowMs) / 1_000;
   return {
     model,
     quantization,

@@ -5,6 +5,7 @@ import { ForbiddenAddressError } from './ollama/api-error.ts';
 import { createOllamaClient } from './ollama/client.ts';
 import type { Connections, Watch } from './ollama/connections.ts';
 import { parseOllamaHost } from './ollama/host.ts';
+import { PARSERS, type Parsers, parsersWithMemory } from './ollama/parsers.ts';
 import { DEFAULT_MODULE, type LoadedModule, type RunningConfig } from './probe/running-config.ts';
 import { RequestError } from './request-error.ts';
 import { type Collector, isUp, type Snapshot, scrape } from './scrape.ts';
@@ -34,8 +35,10 @@ export interface Targets {
 }
 
 export function createTargets(options: TargetOptions, config: RunningConfig): Targets {
+  // Of one server, which is asked all the time. Those of a fleet would fill the memory.
+  const remembering = parsersWithMemory();
   return {
-    local: () => createTarget(options.url, config.local(), options),
+    local: () => createTarget(options.url, config.local(), options, remembering),
     probed: (query) => {
       const url = readTarget(query);
       const module = knownModule(config, readModuleName(query));
@@ -49,7 +52,7 @@ export function createTargets(options: TargetOptions, config: RunningConfig): Ta
         throw refusal(url, module);
       }
       const capacity = { vramBytes: undefined, memoryBytes: undefined };
-      return createTarget(url, module, { ...options, capacity });
+      return createTarget(url, module, { ...options, capacity }, PARSERS);
     },
   };
 }
@@ -60,7 +63,12 @@ function refusal(url: URL, { name }: LoadedModule, cause?: Error): RequestError 
   return new RequestError(403, message, { cause });
 }
 
-function createTarget(url: URL, module: LoadedModule, options: Omit<TargetOptions, 'url'>): Target {
+function createTarget(
+  url: URL,
+  module: LoadedModule,
+  options: Omit<TargetOptions, 'url'>,
+  parsers: Parsers,
+): Target {
   const timeoutMs = module.timeoutMs ?? options.timeoutMs;
   const capacity = {
     vramBytes: module.vramBytes ?? options.capacity.vramBytes,
@@ -73,7 +81,10 @@ function createTarget(url: URL, module: LoadedModule, options: Omit<TargetOption
     timeoutMs,
     scrape: async (signal, watch) => {
       const ask = (open: Connections) =>
-        scrape({ ollama: createOllamaClient(open, url.pathname, watch), capacity, collectors }, signal);
+        scrape(
+          { ollama: createOllamaClient(open, url.pathname, parsers, watch), capacity, collectors },
+          signal,
+        );
       try {
         return await module.connections.use(url.origin, ask, isUp);
       } catch (error) {

@@ -1,5 +1,4 @@
-/** Turns `expires_at` of a row of /api/ps into the moment when Ollama means to unload the model. */
-import { parseTimestamp } from './timestamp.ts';
+/** Turns the moment in `expires_at` of a row of /api/ps into when Ollama means to unload the model. */
 
 /** Unix milliseconds; `Infinity` for "forever". */
 export type ExpiryMs = number;
@@ -8,15 +7,10 @@ export type ExpiryMs = number;
 const FOREVER_HOURS = 21 * 365 * 24;
 
 /**
- * @param expiresAt what the row holds, of any type
+ * @param momentMs Unix milliseconds
  * @param nowMs Unix milliseconds by the clock of the Ollama host
- * @returns undefined where there is no usable time
  */
-export function parseExpiry(expiresAt: unknown, nowMs: number): ExpiryMs | undefined {
-  const moment = parseTimestamp(expiresAt);
-  if (moment === undefined) {
-    return undefined;
-  }
-  const hoursAhead = Math.trunc((moment - nowMs) / 3_600_000);
-  return hoursAhead >= FOREVER_HOURS ? Number.POSITIVE_INFINITY : moment;
+export function expiryAt(momentMs: number, nowMs: number): ExpiryMs {
+  const hoursAhead = Math.trunc((momentMs - nowMs) / 3_600_000);
+  return hoursAhead >= FOREVER_HOURS ? Number.POSITIVE_INFINITY : momentMs;
 }

@@ -1,7 +1,7 @@
 /** Turns the body of GET /api/ps into the models that sit in memory. */
-import { type ExpiryMs, parseExpiry } from './expiry.ts';
 import { isByteCount } from './json.ts';
 import { largest, type ModelList, type ModelRow, type NamedModel, readModels, total } from './model-rows.ts';
+import { parseTimestamp } from './timestamp.ts';
 
 /** What one manifest says of a model: one per digest that is loaded under the same name and quantization. */
 export interface ModelDetails {
@@ -18,8 +18,8 @@ export interface RunningModel extends NamedModel {
   readonly sizeVramBytes: number;
   /** Tokens; undefined where the server gives none. */
   readonly contextLength: number | undefined;
-  /** When Ollama means to unload it; undefined where the server gives no usable time. */
-  readonly expiresAtMs: ExpiryMs | undefined;
+  /** As the server gives it, Unix milliseconds, to be read by `expiryAt`; undefined where it is no usable time. */
+  readonly expiresAtMs: number | undefined;
   readonly details: readonly ModelDetails[];
 }
 
@@ -30,14 +30,13 @@ export interface RunningModels extends ModelList<RunningModel> {
 
 /**
  * @param body parsed JSON
- * @param nowMs Unix milliseconds by the clock of the Ollama host
  * @throws ApiError `invalid` where the body is not a list of models
  */
-export function parseRunningModels(body: unknown, nowMs: number): RunningModels {
-  return { ...readModels(body, (row) => readRow(row, nowMs), mergeRows), nowMs };
+export function parseRunningModels(body: unknown): ModelList<RunningModel> {
+  return readModels(body, readRow, mergeRows);
 }
 
-function readRow({ fields, ...row }: ModelRow, nowMs: number): RunningModel | undefined {
+function readRow({ fields, ...row }: ModelRow): RunningModel | undefined {
   const { model, quantization, sizeBytes, ...details } = row;
   // v0.1.38 to v0.1.41 omit size_vram when it is 0 (`omitempty` in api/types.go).
   const sizeVramBytes = 'size_vram' in fields ? fields['size_vram'] : 0;
@@ -50,7 +49,7 @@ function readRow({ fields, ...row }: ModelRow, nowMs: number): RunningModel | un
     sizeBytes,
     sizeVramBytes,
     contextLength: parseContextLength(fields['context_length']),
-    expiresAtMs: parseExpiry(fields['expires_at'], nowMs),
+    expiresAtMs: parseTimestamp(fields['expires_at']),
     details: [details],
   };
 }

@@ -22,7 +22,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
     'hidden-secrets.ts',
   ],
   ['scrape-request.ts', 'targets.ts'],
-  ['availability-log.ts', 'registry.ts', 'metrics.ts', 'self-metrics.ts'],
+  ['availability-log.ts', 'exposition.ts', 'metrics.ts', 'samples.ts', 'self-metrics.ts'],
   ['page/status-page.ts', 'page/assets.ts', 'page/model-table.ts', 'page/bar.ts'],
   ['status.ts', 'remedies.ts', 'page/ps-words.ts', 'page/live.js', 'page/until.js', 'html.ts'],
   [
@@ -48,6 +48,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
     'ollama/connections.ts',
     'ollama/exchange.ts',
     'ollama/connector.ts',
+    'ollama/parsers.ts',
     'ollama/running-models.ts',
     'ollama/installed-models.ts',
     'ollama/model-rows.ts',

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { renderExposition } from '../../src/exposition.ts';
 import { METRICS } from '../../src/metrics.ts';
 import { ApiError } from '../../src/ollama/api-error.ts';
 import { parseInstalledModels } from '../../src/ollama/installed-models.ts';
 import { parseRunningModels, type RunningModels } from '../../src/ollama/running-models.ts';
-import { toRegistry } from '../../src/registry.ts';
 import type { Outcome, Snapshot } from '../../src/scrape.ts';
 import { corpusNames, FROZEN_NOW_MS, readCorpus, readFixture } from '../corpus.ts';
 import { type Exposition, parseExposition, sampleValue } from '../exposition.ts';
@@ -13,7 +13,7 @@ const NO_CAPACITY = { vramBytes: undefined, memoryBytes: undefined };
 const VERSION: Outcome<string> = { ok: true, value: '0.33.0-rc2', seconds: 0.00025 };
 
 function snapshotOf(body: unknown, version = VERSION): Snapshot {
-  const value: RunningModels = parseRunningModels(body, FROZEN_NOW_MS);
+  const value: RunningModels = { ...parseRunningModels(body), nowMs: FROZEN_NOW_MS };
   return { capacity: NO_CAPACITY, ps: { ok: true, value, seconds: 0.0005 }, version };
 }
 
@@ -22,7 +22,7 @@ function failed(error: ApiError): Outcome<never> {
 }
 
 async function render(snapshot: Snapshot): Promise<{ text: string; exposition: Exposition }> {
-  const text = await toRegistry(snapshot).metrics();
+  const text = renderExposition(snapshot);
   return { text, exposition: parseExposition(text) };
 }
 

@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { parseExpiry } from '../../../src/ollama/expiry.ts';
+import { expiryAt } from '../../../src/ollama/expiry.ts';
+import { parseTimestamp } from '../../../src/ollama/timestamp.ts';
 
 const NOW = Date.parse('2026-08-22T12:00:00Z');
 const HOUR = 3_600_000;
+
+function parseExpiry(value: unknown, nowMs: number): number | undefined {
+  const moment = parseTimestamp(value);
+  return moment === undefined ? undefined : expiryAt(moment, nowMs);
+}
 
 function ahead(ms: number): string {
   return new Date(NOW + ms).toISOString();

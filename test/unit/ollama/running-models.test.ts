@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseRunningModels } from '../../../src/ollama/running-models.ts';
 
-const NOW = Date.parse('2026-08-22T12:00:00Z');
-
 function row(over: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
   return {
     model: 'a:1',
@@ -15,7 +13,7 @@ function row(over: Readonly<Record<string, unknown>> = {}): Record<string, unkno
 }
 
 function parse(...models: readonly unknown[]) {
-  return parseRunningModels({ models }, NOW);
+  return parseRunningModels({ models });
 }
 
 describe('a row', () => {
@@ -126,12 +124,12 @@ test('models are sorted by name and quantization, whatever the order of the rows
 });
 
 test('null models are an empty list', () => {
-  expect(parseRunningModels({ models: null }, NOW)).toMatchObject({ rows: 0, skipped: 0, models: [] });
+  expect(parseRunningModels({ models: null })).toMatchObject({ rows: 0, skipped: 0, models: [] });
 });
 
 test.each([[null], [[]], ['x'], [{}], [{ model: [] }], [{ models: {} }], [{ models: 'x' }], [{ models: 0 }]])(
   '%j is no answer of /api/ps',
   (body) => {
-    expect(() => parseRunningModels(body, NOW)).toThrow(expect.objectContaining({ reason: 'invalid' }));
+    expect(() => parseRunningModels(body)).toThrow(expect.objectContaining({ reason: 'invalid' }));
   },
 );

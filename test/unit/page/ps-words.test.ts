@@ -11,7 +11,7 @@ const expected = readFixture('expected-cli.json') as Record<string, { rows: read
 
 describe('the words of `ollama ps`', () => {
   test.each(corpusNames().filter((name) => name.endsWith('.json')))('for %s', (name) => {
-    const value = parseRunningModels(JSON.parse(readCorpus(name)), FROZEN_NOW_MS);
+    const value = { ...parseRunningModels(JSON.parse(readCorpus(name))), nowMs: FROZEN_NOW_MS };
     const { models } = statusOf({ capacity: NO_CAPACITY, ps: { ok: true, value, seconds: 0 } }, source);
     const rows = (models ?? []).map(({ model, digest, size, processor, context_length, until: words }) => [
       model,

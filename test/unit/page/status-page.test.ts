@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../../src/ollama/api-error.ts';
-import { parseRunningModels } from '../../../src/ollama/running-models.ts';
+import { parseRunningModels, type RunningModels } from '../../../src/ollama/running-models.ts';
 import { readPageAssets } from '../../../src/page/assets.ts';
 import { type PageFrame, refusalPage, statusPage } from '../../../src/page/status-page.ts';
 import type { Outcome, Snapshot } from '../../../src/scrape.ts';
@@ -31,8 +31,8 @@ function page(snapshot: Partial<Snapshot>, frame = FRAME, simulated = false): st
   return statusPage(status, frame, { ...ASSETS, style: '', script: '-' });
 }
 
-function ps(body: unknown): Outcome<ReturnType<typeof parseRunningModels>> {
-  return { ok: true, value: parseRunningModels(body, FROZEN_NOW_MS), seconds: 0.01 };
+function ps(body: unknown): Outcome<RunningModels> {
+  return { ok: true, value: { ...parseRunningModels(body), nowMs: FROZEN_NOW_MS }, seconds: 0.01 };
 }
 
 function failed(...[reason, message, status]: [ApiError['reason'], string, number?]): Outcome<never> {
