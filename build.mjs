@@ -47,10 +47,20 @@ const { metafile } = await build({
   plugins: [withoutLinesOfPackages],
 });
 
-// What is loaded before source maps are turned on has none in its stack traces.
+// Apart from the program: an older Node.js could not even read that, and what is loaded before source maps are turned
+// on has none in its stack traces.
 writeFileSync(
   'dist/main.js',
-  "#!/usr/bin/env node\nprocess.setSourceMapsEnabled(true);\nawait import('./ollama-exporter.js');\n",
+  `#!/usr/bin/env node
+const needed = '${oldestNode()}';
+if (process.versions.node.localeCompare(needed, 'en', { numeric: true }) < 0) {
+  console.error(\`ollama-exporter needs Node.js \${needed} or later, this is \${process.versions.node}\`);
+  process.exitCode = 1;
+} else {
+  process.setSourceMapsEnabled(true);
+  await import('./ollama-exporter.js');
+}
+`,
 );
 chmodSync('dist/main.js', 0o755);
 for (const name of ['style.css', 'until.js', 'live.js']) {
@@ -58,6 +68,11 @@ for (const name of ['style.css', 'until.js', 'live.js']) {
 }
 writeFileSync('dist/REVISION', revision());
 writeFileSync('dist/THIRD-PARTY-NOTICES.txt', notices(Object.keys(metafile.inputs)));
+
+/** That of `engines` in package.json: `>=20.18.1`. */
+function oldestNode() {
+  return JSON.parse(readFileSync('package.json', 'utf8')).engines.node.replace('>=', '');
+}
 
 /** The commit, given by whoever builds without a git checkout. */
 function revision() {

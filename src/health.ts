@@ -44,16 +44,18 @@ export async function askHealth({ url, door }: HealthAddress, signal: AbortSigna
 
 /** Whether a door speaks TLS stands in its file, which may have changed since: it is tried. */
 async function askDoor(url: URL, signal: AbortSignal): Promise<number> {
+  // No secret goes out, and its certificate is not made out for this name.
+  const options = { signal, rejectUnauthorized: false };
   try {
-    // No secret goes out, and its certificate is not made out for this name.
-    const options = { signal, rejectUnauthorized: false };
     return await ask(https(new URL(url.href.replace('http:', 'https:')), options));
   } catch (error) {
-    if (/alert/i.test(messageOf(error))) {
-      return 401; // TLS: it wants to see a certificate
-    }
-    return ask(http(url, { signal }));
+    // It hangs up on whoever shows no certificate: shut, and works.
+    return isReset(error) ? 401 : ask(http(url, { signal }));
   }
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
 }
 
 function ask(request: ClientRequest): Promise<number> {

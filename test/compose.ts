@@ -23,6 +23,7 @@ const Service = v.strictObject({
   volumes: v.optional(v.array(v.string())),
   depends_on: v.optional(v.array(v.string())),
   healthcheck: v.optional(v.strictObject({ test: v.tupleWithRest([v.literal('CMD')], v.string()) })),
+  restart: v.optional(v.literal('unless-stopped')),
   read_only: v.optional(v.boolean()),
   cap_drop: v.optional(v.array(v.string())),
   security_opt: v.optional(v.array(v.string())),

@@ -229,6 +229,19 @@ describe('a running exporter', () => {
   );
 });
 
+test('a Node.js that is too old is told so, in a sentence', async () => {
+  const preload = "Object.defineProperty(process, 'versions', { value: { node: '18.20.8' } })";
+  expect(
+    await runExporter(['--version'], {
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}`,
+    }),
+  ).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'ollama-exporter needs Node.js 20.18.1 or later, this is 18.20.8\n',
+  });
+});
+
 test('a stack trace names the source files', async () => {
   const preload = "process.stdout.write = () => process.stderr.write(new Error('here').stack)";
   const { stderr } = await runExporter(['--version'], {

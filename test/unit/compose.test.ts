@@ -69,6 +69,10 @@ describe('the compose files', () => {
     expect(serviceOf(DEMO, 'ollama-exporter').read_only).toBe(true);
   });
 
+  test.each(services)('start $name again after a crash and a reboot', ({ service }) => {
+    expect(service.restart).toBe('unless-stopped');
+  });
+
   test.each(services)('let $name wait for services that there are', ({ service: { depends_on = [] } }) => {
     for (const name of depends_on) {
       expect(real.services).toHaveProperty(name);

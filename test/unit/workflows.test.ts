@@ -105,6 +105,8 @@ describe('permissions', () => {
       ),
     );
     expect(writes).toEqual([
+      'release.yml image: attestations',
+      'release.yml image: id-token',
       'release.yml image: packages',
       'release.yml npm: attestations',
       'release.yml npm: id-token',
@@ -172,9 +174,13 @@ test('updates of packages, actions and images come weekly, one change for each k
     v.object({ updates: v.array(v.looseObject({ 'package-ecosystem': v.string() })) }),
     parse(read('.github/dependabot.yml')),
   );
-  expect(updates.map((update) => update['package-ecosystem'])).toEqual(['npm', 'github-actions', 'docker']);
+  expect(updates.map((update) => update['package-ecosystem'])).toEqual([
+    'npm',
+    'github-actions',
+    'docker-compose',
+  ]);
   for (const { schedule, groups } of updates) {
     expect(schedule).toEqual({ interval: 'weekly' });
-    expect(Object.values(groups ?? {})).toEqual([{ patterns: ['*'] }]);
+    expect(Object.values(groups ?? {})).toMatchObject([{ patterns: ['*'] }]);
   }
 });
