@@ -17,6 +17,7 @@ import { type Runtime, startRuntime } from './runtime.ts';
 import { isUp } from './scrape.ts';
 import { createScrapeLimit } from './scrape-limit.ts';
 import { createSelfMetrics } from './self-metrics.ts';
+import { createReadings } from './shared-readings.ts';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
@@ -46,8 +47,9 @@ async function main(): Promise<void> {
 }
 
 async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<void> {
-  const { timeoutMs, scrape } = targets.local();
-  const snapshot = await withDeadline(timeoutMs, [], scrape);
+  const { timeoutMs, capacity, read } = targets.local();
+  const outcomes = await withDeadline(timeoutMs, [], (signal) => read(signal).done);
+  const snapshot = { capacity, ...outcomes };
   onSnapshot(snapshot);
   process.stdout.write(renderExposition(snapshot));
   process.exitCode = isUp(snapshot) ? 0 : 1;
@@ -78,7 +80,7 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
       createServer: door.createServer,
       targets,
       config: running,
-      limit: createScrapeLimit(config.maxRequests),
+      readings: createReadings(createScrapeLimit(config.maxRequests)),
       offsetMs: config.offsetMs,
       onSnapshot,
       selfMetrics: config.exporterMetrics ? createSelfMetrics(build, lastReload) : undefined,

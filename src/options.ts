@@ -111,7 +111,7 @@ export const OPTIONS = {
     flag: 'web.max-requests',
     placeholder: 'number',
     fallback: '40',
-    help: 'Most scrapes at work at the same time; the rest get 503. 0 is no limit.',
+    help: 'Most scrapes at work at the same time, those that share an answer counted once; the rest get 503. 0 is no limit.',
     parse: parseCount,
   },
   disableExporterMetrics: {

@@ -4,11 +4,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { scrapeBudgetMs, TIMEOUT_HEADER, withDeadline } from './deadline.ts';
 import type { Watch } from './ollama/connections.ts';
 import type { Snapshot } from './scrape.ts';
-import type { ScrapeLimit } from './scrape-limit.ts';
+import type { Readings } from './shared-readings.ts';
 import type { Target } from './targets.ts';
 
 export interface ScrapeDependencies {
-  readonly limit: ScrapeLimit;
+  readonly readings: Readings;
   /** Kept back from the time that the scraper has, for the way back to it. */
   readonly offsetMs: number;
   /** Ends the scrapes under way, with what they have by then. */
@@ -27,15 +27,19 @@ export async function scrapeFor(
   { headers }: FastifyRequest,
   reply: FastifyReply,
   target: Target,
-  { limit, offsetMs, stopping }: ScrapeDependencies,
+  { readings, offsetMs, stopping }: ScrapeDependencies,
   watch?: Watch,
 ): Promise<Scraped> {
   const hungUp = hangUpSignal(reply.raw);
-  const { timeoutMs } = target;
+  const { timeoutMs, capacity, read } = target;
   const budgetMs = scrapeBudgetMs(headers[TIMEOUT_HEADER]?.toString(), { timeoutMs, offsetMs });
-  const snapshot = await limit(() =>
-    withDeadline(budgetMs, [hungUp, stopping], (signal) => target.scrape(signal, watch)),
+  const readable = { owner: target.module, key: target.url.href, longestMs: timeoutMs, start: read };
+  const outcomes = await withDeadline(budgetMs, [hungUp, stopping], (signal) =>
+    watch === undefined
+      ? readings.shared(readable, signal)
+      : readings.alone((own) => read(own, watch), signal),
   );
+  const snapshot = { capacity, ...outcomes };
   return { snapshot, budgetMs, complete: !hungUp.aborted && !stopping.aborted };
 }
 

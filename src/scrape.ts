@@ -1,5 +1,6 @@
-/** Turns a client and a deadline into a `Snapshot`: what one Ollama server says of itself right now. */
+/** Turns a client and a signal into a reading of one Ollama server: what it says of itself right now. */
 import type { Capacity } from './capacity.ts';
+import { messageOf } from './error-text.ts';
 import { ApiError } from './ollama/api-error.ts';
 import type { OllamaClient } from './ollama/client.ts';
 import type { InstalledModels } from './ollama/installed-models.ts';
@@ -15,39 +16,69 @@ export const COLLECTORS = ['ps', 'version', 'tags'] as const;
 /** A call of Ollama's API, by its name in `/api/…` and in `api` labels. */
 export type Collector = (typeof COLLECTORS)[number];
 
-/** What to ask, and what is known of its machine beforehand. */
-export interface ScrapeOptions {
-  readonly ollama: OllamaClient;
-  readonly capacity: Capacity;
-  /** `ps` or `version` is among them: `ollama_up` comes from these. */
-  readonly collectors: readonly Collector[];
-}
-
-export interface Snapshot {
-  readonly capacity: Capacity;
-  /** undefined here and below: not asked for. */
+/** By call; undefined is one that was not asked for. */
+export interface Outcomes {
   readonly ps?: Outcome<RunningModels> | undefined;
   readonly version?: Outcome<string> | undefined;
   readonly tags?: Outcome<InstalledModels> | undefined;
 }
 
-/** A failed call is part of the snapshot, with its reason; a ForbiddenAddressError and faults of our own are thrown. */
-export async function scrape(
-  { ollama, capacity, collectors }: ScrapeOptions,
+/** What a scraper is told: what Ollama says, and what is known of its machine beforehand. */
+export interface Snapshot extends Outcomes {
+  readonly capacity: Capacity;
+}
+
+/** The calls of one reading, some of which may still be under way. */
+export interface Reading {
+  /** Rejects with a ForbiddenAddressError and faults of our own; a failed call is an outcome, with its reason. */
+  readonly done: Promise<Outcomes>;
+  /** What there is of it now, for one who can't wait: a call that is still under way has failed for this reason. */
+  readonly cutShort: (reason: unknown) => Outcomes;
+}
+
+/** @param collectors `ps` or `version` is among them: `ollama_up` comes from these */
+export function startReading(
+  ollama: OllamaClient,
+  collectors: readonly Collector[],
   signal: AbortSignal,
-): Promise<Snapshot> {
-  const ask = <T>(name: Collector, call: (signal: AbortSignal) => Promise<T>) =>
-    collectors.includes(name) ? settle(() => call(signal)) : undefined;
-  const [ps, version, tags] = await Promise.all([
-    ask('ps', ollama.runningModels),
-    ask('version', ollama.version),
-    ask('tags', ollama.installedModels),
-  ]);
-  return { capacity, ps, version, tags };
+): Reading {
+  const start = performance.now();
+  const seconds = () => (performance.now() - start) / 1_000;
+  const settle = async <T>(call: (signal: AbortSignal) => Promise<T>): Promise<Outcome<T>> => {
+    try {
+      const value = await call(signal);
+      return { ok: true, value, seconds: seconds() };
+    } catch (error) {
+      if (error instanceof ApiError) {
+        return { ok: false, error, seconds: seconds() };
+      }
+      throw error;
+    }
+  };
+  const outcomes: { -readonly [Name in keyof Outcomes]: Outcomes[Name] } = {};
+  const calls: Readonly<Record<Collector, () => Promise<void>>> = {
+    ps: async () => {
+      outcomes.ps = await settle(ollama.runningModels);
+    },
+    version: async () => {
+      outcomes.version = await settle(ollama.version);
+    },
+    tags: async () => {
+      outcomes.tags = await settle(ollama.installedModels);
+    },
+  };
+  return {
+    done: Promise.all(collectors.map((api) => calls[api]())).then(() => outcomes),
+    cutShort: (reason) => {
+      const error = new ApiError('timeout', messageOf(reason), { cause: reason });
+      const failed = { ok: false, error, seconds: seconds() } as const;
+      return { ...Object.fromEntries(collectors.map((api) => [api, failed])), ...outcomes };
+    },
+  };
 }
 
 /** Whether Ollama answered /api/ps or /api/version properly. */
-export function isUp({ ps, version }: Snapshot): boolean {
+export function isUp({ ps, version }: Outcomes): boolean {
   return ps?.ok === true || version?.ok === true;
 }
 
@@ -57,18 +88,4 @@ export function outcomes(snapshot: Snapshot): ReadonlyArray<readonly [api: Colle
     const outcome = snapshot[api];
     return outcome === undefined ? [] : [[api, outcome] as const];
   });
-}
-
-async function settle<T>(call: () => Promise<T>): Promise<Outcome<T>> {
-  const start = performance.now();
-  const seconds = () => (performance.now() - start) / 1_000;
-  try {
-    const value = await call();
-    return { ok: true, value, seconds: seconds() };
-  } catch (error) {
-    if (error instanceof ApiError) {
-      return { ok: false, error, seconds: seconds() };
-    }
-    throw error;
-  }
 }

@@ -3,12 +3,12 @@ import type { Capacity } from './capacity.ts';
 import { messageOf } from './error-text.ts';
 import { ForbiddenAddressError } from './ollama/api-error.ts';
 import { createOllamaClient } from './ollama/client.ts';
-import type { Connections, Watch } from './ollama/connections.ts';
+import type { Watch } from './ollama/connections.ts';
 import { parseOllamaHost } from './ollama/host.ts';
 import { PARSERS, type Parsers, parsersWithMemory } from './ollama/parsers.ts';
 import { DEFAULT_MODULE, type LoadedModule, type RunningConfig } from './probe/running-config.ts';
 import { RequestError } from './request-error.ts';
-import { type Collector, isUp, type Snapshot, scrape } from './scrape.ts';
+import { type Collector, isUp, type Reading, startReading } from './scrape.ts';
 
 /** What applies to every target unless its module says otherwise; the capacity to that of /metrics only. */
 export interface TargetOptions {
@@ -23,8 +23,9 @@ export interface Target {
   readonly module: LoadedModule;
   /** The most that a scrape of it may take. */
   readonly timeoutMs: number;
-  /** @throws RequestError with status 403 if its name resolves to what the module does not allow */
-  readonly scrape: (signal: AbortSignal, watch?: Watch) => Promise<Snapshot>;
+  readonly capacity: Capacity;
+  /** Rejects with a RequestError of status 403 if its name resolves to what the module does not allow. */
+  readonly read: (signal: AbortSignal, watch?: Watch) => Reading;
 }
 
 export interface Targets {
@@ -79,17 +80,24 @@ function createTarget(
     url,
     module,
     timeoutMs,
-    scrape: async (signal, watch) => {
-      const ask = (open: Connections) =>
-        scrape(
-          { ollama: createOllamaClient(open, url.pathname, parsers, watch), capacity, collectors },
-          signal,
-        );
-      try {
-        return await module.connections.use(url.origin, ask, isUp);
-      } catch (error) {
-        throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;
-      }
+    capacity,
+    read: (signal, watch) => {
+      const { connections, end } = module.connections.lease(url.origin);
+      const client = createOllamaClient(connections, url.pathname, parsers, watch);
+      const { done, cutShort } = startReading(client, collectors, signal);
+      return {
+        done: done.then(
+          (outcomes) => {
+            end(isUp(outcomes));
+            return outcomes;
+          },
+          (error) => {
+            end(false);
+            throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;
+          },
+        ),
+        cutShort,
+      };
     },
   };
 }

@@ -13,6 +13,7 @@ import { startRunningConfig } from '../src/probe/running-config.ts';
 import type { Collector, Snapshot } from '../src/scrape.ts';
 import { createScrapeLimit } from '../src/scrape-limit.ts';
 import type { ServerDependencies } from '../src/server.ts';
+import { createReadings } from '../src/shared-readings.ts';
 import { createTargets } from '../src/targets.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
 
@@ -60,7 +61,7 @@ export async function startInProcess(
     createServer: (handler, limits) => createServer(limits, handler),
     targets: createTargets({ url: ollamaUrl, timeoutMs, capacity, collectors }, running),
     config: running,
-    limit: createScrapeLimit(maxRequests),
+    readings: createReadings(createScrapeLimit(maxRequests)),
     offsetMs: 500,
     onSnapshot: (snapshot) => snapshots.push(snapshot),
     selfMetrics: undefined,

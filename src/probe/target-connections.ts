@@ -5,20 +5,22 @@ import { type Connections, IDLE_MS } from '../ollama/connections.ts';
 const MAX_IDLE = 10_000;
 
 export interface TargetConnections {
-  /**
-   * Runs `work` with connections to `origin`: those of the last scrape, if there are any.
-   *
-   * @param worthKeeping whether the outcome is one of a server that will answer the next time too
-   */
-  readonly use: <T>(
-    origin: string,
-    work: (connections: Connections) => Promise<T>,
-    worthKeeping: (result: T) => boolean,
-  ) => Promise<T>;
+  /** Connections to `origin`: those of the last scrape, if there are any. */
+  readonly lease: (origin: string) => Lease;
   /** Drops what is idle, and the rest as its work ends. */
   readonly close: () => void;
   /** Origins that are connected to, or about to be. */
   readonly size: () => number;
+}
+
+export interface Lease {
+  readonly connections: Connections;
+  /**
+   * To be called once.
+   *
+   * @param worthKeeping whether this is a server that will answer the next time too
+   */
+  readonly end: (worthKeeping: boolean) => void;
 }
 
 interface Kept {
@@ -59,22 +61,20 @@ export function keepConnections(
   };
 
   return {
-    use: async (origin, work, worthKeeping) => {
+    lease: (origin) => {
       const kept = byOrigin.get(origin) ?? { connections: open(origin), scrapes: 0 };
       byOrigin.set(origin, kept);
       wake(origin);
       kept.scrapes += 1;
-      let keep = false;
-      try {
-        const result = await work(kept.connections);
-        keep = worthKeeping(result);
-        return result;
-      } finally {
-        kept.scrapes -= 1;
-        if (kept.scrapes === 0) {
-          keep && !closed ? putToRest(origin) : drop(origin);
-        }
-      }
+      return {
+        connections: kept.connections,
+        end: (worthKeeping) => {
+          kept.scrapes -= 1;
+          if (kept.scrapes === 0) {
+            worthKeeping && !closed ? putToRest(origin) : drop(origin);
+          }
+        },
+      };
     },
     close: () => {
       closed = true;

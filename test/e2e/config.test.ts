@@ -160,14 +160,16 @@ describe('a warning that everybody can read it comes', () => {
 test('--web.max-requests caps the scrapes at work', async () => {
   const ollama = await startFakeOllama({ ps: () => {}, version: json(VERSION_BODY) });
   onTestFinished(() => ollama.close());
+  writeFileSync(file, GOOD);
   const { url, child, finished } = await startExporterProcess([
     '--web.max-requests=1',
     `--ollama.url=${ollama.url.href}`,
+    `--config.file=${file}`,
   ]);
   const asked = new Promise((resolve) => ollama.server.once('request', resolve));
   const first = metrics(url);
   await asked;
-  const { statusCode, body } = await request(new URL('/metrics', url));
+  const { statusCode, body } = await request(new URL('/probe?target=127.0.0.1:1', url));
   expect(statusCode).toBe(503);
   expect(await body.text()).toBe('Limit of concurrent requests reached (1), try again later.\n');
   child.kill('SIGTERM');

@@ -8,6 +8,7 @@ import { parseListenAddresses } from '../../src/listen-address.ts';
 import { readPageAssets } from '../../src/page/assets.ts';
 import { startRunningConfig } from '../../src/probe/running-config.ts';
 import type { ServerDependencies } from '../../src/server.ts';
+import { createReadings } from '../../src/shared-readings.ts';
 import { createTargets } from '../../src/targets.ts';
 import { NO_CAPACITY } from '../exporter-in-process.ts';
 
@@ -22,7 +23,9 @@ const dependencies: Omit<ServerDependencies, 'closing' | 'stopping'> = {
     config,
   ),
   config,
-  limit: () => Promise.reject(new Error('not asked for')),
+  readings: createReadings(() => {
+    throw new Error('not asked for');
+  }),
   offsetMs: 0,
   onSnapshot: () => {},
   selfMetrics: undefined,
@@ -88,10 +91,13 @@ test('an answer that is given while closing ends its connection', async () => {
   });
   const slow = await startExporter(parseListenAddresses('127.0.0.1:0'), {
     ...dependencies,
-    limit: async () => {
-      asked();
-      await waiting;
-      throw new Error('the answer does not matter');
+    readings: {
+      ...dependencies.readings,
+      shared: async () => {
+        asked();
+        await waiting;
+        throw new Error('the answer does not matter');
+      },
     },
   });
   const response = request(`http://127.0.0.1:${slow.addresses[0]?.port}/metrics`);

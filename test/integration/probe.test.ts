@@ -6,7 +6,7 @@ import { createLogger } from '../../src/log.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
-import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 /** What each name resolves to, at each resolution the next, and then the last again. */
 const names = vi.hoisted(() => new Map<string, string[][]>());
@@ -354,14 +354,18 @@ describe('connections to targets', () => {
 describe('--web.max-requests', () => {
   test('answers 503 at once to scrapes beyond it, and to no other request', async () => {
     const waiting: (() => void)[] = [];
-    const slow = await startFakeOllama({
+    const answers: Answers = {
       ps: (_request, response) => waiting.push(() => response.end('{"models":[]}')),
       version: json(VERSION_BODY),
-    });
+    };
+    const slow = await startFakeOllama(answers);
+    const slower = await startFakeOllama(answers);
     const exporter = await start(LOOPBACK, { maxRequests: 2 });
-    const first = [probe(exporter, slow.url.host), probe(exporter, slow.url.host)];
+    const first = [probe(exporter, slow.url.host), probe(exporter, slower.url.host)];
     await expect.poll(() => waiting.length, { timeout: 15_000 }).toBe(2);
-    for (const path of ['/metrics', `/probe?target=${slow.url.host}`]) {
+    // One that shares what is at work is none beyond it.
+    first.push(probe(exporter, slow.url.host));
+    for (const path of ['/metrics', '/probe?target=127.0.0.1:1']) {
       expect(await ask(exporter, path)).toMatchObject({
         status: 503,
         text: 'Limit of concurrent requests reached (2), try again later.\n',
@@ -371,8 +375,8 @@ describe('--web.max-requests', () => {
     for (const answer of waiting) {
       answer();
     }
-    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200]);
+    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await ask(exporter, '/metrics')).toMatchObject({ status: 200 });
-    await slow.close();
+    await Promise.all([slow.close(), slower.close()]);
   });
 });

@@ -46,10 +46,19 @@ afterAll(() => {
   expect(warnings, 'of listeners or timers that pile up').toEqual([]);
 });
 
-test('each of 4,000 scrapes, 16 at a time, shows one real answer of a list that changes, and none older', async () => {
+test('each of 4,000 scrapes, 16 at a time, shows one real answer of a list that changes, none older than what is under way', async () => {
   let generations = 0;
+  let atOnce = 0;
   const ollama = await startFakeOllama({
-    ps: (incoming, response) => json(generation(generations++))(incoming, response),
+    ps: (incoming, response) => {
+      atOnce += 1;
+      expect(atOnce).toBe(1);
+      const body = generation(generations++);
+      setImmediate(() => {
+        atOnce -= 1;
+        json(body)(incoming, response);
+      });
+    },
     version: json(VERSION_BODY),
   });
   const exporter = await startInProcess(ollama.url);
@@ -60,13 +69,14 @@ test('each of 4,000 scrapes, 16 at a time, shows one real answer of a list that 
       const exposition = await exporter.scrape();
       const n = generationOf(exposition);
       if (n !== undefined) {
-        expect(n).toBeGreaterThanOrEqual(before);
+        expect(n).toBeGreaterThanOrEqual(before - 1);
         expectOneGeneration(exposition, n);
       }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, scrapeUntilDone));
-  expect(generations).toBe(SCRAPES);
+  expect(generations).toBeGreaterThan(SCRAPES / AT_ONCE / 2);
+  expect(generations).toBeLessThanOrEqual(SCRAPES);
   await exporter.close();
   await ollama.close();
 });
@@ -80,7 +90,7 @@ function generationOf(exposition: Exposition): number | undefined {
   return context === undefined ? undefined : context - 1;
 }
 
-test('1,000 scrapers that hang up cancel 2,000 calls, and leave no socket, timer or log of an outage', async () => {
+test('1,000 scrapers that hang up cancel the calls that they share, and leave no socket, timer or log of an outage', async () => {
   let asked = 0;
   let cancelled = 0;
   const hang: RequestListener = (_request, response) => {
@@ -94,18 +104,20 @@ test('1,000 scrapers that hang up cancel 2,000 calls, and leave no socket, timer
   const exporter = await startInProcess(ollama.url, { timeoutMs: 60_000 });
   const timers = countTimers();
 
-  for (let round = 1; round <= 50; round += 1) {
+  for (let round = 0; round < 50; round += 1) {
+    const before = asked;
     const controllers = Array.from({ length: 20 }, () => new AbortController());
     const scrapers = controllers.map(({ signal }) => request(new URL('/metrics', exporter.url), { signal }));
-    while (asked < round * 40) {
+    while (asked < before + 2) {
       await once(ollama.server, 'request');
     }
     for (const controller of controllers) {
       controller.abort();
     }
     await Promise.allSettled(scrapers);
+    // Else the next ones would join these.
+    await expect.poll(() => cancelled, { timeout: 15_000, interval: 2 }).toBe(asked);
   }
-  await expect.poll(() => cancelled, { timeout: 15_000 }).toBe(2_000);
   // undici connects anew after an abort, and gives the idle connection up after 4 s.
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
   await expect.poll(countTimers, { timeout: 15_000 }).toBeLessThanOrEqual(timers);
@@ -120,30 +132,6 @@ test('1,000 scrapers that hang up cancel 2,000 calls, and leave no socket, timer
 function countTimers(): number {
   return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 }
-
-test('one slow scraper does not hold up another', async () => {
-  let first = true;
-  const ollama = await startFakeOllama({
-    ps: (incoming, response) => {
-      first
-        ? setTimeout(() => json('{"models":[]}')(incoming, response), 1_500)
-        : json('{"models":[]}')(incoming, response);
-      first = false;
-    },
-    version: json(VERSION_BODY),
-  });
-  const exporter = await startInProcess(ollama.url);
-  const finished: string[] = [];
-  await Promise.all([
-    exporter.scrape().then(() => finished.push('slow')),
-    once(ollama.server, 'request')
-      .then(() => exporter.scrape())
-      .then(() => finished.push('fast')),
-  ]);
-  expect(finished).toEqual(['fast', 'slow']);
-  await exporter.close();
-  await ollama.close();
-});
 
 test('an answer is plain text 0.0.4 whatever the scraper accepts', async () => {
   const ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });

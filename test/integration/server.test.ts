@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/log.ts';
 import { createSelfMetrics } from '../../src/self-metrics.ts';
+import { createReadings } from '../../src/shared-readings.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
@@ -213,8 +214,10 @@ test('the metrics can be at /, in the place of the page', async () => {
 test('a fault of the exporter is 500 and a line in the log, without its inner workings in the answer', async () => {
   const lines: string[] = [];
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
-  const limit = () => Promise.reject(new Error('secret detail'));
-  const broken = await startInProcess(ollama.url, { limit, log });
+  const readings = createReadings(() => {
+    throw new Error('secret detail');
+  });
+  const broken = await startInProcess(ollama.url, { readings, log });
   const { statusCode, body } = await request(new URL('/metrics', broken.url));
   expect(statusCode).toBe(500);
   expect(await body.text()).toBe('internal error, see the log of the exporter\n');

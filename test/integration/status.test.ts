@@ -95,8 +95,10 @@ test('an Ollama that is down is a page, too', async () => {
   });
 });
 
+const MODULES = 'modules: { blue: { allow: ["127.0.0.0/8"], vram_capacity: 80GB }, default: {} }';
+
 describe('another target', () => {
-  const configYaml = 'modules: { blue: { allow: ["127.0.0.0/8"], vram_capacity: 80GB }, default: {} }';
+  const configYaml = MODULES;
   const nobody = new URL('http://127.0.0.1:1');
 
   test('is shown by the rules of /probe', async () => {
@@ -156,10 +158,10 @@ describe('another target', () => {
 
 test('the limit of scrapes is that of the page, too', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
-  const exporter = await start({ maxRequests: 1, timeoutMs: 1_000 }, hanging.url);
+  const exporter = await start({ maxRequests: 1, timeoutMs: 1_000, configYaml: MODULES }, hanging.url);
   const first = ask(exporter, '/metrics');
   await new Promise((resolve) => hanging.server.once('request', resolve));
-  const { status, text } = await ask(exporter, '/');
+  const { status, text } = await ask(exporter, '/?target=127.0.0.1:1&module=blue');
   expect(status).toBe(503);
   expect(text).toContain('Limit of concurrent requests reached (1), try again later.');
   await first;
