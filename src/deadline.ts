@@ -32,14 +32,17 @@ export function scrapeBudgetMs(header: string | undefined, { timeoutMs, offsetMs
   return Math.min(timeoutMs, Math.max(headerMs - offsetMs, headerMs / 2));
 }
 
+/** Calls `end` when something happens after which nobody wants the work. @returns to be called when it is done */
+export type Ending = (end: () => void) => () => void;
+
 /**
- * Runs `work` with a signal that fires when the budget is used up or when one of `others` does, and leaves neither
- * a timer nor a listener behind. (AbortSignal.any and AbortSignal.timeout leave both until they fire or are
+ * Runs `work` with a signal that fires when the budget is used up or when one of the endings comes, and leaves
+ * neither a timer nor a listener behind. (AbortSignal.any and AbortSignal.timeout leave both until they fire or are
  * collected.)
  */
 export async function withDeadline<T>(
   budgetMs: number,
-  others: readonly AbortSignal[],
+  endings: readonly Ending[],
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
@@ -48,18 +51,21 @@ export async function withDeadline<T>(
   const timer = setTimeout(() => {
     controller.abort(new Error(`no complete answer within ${budgetMs / 1_000} s`));
   }, budgetMs);
-  for (const other of others) {
-    other.addEventListener('abort', cancel);
-  }
-  if (others.some((other) => other.aborted)) {
-    cancel();
-  }
+  const done = endings.map((ending) => ending(cancel));
   try {
     return await work(controller.signal);
   } finally {
     clearTimeout(timer);
-    for (const other of others) {
-      other.removeEventListener('abort', cancel);
+    for (const forget of done) {
+      forget();
     }
   }
+}
+
+/** When the signal fires, or if it has. */
+export function whenAborted(signal: AbortSignal): Ending {
+  return (end) => {
+    signal.aborted ? end() : signal.addEventListener('abort', end);
+    return () => signal.removeEventListener('abort', end);
+  };
 }

@@ -1,7 +1,7 @@
 /** Turns a request and a target into a snapshot, within the time that the scraper has and for as long as it waits. */
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { scrapeBudgetMs, TIMEOUT_HEADER, withDeadline } from './deadline.ts';
+import { type Ending, scrapeBudgetMs, TIMEOUT_HEADER, whenAborted, withDeadline } from './deadline.ts';
 import type { Watch } from './ollama/connections.ts';
 import type { Snapshot } from './scrape.ts';
 import type { Readings } from './shared-readings.ts';
@@ -30,26 +30,26 @@ export async function scrapeFor(
   { readings, offsetMs, stopping }: ScrapeDependencies,
   watch?: Watch,
 ): Promise<Scraped> {
-  const hungUp = hangUpSignal(reply.raw);
   const { timeoutMs, capacity, read } = target;
   const budgetMs = scrapeBudgetMs(headers[TIMEOUT_HEADER]?.toString(), { timeoutMs, offsetMs });
   const readable = { owner: target.module, key: target.url.href, longestMs: timeoutMs, start: read };
-  const outcomes = await withDeadline(budgetMs, [hungUp, stopping], (signal) =>
+  const outcomes = await withDeadline(budgetMs, [whenHungUp(reply.raw), whenAborted(stopping)], (signal) =>
     watch === undefined
       ? readings.shared(readable, signal)
       : readings.alone((own) => read(own, watch), signal),
   );
   const snapshot = { capacity, ...outcomes };
-  return { snapshot, budgetMs, complete: !hungUp.aborted && !stopping.aborted };
+  return { snapshot, budgetMs, complete: !hasHungUp(reply.raw) && !stopping.aborted };
 }
 
-/** Fires when the connection ends before the answer. Fastify's `request.signal` also does when a body was read. */
-function hangUpSignal(response: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) {
-      controller.abort();
-    }
-  });
-  return controller.signal;
+/** When the connection ends before the answer. Fastify's `request.signal` also fires when a body was read. */
+function whenHungUp(response: ServerResponse): Ending {
+  return (end) => {
+    response.once('close', end);
+    return () => response.off('close', end);
+  };
+}
+
+function hasHungUp(response: ServerResponse): boolean {
+  return response.closed && !response.writableFinished;
 }

@@ -84,8 +84,12 @@ export function isUp({ ps, version }: Outcomes): boolean {
 
 /** The calls that were made, with the names that they have in `api` labels. */
 export function outcomes(snapshot: Snapshot): ReadonlyArray<readonly [api: Collector, Outcome<unknown>]> {
-  return COLLECTORS.flatMap((api) => {
+  const made: Array<readonly [Collector, Outcome<unknown>]> = [];
+  for (const api of COLLECTORS) {
     const outcome = snapshot[api];
-    return outcome === undefined ? [] : [[api, outcome] as const];
-  });
+    if (outcome !== undefined) {
+      made.push([api, outcome]);
+    }
+  }
+  return made;
 }

@@ -47,11 +47,10 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.server.maxConnections = MAX_CONNECTIONS;
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
-  app.addHook('onRequest', async ({ url }, reply) => {
+  app.addHook('onRequest', ({ url }, reply, done) => {
     reply.header(...NOSNIFF);
-    if (url.length > MAX_URL_LENGTH) {
-      throw new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`);
-    }
+    const tooLong = url.length > MAX_URL_LENGTH;
+    done(tooLong ? new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`) : undefined);
   });
   endConnectionsWhenClosing(app, closing);
   ignoreRequestBodies(app);
@@ -79,10 +78,11 @@ function addRoutes(app: FastifyInstance, dependencies: ServerDependencies): void
 
 /** Else a scraper's idle connection would hold up the end until it is cut. */
 function endConnectionsWhenClosing(app: FastifyInstance, closing: AbortSignal): void {
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (closing.aborted) {
       reply.header('connection', 'close');
     }
+    done();
   });
 }
 

@@ -66,26 +66,33 @@ class SharedReading {
   readonly #controller = new AbortController();
   readonly #reading: Reading;
   readonly #result: Promise<Outcomes | typeof EXPIRED>;
-  readonly #end: () => void;
+  readonly #cancel: () => void;
   #waiting = 0;
 
   /** @param onEnd called once, before anybody learns the outcome */
   constructor({ start, longestMs }: Readable, onEnd: () => void) {
     let timer: NodeJS.Timeout | undefined;
     let ended = false;
-    this.#end = () => {
+    const end = () => {
+      ended = true;
+      clearTimeout(timer);
+      onEnd();
+    };
+    this.#cancel = () => {
       if (!ended) {
-        ended = true;
-        clearTimeout(timer);
-        onEnd();
+        end();
         this.#controller.abort(new Error('nobody waits for it any more'));
       }
     };
     this.#reading = start(this.#controller.signal);
+    const done = this.#reading.done.finally(() => ended || end());
     const expired = new Promise<typeof EXPIRED>((resolve) => {
-      timer = setTimeout(() => resolve(EXPIRED), longestMs);
+      timer = setTimeout(() => {
+        resolve(EXPIRED);
+        this.#cancel();
+      }, longestMs);
     });
-    this.#result = Promise.race([this.#reading.done, expired]).finally(this.#end);
+    this.#result = Promise.race([done, expired]);
     // Whoever waits learns of a failure; perhaps nobody does.
     this.#result.catch(() => {});
   }
@@ -106,7 +113,7 @@ class SharedReading {
       signal.removeEventListener('abort', onAbort);
       this.#waiting -= 1;
       if (this.#waiting === 0) {
-        this.#end();
+        this.#cancel();
       }
     }
   }

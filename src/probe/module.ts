@@ -22,8 +22,8 @@ export interface Module {
   readonly vramBytes: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly collectors: readonly Collector[] | undefined;
-  /** By their lower-case names. @throws ApiError with the reason `config` */
-  readonly headers: () => Promise<Readonly<Record<string, string>>>;
+  /** By their lower-case names; undefined for none. @throws ApiError with the reason `config` */
+  readonly headers: (() => Promise<Readonly<Record<string, string>>>) | undefined;
   /** @throws ApiError with the reason `config` */
   readonly tls: () => Promise<TlsOptions>;
 }
@@ -39,20 +39,24 @@ export function createModule(name: string, settings: ModuleSettings, folder: str
     vramBytes: vram_capacity,
     memoryBytes: memory_capacity,
     collectors,
-    headers: () => readHeaders(settings, folder),
+    headers: hasHeaders(settings) ? () => readHeaders(settings, folder) : undefined,
     tls: () => readTls(settings, folder),
   };
 }
 
 /** Reads all that the module names. @throws Error that says what can't be used */
 export async function checkModule({ headers, tls }: Module): Promise<void> {
-  await headers();
+  await headers?.();
   const options = await tls();
   try {
     createSecureContext(options);
   } catch (cause) {
     throw new Error(`tls_config can't be used: ${messageOf(cause)}`, { cause });
   }
+}
+
+function hasHeaders({ headers, authorization, basic_auth }: ModuleSettings): boolean {
+  return headers !== undefined || authorization !== undefined || basic_auth !== undefined;
 }
 
 async function readHeaders(

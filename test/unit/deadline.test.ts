@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { scrapeBudgetMs, withDeadline } from '../../src/deadline.ts';
+import { scrapeBudgetMs, whenAborted, withDeadline } from '../../src/deadline.ts';
 
 describe('the budget of a scrape', () => {
   const options = { timeoutMs: 5_000, offsetMs: 500 };
@@ -38,15 +38,23 @@ describe('the deadline', () => {
     expect(await withDeadline(20, [], forever)).toBe('Error: no complete answer within 0.02 s');
   });
 
-  test('fires when one of the other signals does', async () => {
+  test('fires when one of the endings comes', async () => {
     const scraper = new AbortController();
-    const ended = withDeadline(60_000, [new AbortController().signal, scraper.signal], forever);
+    const ended = withDeadline(
+      60_000,
+      [new AbortController().signal, scraper.signal].map(whenAborted),
+      forever,
+    );
     scraper.abort();
     expect(await ended).toMatch(/cancelled: the scraper hung up or the exporter is stopping/);
   });
 
-  test('has fired from the start where another signal already had', async () => {
-    const aborted = await withDeadline(60_000, [AbortSignal.abort()], async (signal) => signal.aborted);
+  test('has fired from the start where an ending has come already', async () => {
+    const aborted = await withDeadline(
+      60_000,
+      [whenAborted(AbortSignal.abort())],
+      async (signal) => signal.aborted,
+    );
     expect(aborted).toBe(true);
   });
 
@@ -58,7 +66,7 @@ describe('the deadline', () => {
     const added = vi.spyOn(signal, 'addEventListener');
     const removed = vi.spyOn(signal, 'removeEventListener');
     const cleared = vi.spyOn(globalThis, 'clearTimeout');
-    await withDeadline(60_000, [signal], work).catch(() => {});
+    await withDeadline(60_000, [whenAborted(signal)], work).catch(() => {});
     expect(removed.mock.calls[0]?.slice(0, 2)).toEqual(added.mock.calls[0]?.slice(0, 2));
     expect(cleared).toHaveBeenCalledTimes(1);
     cleared.mockRestore();
