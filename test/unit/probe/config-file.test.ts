@@ -86,7 +86,7 @@ describe('the headers of a module', () => {
     ['{ basic_auth: { username: u, password_file: secret } }', `Basic ${btoa('u:s3cret')}`],
     ['{ basic_auth: { username: u } }', `Basic ${btoa('u:')}`],
   ])('by %s', async (content, authorization) => {
-    expect(await (await loadModule(content)).headers()).toEqual({ authorization });
+    expect(await (await loadModule(content)).headers?.()).toEqual({ authorization });
   });
 
   test('follow a secret that rotates, and fail while its file is away', async () => {
