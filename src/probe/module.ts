@@ -99,11 +99,10 @@ async function readTls({ tls_config }: ModuleSettings, folder: string): Promise<
   const { ca_file, cert_file, key_file, server_name, insecure_skip_verify } = tls_config;
   const read = (key: string, file: string | undefined) =>
     file === undefined ? undefined : readNamed(key, folder, file);
-  const [ca, cert, key] = await Promise.all([
-    ca_file === undefined ? undefined : readAuthorities(folder, ca_file),
-    read('cert_file', cert_file),
-    read('key_file', key_file),
-  ]);
+  // One after the other, so that of several problems it is always the same one that is told.
+  const ca = ca_file === undefined ? undefined : await readAuthorities(folder, ca_file);
+  const cert = await read('cert_file', cert_file);
+  const key = await read('key_file', key_file);
   return {
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert }),
