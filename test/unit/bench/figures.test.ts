@@ -84,7 +84,7 @@ describe('the simulated Ollama', () => {
   const texts = (models: number, mode: 'unchanged' | 'changing') => psBodies(models, mode, NOW).map(String);
 
   test.each([1, 10, 100, 1_000])('shows %d models, every row of which the exporter can use', (count) => {
-    const { models, rows, skipped } = parseRunningModels(JSON.parse(texts(count, 'unchanged').join()), NOW);
+    const { models, rows, skipped } = parseRunningModels(JSON.parse(texts(count, 'unchanged').join()));
     expect({ models: models.length, rows, skipped }).toEqual({ models: count, rows: count, skipped: 0 });
     for (const { contextLength, expiresAtMs, sizeVramBytes } of models) {
       expect(contextLength).toBe(32_768);
@@ -96,7 +96,7 @@ describe('the simulated Ollama', () => {
   test('shows another list at each of 64 calls, with the same models in other sizes, where it changes', () => {
     const changing = texts(3, 'changing');
     expect(new Set(changing).size).toBe(64);
-    const [first, second] = changing.map((text) => parseRunningModels(JSON.parse(text), NOW).models);
+    const [first, second] = changing.map((text) => parseRunningModels(JSON.parse(text)).models);
     expect(second?.map(({ model }) => model)).toEqual(first?.map(({ model }) => model));
     for (const [index, { sizeBytes, expiresAtMs }] of (second ?? []).entries()) {
       expect(sizeBytes).not.toBe(first?.[index]?.sizeBytes);
