@@ -12,6 +12,9 @@ const FINISH_MS = 3_000;
 /** … then they have to answer with what they have, and then connections that are still open are cut. */
 const ANSWER_MS = 1_000;
 
+/** Connections that may wait to be accepted, up to the kernel's limit, as in Go. Node's 511 makes a storm try anew. */
+const BACKLOG = 4_096;
+
 export interface BoundAddress {
   /** As in a URL: IPv6 in brackets. */
   readonly hostname: string;
@@ -78,7 +81,7 @@ async function listen(app: FastifyInstance, { host, port, text }: ListenAddress)
     if (host === undefined) {
       await listenOnAll(app, port);
     } else {
-      await app.listen({ host: await addressOf(host), port });
+      await app.listen({ host: await addressOf(host), port, backlog: BACKLOG });
     }
   } catch (cause) {
     const problem = messageOf(cause);
@@ -106,7 +109,7 @@ async function addressOf(host: string): Promise<string> {
 /** `::` takes IPv4 too, unless the kernel has no IPv6. */
 async function listenOnAll(app: FastifyInstance, port: number): Promise<void> {
   try {
-    await app.listen({ host: '::', port });
+    await app.listen({ host: '::', port, backlog: BACKLOG });
   } catch (error) {
     if (
       !(
@@ -117,6 +120,6 @@ async function listenOnAll(app: FastifyInstance, port: number): Promise<void> {
     ) {
       throw error;
     }
-    await app.listen({ host: '0.0.0.0', port });
+    await app.listen({ host: '0.0.0.0', port, backlog: BACKLOG });
   }
 }

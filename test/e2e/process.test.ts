@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -240,6 +240,21 @@ test('a Node.js that is too old is told so, in a sentence', async () => {
     stdout: '',
     stderr: 'ollama-exporter needs Node.js 20.18.1 or later, this is 18.20.8\n',
   });
+
+test('a storm of connections waits at the door while it is busy, and none has to try anew', async () => {
+  const { url, child } = await startExporterProcess(['--demo']);
+  const connections = Math.min(1_500, Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')));
+  child.kill('SIGSTOP');
+  let connected = 0;
+  const sockets = Array.from({ length: connections }, () =>
+    connect(Number(url.port), url.hostname, () => {
+      connected += 1;
+    }),
+  );
+  onTestFinished(() => sockets.forEach((socket) => void socket.destroy()));
+  // Who is turned away tries again for minutes, but finds nobody.
+  await expect.poll(() => connected, { timeout: 15_000 }).toBe(connections);
+  child.kill('SIGCONT');
 });
 
 test('a stack trace names the source files', async () => {
