@@ -1,6 +1,6 @@
 /** Turns a `Snapshot` into Prometheus's text format 0.0.4, byte by byte as prom-client would. */
 import { METRICS, type MetricFamily } from './metrics.ts';
-import type { Labels, Sample } from './samples.ts';
+import type { Sample } from './samples.ts';
 import type { Snapshot } from './scrape.ts';
 
 /** @returns families with samples, in the order of `METRICS`, with an empty line between two of them */
@@ -30,31 +30,9 @@ function toText({ name, help }: MetricFamily, samples: readonly Sample[]): strin
   }
   let text = `# HELP ${name} ${help}\n# TYPE ${name} gauge`;
   for (const { labels, value } of samples) {
-    text += `\n${name}${labelText(labels)} ${valueText(value)}`;
+    text += `\n${name}${labels.text} ${valueText(value)}`;
   }
   return text;
-}
-
-/** Six families have the same labels of a model, and the next scrape has them again. */
-const labelTexts = new WeakMap<Labels, string>();
-
-function labelText(labels: Labels): string {
-  let text = labelTexts.get(labels);
-  if (text === undefined) {
-    const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-    text = pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-    labelTexts.set(labels, text);
-  }
-  return text;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' };
-
-/** Exposition formats, "text format details": these three, and nothing else. */
-function escaped(value: string): string {
-  return /[\\"\n]/.test(value)
-    ? value.replaceAll(/[\\"\n]/g, (character) => ESCAPES[character] ?? '')
-    : value;
 }
 
 function valueText(value: number): string {

@@ -1,4 +1,5 @@
 /** The metrics about Ollama, each declared once: name, help, labels, and how a `Snapshot` fills it. */
+import { Labels } from './labels.ts';
 import {
   expirySeconds,
   infoSamples,
@@ -35,7 +36,8 @@ export const METRICS: readonly MetricFamily[] = [
     name: 'ollama_version_info',
     help: "A metric with a constant '1' value labeled by the version of Ollama (from /api/version).",
     labelNames: ['version'],
-    samples: ({ version }) => (version?.ok ? [{ labels: { version: version.value }, value: 1 }] : []),
+    samples: ({ version }) =>
+      version?.ok ? [{ labels: new Labels({ version: version.value }), value: 1 }] : [],
   },
   {
     name: 'ollama_vram_capacity_bytes',
@@ -135,7 +137,7 @@ export const METRICS: readonly MetricFamily[] = [
     labelNames: ['api', 'reason'],
     samples: (snapshot) =>
       outcomes(snapshot).flatMap(([api, outcome]) =>
-        outcome.ok ? [] : [{ labels: { api, reason: outcome.error.reason }, value: 1 }],
+        outcome.ok ? [] : [{ labels: new Labels({ api, reason: outcome.error.reason }), value: 1 }],
       ),
   },
   {

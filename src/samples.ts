@@ -1,11 +1,10 @@
 /** How a `Snapshot` fills a metric: with one sample, one a model, or one a call. */
+import { Labels } from './labels.ts';
 import { expiryAt } from './ollama/expiry.ts';
 import type { InstalledModel } from './ollama/installed-models.ts';
 import type { NamedModel } from './ollama/model-rows.ts';
 import type { RunningModel } from './ollama/running-models.ts';
 import { type Collector, type Outcome, outcomes, type Snapshot } from './scrape.ts';
-
-export type Labels = Readonly<Record<string, string>>;
 
 export interface Sample {
   /** Those of a model are the same object each time. */
@@ -24,7 +23,7 @@ export function installedModels({ tags }: Snapshot): object | undefined {
   return tags?.ok ? tags.value.models : undefined;
 }
 
-const NO_LABELS: Labels = {};
+const NO_LABELS = new Labels({});
 
 export function plain(value: number): Sample {
   return { labels: NO_LABELS, value };
@@ -48,30 +47,46 @@ function modelSamples<T extends NamedModel>(
   models: readonly T[],
   value: (model: T) => number | undefined,
 ): readonly Sample[] {
-  return models.flatMap((model) => {
+  const labels = labelsOf(models);
+  const samples: Sample[] = [];
+  for (const [index, model] of models.entries()) {
     const sample = value(model);
-    return sample === undefined ? [] : [{ labels: modelLabels(model), value: sample }];
-  });
+    if (sample !== undefined) {
+      samples.push({ labels: labels[index] ?? NO_LABELS, value: sample });
+    }
+  }
+  return samples;
 }
 
-const labelsOfModels = new WeakMap<NamedModel, Labels>();
+/** By list: a weak map with an entry for each model would cost more than all else. */
+const labelsOfLists = new WeakMap<readonly NamedModel[], readonly Labels[]>();
 
-function modelLabels(named: NamedModel): Labels {
-  let labels = labelsOfModels.get(named);
+function labelsOf(models: readonly NamedModel[]): readonly Labels[] {
+  let labels = labelsOfLists.get(models);
   if (labels === undefined) {
-    labels = { model: named.model, quantization: named.quantization };
-    labelsOfModels.set(named, labels);
+    labels = models.map(({ model, quantization }) => new Labels({ model, quantization }));
+    labelsOfLists.set(models, labels);
   }
   return labels;
 }
 
 /** One sample a digest. Rows without a digest can still say the same of themselves, and must not repeat a series. */
 export function infoSamples(model: RunningModel): readonly Sample[] {
-  const samples = model.details.map(({ parameterSize, ...details }) => ({
-    labels: { ...modelLabels(model), ...details, parameter_size: parameterSize },
+  const { model: name, quantization } = model;
+  const samples = model.details.map(({ digest, format, family, parameterSize }) => ({
+    labels: new Labels({
+      model: name,
+      quantization,
+      digest,
+      format,
+      family,
+      parameter_size: parameterSize,
+    }),
     value: 1,
   }));
-  return [...new Map(samples.map((sample) => [JSON.stringify(sample.labels), sample])).values()];
+  return samples.length === 1
+    ? samples
+    : [...new Map(samples.map((sample) => [sample.labels.text, sample])).values()];
 }
 
 export function expirySeconds(
@@ -83,9 +98,9 @@ export function expirySeconds(
 }
 
 const LABELS_OF_APIS: Readonly<Record<Collector, Labels>> = {
-  ps: { api: 'ps' },
-  version: { api: 'version' },
-  tags: { api: 'tags' },
+  ps: new Labels({ api: 'ps' }),
+  version: new Labels({ api: 'version' }),
+  tags: new Labels({ api: 'tags' }),
 };
 
 export function perApi(value: (outcome: Outcome<unknown>) => number): Samples {

@@ -240,6 +240,7 @@ test('a Node.js that is too old is told so, in a sentence', async () => {
     stdout: '',
     stderr: 'ollama-exporter needs Node.js 20.18.1 or later, this is 18.20.8\n',
   });
+});
 
 test('a storm of connections waits at the door while it is busy, and none has to try anew', async () => {
   const { url, child } = await startExporterProcess(['--demo']);

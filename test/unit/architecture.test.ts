@@ -22,7 +22,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
     'hidden-secrets.ts',
   ],
   ['scrape-request.ts', 'shared-readings.ts', 'targets.ts'],
-  ['availability-log.ts', 'exposition.ts', 'metrics.ts', 'samples.ts', 'self-metrics.ts'],
+  ['availability-log.ts', 'exposition.ts', 'metrics.ts', 'samples.ts', 'labels.ts', 'self-metrics.ts'],
   ['page/status-page.ts', 'page/assets.ts', 'page/model-table.ts', 'page/bar.ts'],
   ['status.ts', 'remedies.ts', 'page/ps-words.ts', 'page/live.js', 'page/until.js', 'html.ts'],
   [

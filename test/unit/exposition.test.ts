@@ -20,7 +20,8 @@ class ReadyGauge extends Gauge {
   }
 
   override async get() {
-    return { ...(await super.get()), values: [...this.#samples] };
+    const values = this.#samples.map(({ labels, value }) => ({ labels: labels.pairs, value }));
+    return { ...(await super.get()), values };
   }
 }
 
