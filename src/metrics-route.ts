@@ -16,15 +16,30 @@ export interface MetricsDependencies extends ScrapeDependencies {
 
 export function addMetricsRoute(app: FastifyInstance, path: string, dependencies: MetricsDependencies): void {
   const { targets, onSnapshot, selfMetrics } = dependencies;
+  const ownMetrics = selfMetrics && sharedInTurn(() => selfMetrics.metrics());
   app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
     const { snapshot, complete } = await scrapeFor(request, reply, targets.local(), dependencies);
     if (complete) {
       onSnapshot(snapshot);
     }
     const metrics = renderExposition(snapshot);
-    const text = selfMetrics === undefined ? metrics : `${metrics}\n${await selfMetrics.metrics()}`;
+    const text = ownMetrics === undefined ? metrics : `${metrics}\n${await ownMetrics()}`;
     return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(text);
   });
   // Fastify's own HEAD route would run a whole scrape.
   app.head(path, (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());
+}
+
+/** Scrapes that are answered in the same turn of the event loop share this: it costs more than all else of an answer. */
+function sharedInTurn<T>(work: () => Promise<T>): () => Promise<T> {
+  let shared: Promise<T> | undefined;
+  return () => {
+    if (shared === undefined) {
+      shared = work();
+      setImmediate(() => {
+        shared = undefined;
+      });
+    }
+    return shared;
+  };
 }

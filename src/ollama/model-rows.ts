@@ -54,12 +54,13 @@ export function readModels<T extends NamedModel>(
     if (row === undefined || model === undefined) {
       skipped += 1;
     } else if (distinct.add(row)) {
-      const key = JSON.stringify([model.model, model.quantization]);
+      const key = pairKey(model.model, model.quantization);
       const others = twins.get(key);
       others === undefined ? twins.set(key, [model]) : others.push(model);
     }
   }
-  return { models: [...twins.values()].map(merge).sort(byName), rows: distinct.count + skipped, skipped };
+  const models = [...twins.values()].map((same) => (same.length === 1 ? same[0] : merge(same)));
+  return { models: models.sort(byName), rows: distinct.count + skipped, skipped };
 }
 
 function modelList(body: unknown): readonly unknown[] {
@@ -105,12 +106,17 @@ class DistinctRows {
 
   /** @returns whether the row is not a repetition */
   add({ model, digest }: ModelRow): boolean {
-    const key = JSON.stringify([model, digest]);
+    const key = pairKey(model, digest);
     const repeated = digest !== '' && this.#seen.has(key);
     this.#seen.add(key);
     this.count += Number(!repeated);
     return !repeated;
   }
+}
+
+/** Differs for different pairs, whatever is in them. */
+function pairKey(first: string, second: string): string {
+  return `${first.length} ${first}${second}`;
 }
 
 function byName(a: NamedModel, b: NamedModel): number {

@@ -39,6 +39,7 @@ const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   ],
   [/^npm ci$/, 'was run before the tests'],
   [/^npm run (format|screenshots)\b/, 'writes into the clone'],
+  [/^npm run (bench|soak)\b/, 'takes minutes; a minute of the soak is a test of its own'],
   [
     /^(sudo|docker|podman|kubectl|helm|systemctl|journalctl|git clone|npm install -g|npm publish)\b/,
     'needs Docker, a cluster, root, systemd, or the network',

@@ -13,7 +13,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     steady: { type: 'string', default: '50' },
     storm: { type: 'string', default: '2000' },
-    'one-read': { type: 'boolean', default: false },
+    'one-read': { type: 'boolean', default: true },
   },
 });
 

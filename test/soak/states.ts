@@ -44,8 +44,16 @@ function isPinned(index: number): boolean {
   return index % 2 === 1;
 }
 
-/** @returns what is not as Ollama was at some moment from `start` to `end`; undefined if all is */
-export function stateProblem(exposition: Exposition, start: number, end: number): string | undefined {
+/** Of the calls of the reading. */
+function longestMs(exposition: Exposition): number {
+  const durations = exposition.get('ollama_scrape_duration_seconds')?.samples ?? [];
+  return Math.max(0, ...durations.map(({ value }) => value * 1_000));
+}
+
+/** @returns what is not as Ollama was at some moment while it was read, until `end`; undefined if all is */
+export function stateProblem(exposition: Exposition, arrival: number, end: number): string | undefined {
+  // A scrape may share a reading that was under way when it arrived.
+  const start = arrival - longestMs(exposition);
   const window = Array.from({ length: stateAt(end) - stateAt(start) + 1 }, (_, i) => stateAt(start) + i);
   const succeeded = (api: string) => sampleValue(exposition, 'ollama_scrape_success', { api }) === 1;
   if (succeeded('ps')) {
