@@ -9,7 +9,7 @@ export interface Fault {
   readonly befalls: readonly ExporterName[];
   /** How long it takes, if not up to chance. */
   readonly seconds?: number;
-  /** @param variant of several kinds, which one: any number */
+  /** @param variant any number: which one of several kinds */
   readonly begin: (variant: number) => Promise<void>;
   /** Resolves when all is well again. */
   readonly end: () => Promise<void>;

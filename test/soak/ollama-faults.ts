@@ -29,7 +29,7 @@ export interface Behaviour {
   readonly end: () => void;
 }
 
-/** @param variant of several kinds, which one: any number */
+/** @param variant any number: which one of several kinds */
 export function misbehave(fault: OllamaFault, variant: number): Behaviour {
   const pending = new Set<() => void>();
   const answerPending = () => {
