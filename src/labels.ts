@@ -1,29 +1,14 @@
-/** The labels of a series, and how the text format writes them. */
+/** How the text format writes labels: `{model="llama3.2:1b",quantization="Q8_0"}`. */
 
-export class Labels {
-  readonly pairs: Readonly<Record<string, string>>;
-  #text: string | undefined;
-
-  constructor(pairs: Readonly<Record<string, string>>) {
-    this.pairs = pairs;
-  }
-
-  /** `{model="llama3.2:1b",quantization="Q8_0"}`, or nothing; made once, as a model has six series with the same. */
-  get text(): string {
-    this.#text ??= toText(this.pairs);
-    return this.#text;
-  }
-}
-
-function toText(pairs: Readonly<Record<string, string>>): string {
-  const parts = Object.entries(pairs).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return parts.length === 0 ? '' : `{${parts.join(',')}}`;
-}
+export const NO_LABELS = '';
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' };
 
-/** Exposition formats, "text format details": these three, and nothing else. */
-function escaped(value: string): string {
+/**
+ * A label's value as it stands between quotes. Exposition formats, "text format details": these three are escaped, and
+ * nothing else.
+ */
+export function escaped(value: string): string {
   return /[\\"\n]/.test(value)
     ? value.replaceAll(/[\\"\n]/g, (character) => ESCAPES[character] ?? '')
     : value;

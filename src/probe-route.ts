@@ -1,7 +1,6 @@
 /** Answers /probe: what any Ollama that a module allows says of itself, as metrics or, for people, as a report. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { Registry } from 'prom-client';
 import { TEXT } from './content-type.ts';
 import { debugReport, recordExchanges } from './debug-report.ts';
 import { renderExposition } from './exposition.ts';
@@ -10,6 +9,7 @@ import { logRefusal } from './refusal-log.ts';
 import { outcomes, type Snapshot } from './scrape.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import type { Target, Targets } from './targets.ts';
+import { CONTENT_TYPE } from './text-format.ts';
 
 export interface ProbeDependencies extends ScrapeDependencies {
   readonly targets: Targets;
@@ -29,13 +29,13 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependenc
       const metrics = renderExposition(scraped.snapshot);
       return debug
         ? reply.type(TEXT).send(debugReport(query.get('target') ?? '', target, scraped, record, metrics))
-        : reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(metrics);
+        : reply.type(CONTENT_TYPE).send(metrics);
     } catch (error) {
       logRefusal(log, request, error);
       throw error;
     }
   });
-  app.head('/probe', (_request, reply) => reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send());
+  app.head('/probe', (_request, reply) => reply.type(CONTENT_TYPE).send());
 }
 
 /** Not by state, as on the telemetry path: nothing of a target is kept that could tell a change. */

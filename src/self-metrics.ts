@@ -1,78 +1,140 @@
 /** Turns the process into the exporter's own metrics, which go out on the telemetry path only. */
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { BuildInfo } from './build-info.ts';
+import { escaped, NO_LABELS } from './labels.ts';
 import type { LastReload } from './probe/running-config.ts';
+import { maxOpenFiles, type ProcessFigures, watchProcess } from './process-figures.ts';
+import { BETWEEN_FAMILIES, type Family, familyText } from './text-format.ts';
 
-/**
- * What is kept of prom-client's default metrics. Left out: three gauges that end in `_total`, which promlint
- * rejects; minimum, mean and deviation of the event loop's lag, which are bogus when nothing was measured between
- * two scrapes; and what no one would alert on (heap spaces, handles, requests).
- */
-const KEPT: ReadonlySet<string> = new Set([
-  'process_cpu_user_seconds_total',
-  'process_cpu_system_seconds_total',
-  'process_cpu_seconds_total',
-  'process_start_time_seconds',
-  'process_resident_memory_bytes',
-  'process_virtual_memory_bytes',
-  'process_heap_bytes',
-  'process_open_fds',
-  'process_max_fds',
-  'nodejs_heap_size_total_bytes',
-  'nodejs_heap_size_used_bytes',
-  'nodejs_external_memory_bytes',
-  'nodejs_eventloop_lag_seconds',
-  'nodejs_eventloop_lag_max_seconds',
-  'nodejs_eventloop_lag_p50_seconds',
-  'nodejs_eventloop_lag_p90_seconds',
-  'nodejs_eventloop_lag_p99_seconds',
-]);
+/** What the process is like now. */
+interface Now extends ProcessFigures {
+  /** How late the event loop was, seconds. */
+  readonly lag: number;
+}
 
-/**
- * The one registry that outlives a scrape: these series belong to the process, not to Ollama.
- *
- * @param lastReload of the configuration file; undefined where there is none
- */
-export function createSelfMetrics(
-  { version, revision }: BuildInfo,
-  lastReload: (() => LastReload) | undefined,
-): Registry {
-  const registry = new Registry();
-  const buildInfo = new Gauge({
+export interface SelfMetric extends Family {
+  readonly labels?: Readonly<Record<string, string>>;
+  /** undefined: it is left out. */
+  readonly value: (now: Now) => number | undefined;
+}
+
+export interface SelfMetrics {
+  readonly families: readonly SelfMetric[];
+  /** In text format. Who asks in the same turn of the event loop gets the same. */
+  readonly render: () => Promise<string>;
+}
+
+/** @param lastReload of the configuration file; undefined where there is none */
+export function createSelfMetrics(build: BuildInfo, lastReload: (() => LastReload) | undefined): SelfMetrics {
+  const families = [
+    buildInfo(build),
+    ...processMetrics(),
+    ...(lastReload === undefined ? [] : reloadMetrics(lastReload)),
+  ];
+  const read = watchProcess();
+  return {
+    families,
+    render: oncePerTurn((lag) => {
+      const now = { ...read(), lag };
+      return families
+        .map((family) => render(family, now))
+        .filter((text) => text !== '')
+        .join(BETWEEN_FAMILIES);
+    }),
+  };
+}
+
+/** Of five hundred scrapes that end at the same moment, each would else wait for the metrics of those before it. */
+function oncePerTurn(render: (lag: number) => string): () => Promise<string> {
+  let next: Promise<string> | undefined;
+  return () => {
+    next ??= new Promise((resolve) => {
+      const asked = performance.now();
+      setImmediate(() => {
+        next = undefined;
+        resolve(render((performance.now() - asked) / 1_000));
+      });
+    });
+    return next;
+  };
+}
+
+function render(family: SelfMetric, now: Now): string {
+  const value = family.value(now);
+  return familyText(family, (emit) => value !== undefined && emit(labelText(family.labels), value));
+}
+
+function labelText(labels: SelfMetric['labels']): string {
+  const pairs = Object.entries(labels ?? {}).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return pairs.length === 0 ? NO_LABELS : `{${pairs.join()}}`;
+}
+
+function buildInfo({ version, revision }: BuildInfo): SelfMetric {
+  return {
     name: 'ollama_exporter_build_info',
     help: "A metric with a constant '1' value labeled by version and revision from which ollama-exporter was built, and the Node.js version that runs it.",
-    labelNames: ['version', 'revision', 'node_version'],
-    registers: [registry],
-  });
-  buildInfo.set({ version, revision, node_version: process.version }, 1);
-  collectDefaultMetrics({ register: registry });
-  for (const { name } of registry.getMetricsAsArray()) {
-    if (!KEPT.has(name) && name !== 'ollama_exporter_build_info') {
-      registry.removeSingleMetric(name);
-    }
-  }
-  if (lastReload !== undefined) {
-    addReloadMetrics(registry, lastReload);
-  }
-  return registry;
+    type: 'gauge',
+    labels: { version, revision, node_version: process.version },
+    value: () => 1,
+  };
+}
+
+type Row = readonly [name: string, help: string, value: SelfMetric['value']];
+
+/**
+ * Named as prom-client names them. Left out are three of its gauges that end in `_total`, which promlint rejects, and
+ * what no one would alert on.
+ */
+function processMetrics(): readonly SelfMetric[] {
+  const startSeconds = Math.round(Date.now() / 1_000 - process.uptime());
+  const maxFiles = maxOpenFiles();
+  const rows: readonly Row[] = [
+    ['process_cpu_user_seconds_total', 'CPU time in user mode.', ({ cpu }) => cpu.user],
+    ['process_cpu_system_seconds_total', 'CPU time in the kernel.', ({ cpu }) => cpu.system],
+    ['process_cpu_seconds_total', 'CPU time in all.', ({ cpu }) => cpu.user + cpu.system],
+    ['process_start_time_seconds', 'Unix time at which the process started.', () => startSeconds],
+    ['process_resident_memory_bytes', 'Memory that the process takes.', ({ memory }) => memory.resident],
+    ['process_virtual_memory_bytes', 'Address space of the process.', ({ memory }) => memory.virtual],
+    ['process_heap_bytes', 'Data segment of the process.', ({ memory }) => memory.segment],
+    ['process_open_fds', 'Number of open file descriptors.', ({ openFiles }) => openFiles],
+    ['process_max_fds', 'Most file descriptors that may be open.', () => maxFiles],
+    ['nodejs_eventloop_lag_seconds', 'How late the event loop was in this scrape.', ({ lag }) => lag],
+    ...delayRows(),
+    ['nodejs_heap_size_total_bytes', "Size of JavaScript's heap.", ({ heap }) => heap.total],
+    ['nodejs_heap_size_used_bytes', "Used part of JavaScript's heap.", ({ heap }) => heap.used],
+    ['nodejs_external_memory_bytes', "Buffers outside of JavaScript's heap.", ({ heap }) => heap.external],
+  ];
+  return rows.map(([name, help, value]) => ({
+    name,
+    help,
+    type: name.endsWith('_total') ? 'counter' : 'gauge',
+    value,
+  }));
+}
+
+function delayRows(): readonly Row[] {
+  const sampled = 'time between two samples, taken every 10 ms, of the event loop since the last scrape.';
+  return [
+    ['nodejs_eventloop_lag_max_seconds', `Longest ${sampled}`, ({ delay }) => delay.max],
+    ['nodejs_eventloop_lag_p50_seconds', `50th percentile of the ${sampled}`, ({ delay }) => delay.p50],
+    ['nodejs_eventloop_lag_p90_seconds', `90th percentile of the ${sampled}`, ({ delay }) => delay.p90],
+    ['nodejs_eventloop_lag_p99_seconds', `99th percentile of the ${sampled}`, ({ delay }) => delay.p99],
+  ];
 }
 
 /** Named as those of Prometheus and blackbox_exporter. */
-function addReloadMetrics(registry: Registry, lastReload: () => LastReload): void {
-  new Gauge({
-    name: 'ollama_exporter_config_last_reload_successful',
-    help: 'Whether the configuration file was good when it was last read.',
-    registers: [registry],
-    collect() {
-      this.set(Number(lastReload().successful));
+function reloadMetrics(lastReload: () => LastReload): readonly SelfMetric[] {
+  return [
+    {
+      name: 'ollama_exporter_config_last_reload_successful',
+      help: 'Whether the configuration file was good when it was last read.',
+      type: 'gauge',
+      value: () => Number(lastReload().successful),
     },
-  });
-  new Gauge({
-    name: 'ollama_exporter_config_last_reload_success_timestamp_seconds',
-    help: 'Unix time at which the configuration that is in force was read.',
-    registers: [registry],
-    collect() {
-      this.set(lastReload().successSeconds);
+    {
+      name: 'ollama_exporter_config_last_reload_success_timestamp_seconds',
+      help: 'Unix time at which the configuration that is in force was read.',
+      type: 'gauge',
+      value: () => lastReload().successSeconds,
     },
-  });
+  ];
 }

@@ -87,7 +87,8 @@ function addSample(families: ReadonlyMap<string, OpenFamily>, current: string, l
   family.samples.push({ labels, value: parseValue(valueText) });
 }
 
-function parseLabels(text: string): Record<string, string> {
+/** @param text without the braces */
+export function parseLabels(text: string): Record<string, string> {
   const labels: Record<string, string> = {};
   let position = 0;
   while (position < text.length) {

@@ -44,23 +44,68 @@ export function readModels<T extends NamedModel>(
   read: (row: ModelRow) => T | undefined,
   merge: (twins: readonly [T, ...T[]]) => T,
 ): ModelList<T> {
-  const list = modelList(body);
-  const distinct = new DistinctRows();
-  const twins = new Map<string, [T, ...T[]]>();
+  const usable: Array<NamedRow<T>> = [];
   let skipped = 0;
-  for (const item of list) {
+  for (const item of modelList(body)) {
     const row = parseRow(item);
     const model = row && read(row);
     if (row === undefined || model === undefined) {
       skipped += 1;
-    } else if (distinct.add(row)) {
-      const key = pairKey(model.model, model.quantization);
-      const others = twins.get(key);
-      others === undefined ? twins.set(key, [model]) : others.push(model);
+    } else {
+      usable.push({ name: row.model, digest: row.digest, model });
     }
   }
-  const models = [...twins.values()].map((same) => (same.length === 1 ? same[0] : merge(same)));
-  return { models: models.sort(byName), rows: distinct.count + skipped, skipped };
+  usable.sort((a, b) => compare(a.name, b.name));
+  const models: T[] = [];
+  let rows = skipped;
+  for (let start = 0, end = 0; start < usable.length; start = end) {
+    end = endOfName(usable, start);
+    const distinct = distinctModels(usable.slice(start, end));
+    rows += distinct.length;
+    models.push(...(distinct.length === 1 ? distinct : mergeTwins(distinct, merge)));
+  }
+  return { models, rows, skipped };
+}
+
+interface NamedRow<T> {
+  readonly name: string;
+  readonly digest: string;
+  readonly model: T;
+}
+
+/** @returns the index after the last row that has the name of the row at `start`, in sorted rows */
+function endOfName(rows: ReadonlyArray<NamedRow<unknown>>, start: number): number {
+  let end = start + 1;
+  while (rows[end]?.name === rows[start]?.name && end < rows.length) {
+    end += 1;
+  }
+  return end;
+}
+
+/** Of rows of one name, those whose digest was not seen before. Without a digest none repeats another. */
+function distinctModels<T>(rows: ReadonlyArray<NamedRow<T>>): readonly T[] {
+  if (rows.length === 1) {
+    return rows.map(({ model }) => model);
+  }
+  const seen = new Set<string>();
+  return rows
+    .filter(({ digest }) => digest === '' || (!seen.has(digest) && seen.add(digest)))
+    .map(({ model }) => model);
+}
+
+/** Of models of one name, one for each quantization, sorted by that. */
+function mergeTwins<T extends NamedModel>(
+  models: readonly T[],
+  merge: (twins: readonly [T, ...T[]]) => T,
+): readonly T[] {
+  const twins = new Map<string, [T, ...T[]]>();
+  for (const model of models) {
+    const others = twins.get(model.quantization);
+    others === undefined ? twins.set(model.quantization, [model]) : others.push(model);
+  }
+  return [...twins.values()]
+    .map((same) => (same.length === 1 ? same[0] : merge(same)))
+    .sort((a, b) => compare(a.quantization, b.quantization));
 }
 
 function modelList(body: unknown): readonly unknown[] {
@@ -97,30 +142,6 @@ function parseRow(item: unknown): ModelRow | undefined {
     parameterSize: textOf(details['parameter_size']),
     fields: item,
   };
-}
-
-/** Counts rows, but one whose digest was already seen under the same name. Without a digest none repeats another. */
-class DistinctRows {
-  count = 0;
-  readonly #seen = new Set<string>();
-
-  /** @returns whether the row is not a repetition */
-  add({ model, digest }: ModelRow): boolean {
-    const key = pairKey(model, digest);
-    const repeated = digest !== '' && this.#seen.has(key);
-    this.#seen.add(key);
-    this.count += Number(!repeated);
-    return !repeated;
-  }
-}
-
-/** Differs for different pairs, whatever is in them. */
-function pairKey(first: string, second: string): string {
-  return `${first.length} ${first}${second}`;
-}
-
-function byName(a: NamedModel, b: NamedModel): number {
-  return compare(a.model, b.model) || compare(a.quantization, b.quantization);
 }
 
 function compare(a: string, b: string): number {

@@ -1,4 +1,5 @@
 /** Turns the texts that Ollama answers into what they say. */
+import { rememberingLast } from '../remembering-last.ts';
 import { ApiError } from './api-error.ts';
 import { type InstalledModels, parseInstalledModels } from './installed-models.ts';
 import { isRecord, textOf } from './json.ts';
@@ -23,17 +24,7 @@ export const PARSERS: Parsers = {
  * what it says is the same object, so that what was made of that holds, too. Nothing is older for it.
  */
 export function parsersWithMemory(): Parsers {
-  return { ps: rememberLast(PARSERS.ps), version: PARSERS.version, tags: rememberLast(PARSERS.tags) };
-}
-
-function rememberLast<T>(parse: (text: string) => T): (text: string) => T {
-  let last: { readonly text: string; readonly value: T } | undefined;
-  return (text) => {
-    if (last?.text !== text) {
-      last = { text, value: parse(text) };
-    }
-    return last.value;
-  };
+  return { ps: rememberingLast(PARSERS.ps), version: PARSERS.version, tags: rememberingLast(PARSERS.tags) };
 }
 
 function parseJson(text: string): unknown {

@@ -36,8 +36,8 @@ export function parseRunningModels(body: unknown): ModelList<RunningModel> {
   return readModels(body, readRow, mergeRows);
 }
 
-function readRow({ fields, ...row }: ModelRow): RunningModel | undefined {
-  const { model, quantization, sizeBytes, ...details } = row;
+function readRow(row: ModelRow): RunningModel | undefined {
+  const { model, quantization, sizeBytes, digest, format, family, parameterSize, fields } = row;
   // v0.1.38 to v0.1.41 omit size_vram when it is 0 (`omitempty` in api/types.go).
   const sizeVramBytes = 'size_vram' in fields ? fields['size_vram'] : 0;
   if (!isByteCount(sizeVramBytes)) {
@@ -50,7 +50,7 @@ function readRow({ fields, ...row }: ModelRow): RunningModel | undefined {
     sizeVramBytes,
     contextLength: parseContextLength(fields['context_length']),
     expiresAtMs: parseTimestamp(fields['expires_at']),
-    details: [details],
+    details: [{ digest, format, family, parameterSize }],
   };
 }
 

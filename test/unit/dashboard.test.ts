@@ -137,7 +137,7 @@ test.each(
 
 describe('every metric that is named is one that is exported:', () => {
   const lastReload = () => ({ successful: true, successSeconds: 0 });
-  const own = createSelfMetrics({ version: '1', revision: 'x' }, lastReload).getMetricsAsArray();
+  const own = createSelfMetrics({ version: '1', revision: 'x' }, lastReload).families;
   const recorded = readRules('recording.yml').map(({ record = '' }) => record);
   const exported = new Set([...METRICS, ...own].map(({ name }) => name));
   const known = new Set([...exported, ...recorded, 'up', 'ALERTS']);

@@ -7,8 +7,13 @@ import { ApiError } from '../../src/ollama/api-error.ts';
 import { parseInstalledModels } from '../../src/ollama/installed-models.ts';
 import { parsersWithMemory } from '../../src/ollama/parsers.ts';
 import { parseRunningModels } from '../../src/ollama/running-models.ts';
-import type { Sample } from '../../src/samples.ts';
 import type { Snapshot } from '../../src/scrape.ts';
+import { parseLabels } from '../exposition.ts';
+
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
 
 /** Hands over ready samples: `set()` would take two labels for one where a value holds what joins them. */
 class ReadyGauge extends Gauge {
@@ -20,15 +25,17 @@ class ReadyGauge extends Gauge {
   }
 
   override async get() {
-    const values = this.#samples.map(({ labels, value }) => ({ labels: labels.pairs, value }));
-    return { ...(await super.get()), values };
+    return { ...(await super.get()), values: [...this.#samples] };
   }
 }
 
 function byPromClient(snapshot: Snapshot): Promise<string> {
   const registry = new Registry();
   for (const family of METRICS) {
-    const samples = family.samples(snapshot);
+    const samples: Sample[] = [];
+    family.samples(snapshot, (labels, value) =>
+      samples.push({ labels: parseLabels(labels.slice(1, -1)), value }),
+    );
     if (samples.length > 0) {
       new ReadyGauge(family, samples, registry);
     }

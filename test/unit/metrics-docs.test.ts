@@ -19,7 +19,7 @@ test('the metrics table names every metric, its type and its labels, in the orde
 
 test("the exporter's own metrics are all named, with their types", () => {
   const reload = () => ({ successful: true, successSeconds: 0 });
-  const own = createSelfMetrics({ version: '1', revision: 'x' }, reload).getMetricsAsArray();
+  const own = createSelfMetrics({ version: '1', revision: 'x' }, reload).families;
   const documented = table(PAGE, 'The exporter itself').map(([name, type]) => `${name} ${type}`);
   expect([...documented].sort()).toEqual(own.map(({ name, type }) => `${name} ${type}`).sort());
 });
