@@ -1,4 +1,5 @@
 /** Turns Prometheus's timeout header and the options into the one signal that ends a scrape. */
+import { Cancellation, type CancelSignal } from './cancellation.ts';
 import { RequestError } from './request-error.ts';
 
 export const TIMEOUT_HEADER = 'x-prometheus-scrape-timeout-seconds';
@@ -43,17 +44,17 @@ export type Ending = (end: () => void) => () => void;
 export async function withDeadline<T>(
   budgetMs: number,
   endings: readonly Ending[],
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: CancelSignal) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
+  const cancellation = new Cancellation();
   const cancel = () =>
-    controller.abort(new Error('cancelled: the scraper hung up or the exporter is stopping'));
+    cancellation.abort(new Error('cancelled: the scraper hung up or the exporter is stopping'));
   const timer = setTimeout(() => {
-    controller.abort(new Error(`no complete answer within ${budgetMs / 1_000} s`));
+    cancellation.abort(new Error(`no complete answer within ${budgetMs / 1_000} s`));
   }, budgetMs);
   const done = endings.map((ending) => ending(cancel));
   try {
-    return await work(controller.signal);
+    return await work(cancellation);
   } finally {
     clearTimeout(timer);
     for (const forget of done) {
@@ -63,7 +64,7 @@ export async function withDeadline<T>(
 }
 
 /** When the signal fires, or if it has. */
-export function whenAborted(signal: AbortSignal): Ending {
+export function whenAborted(signal: CancelSignal): Ending {
   return (end) => {
     signal.aborted ? end() : signal.addEventListener('abort', end);
     return () => signal.removeEventListener('abort', end);

@@ -1,8 +1,9 @@
 /** Turns dependencies and addresses into an exporter that listens, and that can be closed in time. */
+
 import { lookup } from 'node:dns/promises';
-import { setMaxListeners } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { Cancellation } from './cancellation.ts';
 import { messageOf } from './error-text.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { buildServer, type ServerDependencies } from './server.ts';
@@ -33,10 +34,8 @@ export async function startExporter(
   addresses: readonly ListenAddress[],
   dependencies: Omit<ServerDependencies, 'closing' | 'stopping'>,
 ): Promise<Exporter> {
-  const closing = new AbortController();
-  const stopping = new AbortController();
-  // Every scrape under way listens to it, and there may be any number; Node warns of a leak from the eleventh on.
-  setMaxListeners(0, stopping.signal);
+  const closing = new Cancellation();
+  const stopping = new Cancellation();
   const apps: FastifyInstance[] = [];
   const bound: BoundAddress[] = [];
   const close = () => closeAll(apps, closing, stopping);
@@ -44,8 +43,8 @@ export async function startExporter(
     for (const address of addresses) {
       const app = await buildServer({
         ...dependencies,
-        closing: closing.signal,
-        stopping: stopping.signal,
+        closing,
+        stopping,
       });
       apps.push(app);
       const { hostname, port } = await listen(app, address);
@@ -61,11 +60,11 @@ export async function startExporter(
 
 async function closeAll(
   apps: readonly FastifyInstance[],
-  closing: AbortController,
-  stopping: AbortController,
+  closing: Cancellation,
+  stopping: Cancellation,
 ): Promise<void> {
-  closing.abort();
-  const finish = setTimeout(() => stopping.abort(), FINISH_MS);
+  closing.abort(new Error('the exporter is stopping'));
+  const finish = setTimeout(() => stopping.abort(new Error('the exporter is stopping')), FINISH_MS);
   const cut = setTimeout(() => {
     for (const app of apps) {
       app.server.closeAllConnections();

@@ -1,6 +1,8 @@
 /** Turns a request and a target into a snapshot, within the time that the scraper has and for as long as it waits. */
+
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CancelSignal } from './cancellation.ts';
 import { type Ending, scrapeBudgetMs, TIMEOUT_HEADER, whenAborted, withDeadline } from './deadline.ts';
 import type { Watch } from './ollama/connections.ts';
 import type { Snapshot } from './scrape.ts';
@@ -12,7 +14,7 @@ export interface ScrapeDependencies {
   /** Kept back from the time that the scraper has, for the way back to it. */
   readonly offsetMs: number;
   /** Ends the scrapes under way, with what they have by then. */
-  readonly stopping: AbortSignal;
+  readonly stopping: CancelSignal;
 }
 
 export interface Scraped {

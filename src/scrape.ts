@@ -1,4 +1,5 @@
 /** Turns a client and a signal into a reading of one Ollama server: what it says of itself right now. */
+import type { CancelSignal } from './cancellation.ts';
 import type { Capacity } from './capacity.ts';
 import { messageOf } from './error-text.ts';
 import { ApiError } from './ollama/api-error.ts';
@@ -40,11 +41,11 @@ export interface Reading {
 export function startReading(
   ollama: OllamaClient,
   collectors: readonly Collector[],
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): Reading {
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1_000;
-  const settle = async <T>(call: (signal: AbortSignal) => Promise<T>): Promise<Outcome<T>> => {
+  const settle = async <T>(call: (signal: CancelSignal) => Promise<T>): Promise<Outcome<T>> => {
     try {
       const value = await call(signal);
       return { ok: true, value, seconds: seconds() };

@@ -1,9 +1,11 @@
 /** Turns its dependencies into a Fastify app with the exporter's routes. It does not listen. */
+
 import { type RequestListener, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import compress from '@fastify/compress';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import type { CancelSignal } from './cancellation.ts';
 import { addConfigRoutes } from './config-routes.ts';
 import { TEXT } from './content-type.ts';
 import { addMetricsRoute, type MetricsDependencies } from './metrics-route.ts';
@@ -15,7 +17,7 @@ export interface ServerDependencies extends MetricsDependencies, ProbeDependenci
   /** Makes the server that hands its requests to the app: here one can stand before it. */
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
   /** Has fired when no new scrape is wanted any more. */
-  readonly closing: AbortSignal;
+  readonly closing: CancelSignal;
   readonly log: Logger;
 }
 
@@ -77,7 +79,7 @@ function addRoutes(app: FastifyInstance, dependencies: ServerDependencies): void
 }
 
 /** Else a scraper's idle connection would hold up the end until it is cut. */
-function endConnectionsWhenClosing(app: FastifyInstance, closing: AbortSignal): void {
+function endConnectionsWhenClosing(app: FastifyInstance, closing: CancelSignal): void {
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (closing.aborted) {
       reply.header('connection', 'close');

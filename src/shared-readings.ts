@@ -1,4 +1,5 @@
 /** Lets scrapes of the same target that overlap share one reading of Ollama. */
+import { Cancellation, type CancelSignal } from './cancellation.ts';
 import type { Outcomes, Reading } from './scrape.ts';
 import type { ScrapeLimit } from './scrape-limit.ts';
 
@@ -9,7 +10,7 @@ export interface Readable {
   readonly key: string;
   /** After this a reading has to end, so that those who come later don't wait for one that hangs. */
   readonly longestMs: number;
-  readonly start: (signal: AbortSignal) => Reading;
+  readonly start: (signal: CancelSignal) => Reading;
 }
 
 /** Each rejects with a RequestError of status 503 if that would be one reading too many, and as the reading does. */
@@ -20,9 +21,9 @@ export interface Readings {
    *
    * @returns all outcomes, or when the signal fires those that are there by then
    */
-  readonly shared: (readable: Readable, signal: AbortSignal) => Promise<Outcomes>;
+  readonly shared: (readable: Readable, signal: CancelSignal) => Promise<Outcomes>;
   /** A reading that somebody watches. */
-  readonly alone: (start: Readable['start'], signal: AbortSignal) => Promise<Outcomes>;
+  readonly alone: (start: Readable['start'], signal: CancelSignal) => Promise<Outcomes>;
 }
 
 /** A reading that took longer than it may. */
@@ -31,7 +32,7 @@ const EXPIRED = Symbol('expired');
 export function createReadings(limit: ScrapeLimit): Readings {
   const underWay = new WeakMap<object, Map<string, SharedReading>>();
 
-  const join = (readable: Readable, signal: AbortSignal) => {
+  const join = (readable: Readable, signal: CancelSignal) => {
     const { owner, key } = readable;
     const readings = underWay.get(owner) ?? new Map<string, SharedReading>();
     underWay.set(owner, readings);
@@ -63,58 +64,87 @@ export function createReadings(limit: ScrapeLimit): Readings {
 }
 
 class SharedReading {
-  readonly #controller = new AbortController();
+  readonly #cancellation = new Cancellation();
   readonly #reading: Reading;
   readonly #result: Promise<Outcomes | typeof EXPIRED>;
-  readonly #cancel: () => void;
+  readonly #onEnd: () => void;
+  #ended = false;
+  #timer: NodeJS.Timeout | undefined;
   #waiting = 0;
 
   /** @param onEnd called once, before anybody learns the outcome */
   constructor({ start, longestMs }: Readable, onEnd: () => void) {
-    let timer: NodeJS.Timeout | undefined;
-    let ended = false;
-    const end = () => {
-      ended = true;
-      clearTimeout(timer);
-      onEnd();
-    };
-    this.#cancel = () => {
-      if (!ended) {
-        end();
-        this.#controller.abort(new Error('nobody waits for it any more'));
-      }
-    };
-    this.#reading = start(this.#controller.signal);
-    const done = this.#reading.done.finally(() => ended || end());
-    const expired = new Promise<typeof EXPIRED>((resolve) => {
-      timer = setTimeout(() => {
+    this.#onEnd = onEnd;
+    const reading = start(this.#cancellation);
+    this.#reading = reading;
+    this.#result = new Promise((resolve, reject) => {
+      this.#timer = setTimeout(() => {
         resolve(EXPIRED);
         this.#cancel();
       }, longestMs);
+      reading.done.then(
+        (outcomes) => {
+          this.#end();
+          resolve(outcomes);
+        },
+        (error) => {
+          this.#end();
+          reject(error);
+        },
+      );
     });
-    this.#result = Promise.race([done, expired]);
     // Whoever waits learns of a failure; perhaps nobody does.
     this.#result.catch(() => {});
   }
 
-  async join(signal: AbortSignal): Promise<Outcomes | typeof EXPIRED> {
-    let onAbort = () => {};
-    const left = new Promise<Outcomes>((resolve) => {
-      onAbort = () => resolve(this.#reading.cutShort(signal.reason));
-      signal.addEventListener('abort', onAbort);
-    });
+  join(signal: CancelSignal): Promise<Outcomes | typeof EXPIRED> {
     this.#waiting += 1;
-    if (signal.aborted) {
-      onAbort();
-    }
-    try {
-      return await Promise.race([left, this.#result]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      this.#waiting -= 1;
-      if (this.#waiting === 0) {
-        this.#cancel();
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        resolve(this.#reading.cutShort(signal.reason));
+        this.#leave();
+      };
+      if (signal.aborted) {
+        leave();
+        return;
       }
+      signal.addEventListener('abort', leave);
+      const stay = () => {
+        signal.removeEventListener('abort', leave);
+        signal.aborted || this.#leave();
+      };
+      this.#result.then(
+        (outcomes) => {
+          stay();
+          resolve(outcomes);
+        },
+        (error) => {
+          stay();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #leave(): void {
+    this.#waiting -= 1;
+    if (this.#waiting === 0) {
+      this.#cancel();
+    }
+  }
+
+  #cancel(): void {
+    if (!this.#ended) {
+      this.#end();
+      this.#cancellation.abort(new Error('nobody waits for it any more'));
+    }
+  }
+
+  #end(): void {
+    if (!this.#ended) {
+      this.#ended = true;
+      clearTimeout(this.#timer);
+      this.#onEnd();
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Turns options, modules and requests into targets: what to scrape, how, and for how long at most. */
+import type { CancelSignal } from './cancellation.ts';
 import type { Capacity } from './capacity.ts';
 import { messageOf } from './error-text.ts';
 import { ForbiddenAddressError } from './ollama/api-error.ts';
@@ -25,7 +26,7 @@ export interface Target {
   readonly timeoutMs: number;
   readonly capacity: Capacity;
   /** Rejects with a RequestError of status 403 if its name resolves to what the module does not allow. */
-  readonly read: (signal: AbortSignal, watch?: Watch) => Reading;
+  readonly read: (signal: CancelSignal, watch?: Watch) => Reading;
 }
 
 export interface Targets {

@@ -1,5 +1,7 @@
 /** Turns paths into the texts that one HTTP server answers, over connections that are kept between calls. */
+
 import { Pool } from 'undici';
+import type { CancelSignal } from '../cancellation.ts';
 import { messageOf } from '../error-text.ts';
 import { ApiError, ForbiddenAddressError, failureReason } from './api-error.ts';
 import { type ConnectorOptions, createConnector } from './connector.ts';
@@ -35,7 +37,7 @@ export type Watch = (path: string, progress: Progress) => void;
 export interface Reply {
   readonly text: string;
   /** Unix milliseconds by the clock of the server when it answered. */
-  readonly nowMs: number;
+  readonly nowMs: () => number;
 }
 
 export interface Connections {
@@ -43,7 +45,7 @@ export interface Connections {
    * @returns the answer, if its status is 200
    * @throws ApiError, ForbiddenAddressError
    */
-  readonly get: (path: string, signal: AbortSignal, watch?: Watch) => Promise<Reply>;
+  readonly get: (path: string, signal: CancelSignal, watch?: Watch) => Promise<Reply>;
   /** Drops every connection, those with a call under way included. */
   readonly close: () => Promise<void>;
 }
@@ -78,13 +80,13 @@ interface Call {
   readonly pool: Pool;
   readonly options: ConnectionOptions;
   readonly path: string;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly watch: Watch | undefined;
 }
 
 async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply> {
   let status = 0;
-  let nowMs = 0;
+  let nowMs = () => 0;
   try {
     const more = options.headers && (await whileNotAborted(signal, options.headers()));
     const headers = { accept: 'application/json', ...more };
@@ -95,7 +97,8 @@ async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply>
       signal,
       onHead: (code, { date }) => {
         status = code;
-        nowMs = serverClock(date, Date.now());
+        const localMs = Date.now();
+        nowMs = () => serverClock(date, localMs);
         watch?.(path, { status });
         return wantedBytes(status, watch);
       },
@@ -112,7 +115,7 @@ async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply>
 }
 
 /** A file with a secret may lie on a disk that does not answer. */
-async function whileNotAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+async function whileNotAborted<T>(signal: CancelSignal, work: Promise<T>): Promise<T> {
   let onAbort = () => {};
   const aborted = new Promise<never>((_resolve, reject) => {
     onAbort = () => reject(signal.reason);
@@ -139,7 +142,7 @@ function decode(body: Buffer): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
-function asCallError(error: unknown, signal: AbortSignal, answered: boolean): Error {
+function asCallError(error: unknown, signal: CancelSignal, answered: boolean): Error {
   const cause = signal.aborted ? signal.reason : error;
   if (cause instanceof ApiError || cause instanceof ForbiddenAddressError) {
     return cause;

@@ -1,10 +1,12 @@
 /** One GET request over connections that are kept, and its answer as a whole. */
+
 import type { Dispatcher } from 'undici';
+import type { CancelSignal } from '../cancellation.ts';
 
 export interface Request {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Told the head of the answer; returns how many bytes of the body are wanted at most. */
   readonly onHead: (
     status: number,
@@ -75,7 +77,10 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#settle(() => this.#resolve(Buffer.concat(this.#chunks)));
+    const [first] = this.#chunks;
+    this.#settle(() =>
+      this.#resolve(first && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)),
+    );
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

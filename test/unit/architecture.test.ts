@@ -95,6 +95,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
     'log-options.ts',
     'logfmt.ts',
     'deadline.ts',
+    'cancellation.ts',
     'scrape-limit.ts',
     'request-error.ts',
     'query.ts',
@@ -160,7 +161,9 @@ test('the simulated Ollama, the client and the door know nothing of each other, 
   const rooms = files.filter((file) => /^(ollama|demo|web)\//.test(file));
   expect(rooms.length).toBeGreaterThan(30);
   for (const file of rooms) {
-    const known = file.startsWith('web/') ? shared : ['error-text.ts', 'remembering-last.ts'];
+    const known = file.startsWith('web/')
+      ? shared
+      : ['error-text.ts', 'remembering-last.ts', 'cancellation.ts'];
     expect(
       importsOf(file).filter((imported) => dirname(imported) !== dirname(file) && !known.includes(imported)),
       file,

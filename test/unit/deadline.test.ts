@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
+import type { CancelSignal } from '../../src/cancellation.ts';
 import { scrapeBudgetMs, whenAborted, withDeadline } from '../../src/deadline.ts';
 
 describe('the budget of a scrape', () => {
@@ -29,9 +30,9 @@ describe('the budget of a scrape', () => {
 });
 
 describe('the deadline', () => {
-  const forever = (signal: AbortSignal) =>
+  const forever = (signal: CancelSignal) =>
     new Promise<string>((resolve) => {
-      signal.addEventListener('abort', () => resolve(String(signal.reason)), { once: true });
+      signal.addEventListener('abort', () => resolve(String(signal.reason)));
     });
 
   test('fires when the budget is used up, and says so', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { CancelSignal } from '../../src/cancellation.ts';
 import type { Outcomes, Reading } from '../../src/scrape.ts';
 import { createScrapeLimit } from '../../src/scrape-limit.ts';
 import { createReadings, type Readable } from '../../src/shared-readings.ts';
@@ -7,7 +8,7 @@ import { createReadings, type Readable } from '../../src/shared-readings.ts';
 /** A reading that ends when, and as, the test says; its outcome tells which one it was. */
 interface Started {
   readonly number: number;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly end: () => void;
   readonly fail: (error: Error) => void;
   settled: boolean;
@@ -22,7 +23,7 @@ const CUT_SHORT: Outcomes = {};
 /** Targets by key, whose readings the test ends. */
 function workplace(max = 0) {
   const started: Started[] = [];
-  const start = (signal: AbortSignal): Reading => {
+  const start = (signal: CancelSignal): Reading => {
     let settle: Pick<Started, 'end' | 'fail'> = { end: () => {}, fail: () => {} };
     const number = started.length;
     const done = new Promise<Outcomes>((resolve, reject) => {
