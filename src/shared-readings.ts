@@ -30,20 +30,22 @@ export interface Readings {
 const EXPIRED = Symbol('expired');
 
 export function createReadings(limit: ScrapeLimit): Readings {
-  const underWay = new WeakMap<object, Map<string, SharedReading>>();
+  const underWay = new WeakMap<object, Record<string, SharedReading>>();
 
   const join = (readable: Readable, signal: CancelSignal) => {
     const { owner, key } = readable;
-    const readings = underWay.get(owner) ?? new Map<string, SharedReading>();
+    // No Map: while entries come and go, V8 keeps each table that it outgrew, and the readings in it, until it collects
+    // the old. That doubles the memory of a fleet.
+    const readings: Record<string, SharedReading> = underWay.get(owner) ?? Object.create(null);
     underWay.set(owner, readings);
-    let reading = readings.get(key);
+    let reading = readings[key];
     if (reading === undefined) {
       const leave = limit();
       reading = new SharedReading(readable, () => {
         leave();
-        readings.delete(key);
+        delete readings[key];
       });
-      readings.set(key, reading);
+      readings[key] = reading;
     }
     return reading.join(signal);
   };
