@@ -1,11 +1,10 @@
 /** Turns paths into the texts that one HTTP server answers, over connections that are kept between calls. */
-
-import { Pool } from 'undici';
 import type { CancelSignal } from '../cancellation.ts';
 import { messageOf } from '../error-text.ts';
 import { ApiError, ForbiddenAddressError, failureReason } from './api-error.ts';
 import { type ConnectorOptions, createConnector } from './connector.ts';
-import { exchange } from './exchange.ts';
+import { exchange, type Request } from './exchange.ts';
+import { type IdleClients, keepIdleClients } from './idle-clients.ts';
 import { serverClock } from './server-clock.ts';
 
 /** Two hundred models make 76 KB; who sends more than this is not Ollama. */
@@ -52,7 +51,7 @@ export interface Connections {
 
 /** @param origin scheme, host and port of the server; the deadline of a call is its signal's alone */
 export function openConnections(origin: string, options: ConnectionOptions): Connections {
-  const pool = new Pool(origin, {
+  const clients = keepIdleClients(origin, {
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveTimeout: IDLE_MS,
@@ -61,37 +60,39 @@ export function openConnections(origin: string, options: ConnectionOptions): Con
   });
   return {
     get: async (path, signal, watch) => {
-      const attempt = () => ask({ pool, options, path, signal, watch });
+      const attempt = (fresh: boolean) => ask({ clients, fresh, options, path, signal, watch });
       try {
-        return await attempt();
+        return await attempt(false);
       } catch (error) {
         // A server that was restarted without a word leaves connections behind that end with the next call.
         if (error instanceof ApiError && error.reason === 'reset' && !signal.aborted) {
-          return await attempt();
+          return await attempt(true);
         }
         throw error;
       }
     },
-    close: () => pool.destroy(),
+    close: clients.close,
   };
 }
 
 interface Call {
-  readonly pool: Pool;
+  readonly clients: IdleClients;
+  /** Over a connection that is new. */
+  readonly fresh: boolean;
   readonly options: ConnectionOptions;
   readonly path: string;
   readonly signal: CancelSignal;
   readonly watch: Watch | undefined;
 }
 
-async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply> {
+async function ask({ clients, fresh, options, path, signal, watch }: Call): Promise<Reply> {
   let status = 0;
   let nowMs = () => 0;
   try {
     const more = options.headers && (await whileNotAborted(signal, options.headers()));
     const headers = { accept: 'application/json', ...more };
     watch?.(path, { headers });
-    const body = await exchange(pool, {
+    const body = await overIdle(clients, fresh, {
       path,
       headers,
       signal,
@@ -111,6 +112,19 @@ async function ask({ pool, options, path, signal, watch }: Call): Promise<Reply>
     return { text, nowMs };
   } catch (error) {
     throw asCallError(error, signal, status !== 0);
+  }
+}
+
+/** After a call that failed, the connection may wait for an answer that never comes. */
+async function overIdle(clients: IdleClients, fresh: boolean, request: Request): Promise<Buffer> {
+  const client = clients.take(fresh);
+  let fit = false;
+  try {
+    const body = await exchange(client, request);
+    fit = true;
+    return body;
+  } finally {
+    clients.giveBack(client, fit);
   }
 }
 

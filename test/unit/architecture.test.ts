@@ -55,6 +55,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   [
     'ollama/client.ts',
     'ollama/connections.ts',
+    'ollama/idle-clients.ts',
     'ollama/exchange.ts',
     'ollama/connector.ts',
     'ollama/parsers.ts',
