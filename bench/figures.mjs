@@ -17,6 +17,7 @@ export const FIGURES = {
   gzipBytes: ['bytes with gzip', 0],
   othersShare: ['not 200 or not whole, %', 1],
   rssMiB: ['RSS, MiB', 1],
+  peakRssMiB: ['RSS at its peak, MiB', 1],
   growth: ['RSS, last tenth to the sixth', 3],
   startMs: ['start to first good scrape, ms', 0],
   exitMs: ['SIGTERM to exit, ms', 0],

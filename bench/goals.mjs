@@ -1,6 +1,7 @@
 /** The goals: most of them for ratios to the floor of the same run, with 10 models unless said. */
 import { EXPORTER, FLOOR, WITH_OWN_METRICS } from './contestants.mjs';
 import { byRound, cellName, ratiosToFloor } from './runs.mjs';
+import { LARGE_FLEET_CELL } from './sections/fleet.mjs';
 import { MEMORY_CELL } from './sections/memory.mjs';
 import { START_CELL } from './sections/start.mjs';
 import { STEADY_CELL } from './sections/steady.mjs';
@@ -71,6 +72,7 @@ export const GOALS = [
   atMost('RSS after 100,000 scrapes', 1.25, toFloor('memory', MEMORY_CELL, 'rssMiB')),
   // Flat, but for what one garbage collection leaves more than another.
   atMost('RSS over the last 50,000 of them', 1.05, growthOfMemory, false),
+  atMost('RSS at its peak with 5,000 targets, MiB', 256, peakOfLargeFleet, false),
   atMost('start to first good scrape', 1.5, toFloor('start', START_CELL, 'startMs')),
   atMost('CPU of the exporter’s own metrics', 0.25, ownMetrics),
 ];
@@ -106,6 +108,17 @@ function ownMetrics(runs) {
 /** @type {Values} */
 function growthOfMemory(runs) {
   const what = { section: 'memory', cell: MEMORY_CELL, figure: 'growth', contestant: EXPORTER };
+  return [...byRound(runs, what).values()];
+}
+
+/** @type {Values} */
+function peakOfLargeFleet(runs) {
+  const what = {
+    section: 'fleet',
+    cell: LARGE_FLEET_CELL,
+    figure: 'peakRssMiB',
+    contestant: EXPORTER,
+  };
   return [...byRound(runs, what).values()];
 }
 

@@ -22,6 +22,14 @@ export function parseRssBytes(status) {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
 }
 
+/**
+ * @param {string} status content of /proc/PID/status
+ * @returns {number} bytes
+ */
+export function parsePeakRssBytes(status) {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+}
+
 /** @param {number} pid */
 export function cpuSeconds(pid) {
   return parseCpuSeconds(readFileSync(`/proc/${pid}/stat`, 'latin1'));
@@ -30,4 +38,9 @@ export function cpuSeconds(pid) {
 /** @param {number} pid */
 export function rssBytes(pid) {
   return parseRssBytes(readFileSync(`/proc/${pid}/status`, 'latin1'));
+}
+
+/** @param {number} pid */
+export function peakRssBytes(pid) {
+  return parsePeakRssBytes(readFileSync(`/proc/${pid}/status`, 'latin1'));
 }

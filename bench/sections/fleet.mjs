@@ -1,20 +1,28 @@
-/** CPU time and latency of /probe over a thousand servers, at a fixed rate. */
+/** What /probe costs: CPU time and latency over a thousand servers, memory over five thousand. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WITH_OWN_METRICS, whileRunning } from '../contestants.mjs';
+import { EXPORTER, named, WITH_OWN_METRICS, whileRunning } from '../contestants.mjs';
 import { figuresOf, MIB } from '../figures.mjs';
-import { rssBytes } from '../proc.mjs';
+import { peakRssBytes, rssBytes } from '../proc.mjs';
 
 const FLEET_CELL = '1,000 targets of 10 models, 200 scrapes a second';
 
 const RATE = 200;
 
-/** Linux takes all of 127.0.0.0/8 for its own. */
-const ADDRESSES = Array.from(
-  { length: 1_000 },
-  (_, n) => `127.0.${1 + Math.floor(n / 250)}.${1 + (n % 250)}`,
-);
+const LARGE = 5_000;
+const LARGE_INTERVAL_SECONDS = 15;
+export const LARGE_FLEET_CELL = '5,000 targets of 10 models, each every 15 s';
+
+/**
+ * Linux takes all of 127.0.0.0/8 for its own.
+ *
+ * @type {(second: number, length: number) => readonly string[]}
+ */
+const addresses = (second, length) =>
+  Array.from({ length }, (_, n) => `127.${second}.${1 + Math.floor(n / 250)}.${1 + (n % 250)}`);
+
+const ADDRESSES = addresses(0, 1_000);
 
 /**
  * @param {import('../bench.mjs').Bench} bench
@@ -45,7 +53,32 @@ export async function measureFleet(bench, progress) {
         bench.record({ section: 'fleet', cell: FLEET_CELL, contestant: contestant.name, round: 0, figures });
       });
     }
+    progress(contestants.length, contestants.length + 1, 'a large one');
+    await measureMemoryOfLargeFleet(bench, configFile);
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * @param {import('../bench.mjs').Bench} bench
+ * @param {string} configFile
+ */
+async function measureMemoryOfLargeFleet(bench, configFile) {
+  const hosts = addresses(1, LARGE);
+  const conditions = await bench.serve({ models: 10, mode: 'changing', addresses: hosts });
+  const port = new URL(conditions.ollama).port;
+  const exporter = named(bench.contestants, EXPORTER);
+  await whileRunning(exporter, { ...conditions, configFile }, async ({ url, pid = 0 }) => {
+    const report = await bench.load({
+      urls: hosts.map((host) => new URL(`/probe?target=${host}:${port}`, url).href),
+      rate: LARGE / LARGE_INTERVAL_SECONDS,
+      warmUpSeconds: 0,
+      seconds: LARGE_INTERVAL_SECONDS * bench.settings.largeFleetRounds,
+      pids: [bench.ollamaPid, pid],
+    });
+    const { othersShare = 0 } = figuresOf(report);
+    const figures = { othersShare, rssMiB: rssBytes(pid) / MIB, peakRssMiB: peakRssBytes(pid) / MIB };
+    bench.record({ section: 'fleet', cell: LARGE_FLEET_CELL, contestant: EXPORTER, round: 0, figures });
+  });
 }

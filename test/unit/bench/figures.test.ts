@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { psBodies } from '../../../bench/bodies.mjs';
 import { figuresOf } from '../../../bench/figures.mjs';
-import { parseCpuSeconds, parseRssBytes } from '../../../bench/proc.mjs';
+import { parseCpuSeconds, parsePeakRssBytes, parseRssBytes } from '../../../bench/proc.mjs';
 import { median, percentile, ratios, spread } from '../../../bench/statistics.mjs';
 import { parseRunningModels } from '../../../src/ollama/running-models.ts';
 
@@ -49,10 +49,10 @@ describe('of /proc', () => {
     expect(parseCpuSeconds(stat)).toBe(2);
   });
 
-  test('RSS is bytes', () => {
-    expect(parseRssBytes('Name:\tnode\nVmHWM:\t  900 kB\nVmRSS:\t   81234 kB\nRssAnon:\t 1 kB\n')).toBe(
-      83183616,
-    );
+  test('RSS is bytes, now and at its peak', () => {
+    const status = 'Name:\tnode\nVmHWM:\t   90000 kB\nVmRSS:\t   81234 kB\nRssAnon:\t 1 kB\n';
+    expect(parseRssBytes(status)).toBe(83_183_616);
+    expect(parsePeakRssBytes(status)).toBe(92_160_000);
   });
 });
 
