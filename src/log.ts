@@ -1,10 +1,17 @@
 /** Turns level, format and a place to write to into the logger. */
-import pino, { type DestinationStream, type Logger } from 'pino';
+import { fstatSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import pino, { type Logger } from 'pino';
 import type { LogOptions } from './log-options.ts';
 import { escapeUnprintable, toLogfmt } from './logfmt.ts';
 
+export interface LogOutput {
+  /** @returns false where the lines are lost */
+  readonly write: (lines: string) => unknown;
+}
+
 /** The keys and their order are those of Prometheus's own programs (prometheus/common, promslog). */
-export function createLogger({ logLevel, logFormat }: LogOptions, out: DestinationStream): Logger {
+export function createLogger({ logLevel, logFormat }: LogOptions, out: LogOutput): Logger {
   const options = {
     level: logLevel,
     base: null,
@@ -12,10 +19,58 @@ export function createLogger({ logLevel, logFormat }: LogOptions, out: Destinati
     formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
   };
   const format = logFormat === 'json' ? escapeUnprintable : toLogfmt;
-  return pino(options, { write: (line) => out.write(format(line)) });
+  let lost = 0;
+  const write = (line: string) => {
+    // Together, as there may be room for the short one alone, again and again.
+    const text = lost === 0 ? format(line) : format(lossLine(lost)) + format(line);
+    lost = out.write(text) === false ? lost + 1 : 0;
+  };
+  return pino(options, { write });
 }
 
-/** Written at once, so that nothing is lost at exit; a log that can't be written must not stop the scrapes. */
-export function stderrDestination(): DestinationStream {
-  return pino.destination({ dest: 2, sync: true }).on('error', () => {});
+function lossLine(lines: number): string {
+  const time = new Date().toISOString();
+  return `${JSON.stringify({ time, level: 'WARN', msg: 'Log lines were lost before this one', lines })}\n`;
+}
+
+/**
+ * Writes at once, so that nothing is left to write at exit. What can't be written at once is lost: neither a full disk
+ * nor a reader that has stopped reading may stop the scrapes.
+ */
+export function logOutput(fd: number): LogOutput {
+  dontWait(fd);
+  let rest = Buffer.alloc(0);
+  const writeRest = () => {
+    try {
+      while (rest.length > 0) {
+        rest = rest.subarray(writeSync(fd, rest));
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return {
+    write: (line) => {
+      if (!writeRest()) {
+        return false;
+      }
+      const whole = Buffer.from(line);
+      rest = whole;
+      // Of a line of more than 4 KiB a pipe may take the beginning: what comes next comes behind its end.
+      if (!writeRest() && rest.length === whole.length) {
+        rest = Buffer.alloc(0);
+        return false;
+      }
+      return true;
+    },
+  };
+}
+
+/** A pipe or a socket that has no room then fails the write; Node.js has no other way to say so of one that is open. */
+function dontWait(fd: number): void {
+  const stat = fstatSync(fd);
+  if (stat.isFIFO() || stat.isSocket()) {
+    new Socket({ fd, readable: false });
+  }
 }

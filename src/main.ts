@@ -11,7 +11,7 @@ import { messageOf } from './error-text.ts';
 import { type BoundAddress, startExporter } from './exporter.ts';
 import { renderExposition } from './exposition.ts';
 import { openFrontDoor } from './front-door.ts';
-import { createLogger, stderrDestination } from './log.ts';
+import { createLogger, logOutput } from './log.ts';
 import { readPageAssets } from './page/assets.ts';
 import { tellReady } from './readiness.ts';
 import { type Runtime, startRuntime } from './runtime.ts';
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     process.stdout.write(await checkFiles(config));
     return;
   }
-  const log = createLogger(config, stderrDestination());
+  const log = createLogger(config, logOutput(process.stderr.fd));
   const machine = { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS };
   // Not before the signal is taken care of.
   const starting = Promise.resolve().then(() => startRuntime(config, machine, log));

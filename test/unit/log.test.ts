@@ -25,6 +25,34 @@ test('a line of JSON has the same', () => {
   expect(JSON.parse(line)).toEqual({ time: expect.any(String), level: 'INFO', msg: 'Listening', count: 2 });
 });
 
+test('lines that were lost are told when the next one can be written', () => {
+  const lines: string[] = [];
+  let full = false;
+  const log = createLogger(
+    { logLevel: 'info', logFormat: 'logfmt' },
+    { write: (line) => !full && lines.push(line) },
+  );
+  log.info('first');
+  full = true;
+  log.info('second');
+  log.info('third');
+  full = false;
+  log.info('fourth');
+  log.info('fifth');
+  expect(
+    lines
+      .join('')
+      .replaceAll(/^time=\S+ /gm, '')
+      .split('\n'),
+  ).toEqual([
+    'level=INFO msg=first',
+    'level=WARN msg="Log lines were lost before this one" lines=2',
+    'level=INFO msg=fourth',
+    'level=INFO msg=fifth',
+    '',
+  ]);
+});
+
 test('what is below the level is left out', () => {
   const lines = record('logfmt', (log) => {
     for (const level of LOG_LEVELS) {

@@ -1,0 +1,81 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../free-port.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** Each is a line of 3 KB: twice what a pipe holds. */
+const REFUSED = 40;
+const LONG_PATH = 'x'.repeat(3_000);
+
+/** What is spawned with `pipe` gets a socket for it. */
+function realPipe(): { readonly from: number; readonly to: number } {
+  const folder = mkdtempSync(join(tmpdir(), 'log-'));
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const from = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const to = openSync(fifo, 'w');
+  rmSync(folder, { recursive: true });
+  onTestFinished(() => closeSync(from));
+  return { from, to };
+}
+
+/** All that is there to read. */
+function readAvailable(fd: number): string {
+  const chunk = Buffer.alloc(4_096);
+  let text = '';
+  for (;;) {
+    try {
+      const bytes = readSync(fd, chunk);
+      if (bytes === 0) {
+        return text;
+      }
+      text += chunk.toString('utf8', 0, bytes);
+    } catch {
+      return text;
+    }
+  }
+}
+
+test('a log reader that stays but reads no more stops neither the scrapes nor the end, and is told what it lost', async () => {
+  const port = await freePort();
+  const { from, to } = realPipe();
+  const args = [MAIN, '--demo', `--web.listen-address=127.0.0.1:${port}`];
+  const child = spawn(process.execPath, args, { env: {}, stdio: ['ignore', 'ignore', to] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  closeSync(to);
+  const ask = async (path: string) =>
+    (await fetch(new URL(path, `http://127.0.0.1:${port}`)).catch(() => undefined))?.status;
+  await expect.poll(() => ask('/-/ready'), { timeout: 15_000 }).toBe(200);
+  // Tells that Ollama is up.
+  expect(await ask('/metrics')).toBe(200);
+
+  for (let count = 0; count < REFUSED; count += 1) {
+    expect(await ask(`/probe?target=127.0.0.1/${count}/${LONG_PATH}`)).toBe(403);
+  }
+  expect(await ask('/metrics')).toBe(200);
+
+  const kept = [...readAvailable(from).matchAll(/ target=127\.0\.0\.1\/(\d+)\/x+ .*\n/g)].map(([, n]) =>
+    Number(n),
+  );
+  expect(kept).toEqual(kept.map((_, index) => index));
+  expect(kept.length).toBeGreaterThan(10);
+  expect(kept.length).toBeLessThan(REFUSED);
+  await ask('/probe?target=127.0.0.1/again');
+  const [told, next] = readAvailable(from).split('\n');
+  expect(told).toMatch(/^time=\S+ level=WARN msg="Log lines were lost before this one" lines=\d+$/);
+  expect(told).toContain(`lines=${REFUSED - kept.length}`);
+  expect(next).toContain('target=127.0.0.1/again');
+
+  for (let count = 0; count < REFUSED; count += 1) {
+    await ask(`/probe?target=127.0.0.1/${count}/${LONG_PATH}`);
+  }
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+});
