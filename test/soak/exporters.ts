@@ -23,12 +23,23 @@ const BEFORE: Readonly<Record<ExporterName, string>> = {
   cut: '',
 };
 
-/** On SIGWINCH it collects its garbage, so that what is left of the heap is what is kept. */
-const COLLECT_GARBAGE = `
+/**
+ * On SIGWINCH it collects its garbage, so that what is left of the heap is what is kept. On SIGIO its clock jumps,
+ * forward and back by turns, and returns with the next one. (Node.js's own timers have another clock.)
+ */
+const PRELOADED = `
   import v8 from 'node:v8'; import vm from 'node:vm';
   v8.setFlagsFromString('--expose-gc');
   const collect = vm.runInNewContext('gc');
-  process.on('SIGWINCH', () => collect());`;
+  process.on('SIGWINCH', () => collect());
+  const jumps = [49, 0, -26, 0].map((hours) => hours * 3_600_000);
+  let skew = 0;
+  const now = Date.now;
+  globalThis.Date = class extends Date {
+    static now() { return now() + skew; }
+    constructor(...args) { super(...(args.length === 0 ? [now() + skew] : args)); }
+  };
+  process.on('SIGIO', () => { skew = jumps.shift(); jumps.push(skew); });`;
 
 export interface Exporter {
   readonly name: ExporterName;
@@ -52,7 +63,7 @@ export async function startExporter(
   // Its log may not be there to tell.
   const port = await freePort();
   const args = [
-    `--import=data:text/javascript,${encodeURIComponent(COLLECT_GARBAGE)}`,
+    `--import=data:text/javascript,${encodeURIComponent(PRELOADED)}`,
     program,
     `--web.listen-address=127.0.0.1:${port}`,
     `--ollama.url=127.0.0.1:${ollamaPort}`,

@@ -50,6 +50,12 @@ export function createFaults(server: Server, exporters: ReadonlyMap<ExporterName
       begin: async () => void exporters.get('main')?.child.kill('SIGSTOP'),
       end: async () => void exporters.get('main')?.child.kill('SIGCONT'),
     },
+    'own clock': {
+      befalls: ['main'],
+      seconds: 1,
+      begin: async () => void exporters.get('main')?.child.kill('SIGIO'),
+      end: async () => void exporters.get('main')?.child.kill('SIGIO'),
+    },
     'no file descriptors': crowding(exporters.get('narrow')),
     'log reader gone': {
       befalls: [],

@@ -19,7 +19,7 @@ const SETTLE_MS = 250;
 /** Those in which Ollama takes its time, so that scrapes pile up. */
 const SLOW = new Set(['stopped', 'hanging', 'dripping', 'huge', 'storm', 'exporter stopped']);
 /** Those that must not show at all in what is answered. */
-const HARMLESS = new Set(['clock', 'storm']);
+const HARMLESS = new Set(['clock', 'own clock', 'storm']);
 
 /** Beyond its budget, and beyond what the machine can be blamed for: it kept the exporter or the prober waiting. */
 export function lateByMs({ start, end, lagMs }: Answer): number {

@@ -41,7 +41,7 @@ export function summarize(options: SoakOptions, seen: Seen): Summary {
     `right again after a fault: at most ${slowestRecovery(answers, troubles)}`,
     `overlapping reads: ${[...overlaps].map(([read, times]) => `${times} of ${read}`).join(', ') || 'none'}`,
     `lines on Ollama in the log: ${availabilityLines(seen.log)}`,
-    `heap ${change(seen, 'heapMiB')} MiB, resident ${change(seen, 'residentMiB')} MiB, file descriptors ${change(seen, 'fds')}`,
+    `heap ${change(seen, 'heapMiB')} MiB, resident ${change(seen, 'residentMiB')} MiB (at most ${seen.after.peakMiB.toFixed(0)}), file descriptors ${change(seen, 'fds')}`,
     ...violations.map((violation) => `FAIL ${violation}`),
     violations.length === 0 ? 'passed' : 'failed',
   ];
