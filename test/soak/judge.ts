@@ -13,7 +13,7 @@ export interface Trouble {
 const LATE_MS = 250;
 /** Beyond this the machine may have let requests pile up. */
 const NOISE_MS = 50;
-/** Until what was under way when a fault ended is over: a scrape that begins later has to be right. */
+/** Until what is on its way when a fault ends has arrived: a reading that begins later has to be right. */
 const SETTLE_MS = 250;
 
 /** Those in which Ollama takes its time, so that scrapes pile up. */
@@ -30,7 +30,9 @@ export function lateByMs({ start, end, lagMs }: Answer): number {
 export function verdict(answer: Answer, troubles: readonly Trouble[]): string | undefined {
   const now = troubles.filter(
     ({ befalls, start, end }) =>
-      befalls.includes(answer.exporter) && start <= answer.end && end + SETTLE_MS >= answer.start,
+      befalls.includes(answer.exporter) &&
+      start <= answer.end &&
+      end + SETTLE_MS >= answer.start - answer.readMs,
   );
   const faults = new Set(now.map(({ fault }) => fault));
   const during = `(during ${[...faults].join(', ') || 'calm'})`;

@@ -4,7 +4,7 @@ import { type Exposition, parseExposition } from '../exposition.ts';
 import { now } from './clock.ts';
 import type { ExporterName } from './exporters.ts';
 import { waitedForProcessor } from './lag.ts';
-import { stateProblem } from './states.ts';
+import { longestMs, stateProblem } from './states.ts';
 
 /** What Prometheus would say; the exporter keeps half a second of it back. */
 const TIMEOUT_SECONDS = 3;
@@ -27,12 +27,14 @@ export interface Answer {
   readonly end: number;
   /** By which the machine may have made it late. */
   readonly lagMs: number;
+  /** That the reading took, which may have been under way. */
+  readonly readMs: number;
   readonly kind: 'metrics' | 'busy' | 'none' | 'wrong';
   /** Of metrics, the calls that failed, such as `ps timeout`; else what happened. */
   readonly notes: readonly string[];
 }
 
-type Outcome = Pick<Answer, 'kind' | 'notes'>;
+type Outcome = Pick<Answer, 'kind' | 'notes'> & Partial<Pick<Answer, 'readMs'>>;
 
 export async function scrapeOnce(
   { name, exporter, url, pid }: Scraped,
@@ -45,7 +47,7 @@ export async function scrapeOnce(
   const end = now();
   const lagMs = ownLag(start) + waitedForProcessor(pid) - waited;
   const outcome = judge(response, text, start, end);
-  return { name, exporter, start, end, lagMs, ...outcome };
+  return { name, exporter, start, end, lagMs, readMs: 0, ...outcome };
 }
 
 interface Exchange {
@@ -90,7 +92,7 @@ function judgeMetrics(text: string, start: number, end: number): Outcome {
     const exposition = parseExposition(text);
     const problem = stateProblem(exposition, start, end);
     return problem === undefined
-      ? { kind: 'metrics', notes: failures(exposition) }
+      ? { kind: 'metrics', notes: failures(exposition), readMs: longestMs(exposition) }
       : { kind: 'wrong', notes: [problem] };
   } catch (error) {
     return { kind: 'wrong', notes: [`does not parse: ${error}`] };

@@ -45,7 +45,7 @@ function isPinned(index: number): boolean {
 }
 
 /** Of the calls of the reading. */
-function longestMs(exposition: Exposition): number {
+export function longestMs(exposition: Exposition): number {
   const durations = exposition.get('ollama_scrape_duration_seconds')?.samples ?? [];
   return Math.max(0, ...durations.map(({ value }) => value * 1_000));
 }
