@@ -41,7 +41,7 @@ export async function startExporter(
   const close = () => closeAll(apps, closing, stopping);
   try {
     for (const address of addresses) {
-      const app = await buildServer({
+      const app = buildServer({
         ...dependencies,
         closing,
         stopping,

@@ -51,9 +51,8 @@ async function main(): Promise<void> {
 }
 
 async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<void> {
-  const { timeoutMs, capacity, read } = targets.local();
-  const outcomes = await withDeadline(timeoutMs, [], (signal) => read(signal).done);
-  const snapshot = { capacity, ...outcomes };
+  const { timeoutMs, read } = targets.local();
+  const snapshot = await withDeadline(timeoutMs, [], (signal) => read(signal).done);
   onSnapshot(snapshot);
   process.stdout.write(renderExposition(snapshot));
   process.exitCode = isUp(snapshot) ? 0 : 1;

@@ -1,6 +1,7 @@
 /** The telemetry path: what the Ollama of the options says of itself, and what the exporter does. */
 import type { FastifyInstance } from 'fastify';
 import { renderExposition } from './exposition.ts';
+import { rememberingLast } from './remembering-last.ts';
 import type { Snapshot } from './scrape.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import type { SelfMetrics } from './self-metrics.ts';
@@ -17,12 +18,14 @@ export interface MetricsDependencies extends ScrapeDependencies {
 
 export function addMetricsRoute(app: FastifyInstance, path: string, dependencies: MetricsDependencies): void {
   const { targets, onSnapshot, selfMetrics } = dependencies;
+  // Scrapes that share a reading have the same text.
+  const textOf = rememberingLast(renderExposition);
   app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
     const { snapshot, complete } = await scrapeFor(request, reply, targets.local(), dependencies);
     if (complete) {
       onSnapshot(snapshot);
     }
-    const metrics = renderExposition(snapshot);
+    const metrics = textOf(snapshot);
     const text = selfMetrics ? metrics + BETWEEN_FAMILIES + (await selfMetrics.render()) : metrics;
     return reply.type(CONTENT_TYPE).send(text);
   });

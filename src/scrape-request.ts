@@ -32,15 +32,14 @@ export async function scrapeFor(
   { readings, offsetMs, stopping }: ScrapeDependencies,
   watch?: Watch,
 ): Promise<Scraped> {
-  const { timeoutMs, capacity, read } = target;
+  const { timeoutMs, read } = target;
   const budgetMs = scrapeBudgetMs(headers[TIMEOUT_HEADER]?.toString(), { timeoutMs, offsetMs });
   const readable = { owner: target.module, key: target.url.href, longestMs: timeoutMs, start: read };
-  const outcomes = await withDeadline(budgetMs, [whenHungUp(reply.raw), whenAborted(stopping)], (signal) =>
+  const snapshot = await withDeadline(budgetMs, [whenHungUp(reply.raw), whenAborted(stopping)], (signal) =>
     watch === undefined
       ? readings.shared(readable, signal)
       : readings.alone((own) => read(own, watch), signal),
   );
-  const snapshot = { capacity, ...outcomes };
   return { snapshot, budgetMs, complete: !hasHungUp(reply.raw) && !stopping.aborted };
 }
 

@@ -32,15 +32,21 @@ export interface Snapshot extends Outcomes {
 /** The calls of one reading, some of which may still be under way. */
 export interface Reading {
   /** Rejects with a ForbiddenAddressError and faults of our own; a failed call is an outcome, with its reason. */
-  readonly done: Promise<Outcomes>;
+  readonly done: Promise<Snapshot>;
   /** What there is of it now, for one who can't wait: a call that is still under way has failed for this reason. */
-  readonly cutShort: (reason: unknown) => Outcomes;
+  readonly cutShort: (reason: unknown) => Snapshot;
 }
 
-/** @param collectors `ps` or `version` is among them: `ollama_up` comes from these */
+/** What to call, and what is known beforehand. */
+export interface Assignment {
+  readonly capacity: Capacity;
+  /** `ps` or `version` is among them: `ollama_up` comes from these. */
+  readonly collectors: readonly Collector[];
+}
+
 export function startReading(
   ollama: OllamaClient,
-  collectors: readonly Collector[],
+  { capacity, collectors }: Assignment,
   signal: CancelSignal,
 ): Reading {
   const start = performance.now();
@@ -56,24 +62,24 @@ export function startReading(
       throw error;
     }
   };
-  const outcomes: { -readonly [Name in keyof Outcomes]: Outcomes[Name] } = {};
+  const snapshot: { -readonly [Name in keyof Snapshot]: Snapshot[Name] } = { capacity };
   const calls: Readonly<Record<Collector, () => Promise<void>>> = {
     ps: async () => {
-      outcomes.ps = await settle(ollama.runningModels);
+      snapshot.ps = await settle(ollama.runningModels);
     },
     version: async () => {
-      outcomes.version = await settle(ollama.version);
+      snapshot.version = await settle(ollama.version);
     },
     tags: async () => {
-      outcomes.tags = await settle(ollama.installedModels);
+      snapshot.tags = await settle(ollama.installedModels);
     },
   };
   return {
-    done: Promise.all(collectors.map((api) => calls[api]())).then(() => outcomes),
+    done: Promise.all(collectors.map((api) => calls[api]())).then(() => snapshot),
     cutShort: (reason) => {
       const error = new ApiError('timeout', messageOf(reason), { cause: reason });
       const failed = { ok: false, error, seconds: seconds() } as const;
-      return { ...Object.fromEntries(collectors.map((api) => [api, failed])), ...outcomes };
+      return { ...Object.fromEntries(collectors.map((api) => [api, failed])), ...snapshot };
     },
   };
 }

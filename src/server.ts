@@ -2,12 +2,12 @@
 
 import { type RequestListener, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import compress from '@fastify/compress';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { CancelSignal } from './cancellation.ts';
 import { addConfigRoutes } from './config-routes.ts';
 import { TEXT } from './content-type.ts';
+import { packForTaker } from './gzip.ts';
 import { addMetricsRoute, type MetricsDependencies } from './metrics-route.ts';
 import { addProbeRoute, type ProbeDependencies } from './probe-route.ts';
 import { RequestError } from './request-error.ts';
@@ -20,9 +20,6 @@ export interface ServerDependencies extends MetricsDependencies, ProbeDependenci
   readonly closing: CancelSignal;
   readonly log: Logger;
 }
-
-/** Below this, gzip saves less than a packet (one Ethernet frame holds about 1,400 bytes). */
-const WORTH_COMPRESSING_BYTES = 1_400;
 
 /** Of a request, which is a few hundred bytes that arrive at once. */
 const LIMITS: ServerOptions = {
@@ -39,7 +36,7 @@ const MAX_URL_LENGTH = 4_096;
 /** One Prometheus keeps up to 1,000 idle connections to an address, and two of them make a pair. */
 const MAX_CONNECTIONS = 2_000;
 
-export async function buildServer(dependencies: ServerDependencies): Promise<FastifyInstance> {
+export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   const { createServer, log, closing } = dependencies;
   const app = Fastify({
     serverFactory: (handler) => createServer(handler, LIMITS),
@@ -49,18 +46,19 @@ export async function buildServer(dependencies: ServerDependencies): Promise<Fas
   app.server.maxConnections = MAX_CONNECTIONS;
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
-  app.addHook('onRequest', ({ url }, reply, done) => {
-    reply.header(...NOSNIFF);
+  app.addHook('onRequest', ({ url }, _reply, done) => {
     const tooLong = url.length > MAX_URL_LENGTH;
     done(tooLong ? new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`) : undefined);
   });
-  endConnectionsWhenClosing(app, closing);
-  ignoreRequestBodies(app);
-  await app.register(compress, {
-    encodings: ['gzip'],
-    threshold: WORTH_COMPRESSING_BYTES,
-    globalDecompression: false,
+  app.addHook('onSend', (request, reply, payload, done) => {
+    reply.header(...NOSNIFF);
+    if (closing.aborted) {
+      // Else a scraper's idle connection would hold up the end until it is cut.
+      reply.header('connection', 'close');
+    }
+    done(null, packForTaker(request, reply, payload));
   });
+  ignoreRequestBodies(app);
   addRoutes(app, dependencies);
   return app;
 }
@@ -76,16 +74,6 @@ function addRoutes(app: FastifyInstance, dependencies: ServerDependencies): void
   // Neither asks Ollama: they tell whether the exporter lives and serves.
   app.get('/-/healthy', (_request, reply) => reply.type(TEXT).send('Healthy\n'));
   app.get('/-/ready', (_request, reply) => reply.type(TEXT).send('Ready\n'));
-}
-
-/** Else a scraper's idle connection would hold up the end until it is cut. */
-function endConnectionsWhenClosing(app: FastifyInstance, closing: CancelSignal): void {
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing.aborted) {
-      reply.header('connection', 'close');
-    }
-    done();
-  });
 }
 
 /** No route wants one, so none is worth an error of its own. */

@@ -1,6 +1,6 @@
 /** Lets scrapes of the same target that overlap share one reading of Ollama. */
 import { Cancellation, type CancelSignal } from './cancellation.ts';
-import type { Outcomes, Reading } from './scrape.ts';
+import type { Reading, Snapshot } from './scrape.ts';
 import type { ScrapeLimit } from './scrape-limit.ts';
 
 /** What to read, for whoever may share it. */
@@ -19,11 +19,11 @@ export interface Readings {
    * Joins the reading that is under way, or starts one. Whoever leaves neither cancels nor delays it for the others;
    * when all have left, it is cancelled.
    *
-   * @returns all outcomes, or when the signal fires those that are there by then
+   * @returns when the signal fires what is there by then; those who stay to the end get the same object
    */
-  readonly shared: (readable: Readable, signal: CancelSignal) => Promise<Outcomes>;
+  readonly shared: (readable: Readable, signal: CancelSignal) => Promise<Snapshot>;
   /** A reading that somebody watches. */
-  readonly alone: (start: Readable['start'], signal: CancelSignal) => Promise<Outcomes>;
+  readonly alone: (start: Readable['start'], signal: CancelSignal) => Promise<Snapshot>;
 }
 
 /** A reading that took longer than it may. */
@@ -52,11 +52,11 @@ export function createReadings(limit: ScrapeLimit): Readings {
 
   return {
     shared: async (readable, signal) => {
-      let outcomes = await join(readable, signal);
-      while (outcomes === EXPIRED) {
-        outcomes = await join(readable, signal);
+      let snapshot = await join(readable, signal);
+      while (snapshot === EXPIRED) {
+        snapshot = await join(readable, signal);
       }
-      return outcomes;
+      return snapshot;
     },
     alone: async (start, signal) => {
       const leave = limit();
@@ -68,7 +68,7 @@ export function createReadings(limit: ScrapeLimit): Readings {
 class SharedReading {
   readonly #cancellation = new Cancellation();
   readonly #reading: Reading;
-  readonly #result: Promise<Outcomes | typeof EXPIRED>;
+  readonly #result: Promise<Snapshot | typeof EXPIRED>;
   readonly #onEnd: () => void;
   #ended = false;
   #timer: NodeJS.Timeout | undefined;
@@ -85,9 +85,9 @@ class SharedReading {
         this.#cancel();
       }, longestMs);
       reading.done.then(
-        (outcomes) => {
+        (snapshot) => {
           this.#end();
-          resolve(outcomes);
+          resolve(snapshot);
         },
         (error) => {
           this.#end();
@@ -99,7 +99,7 @@ class SharedReading {
     this.#result.catch(() => {});
   }
 
-  join(signal: CancelSignal): Promise<Outcomes | typeof EXPIRED> {
+  join(signal: CancelSignal): Promise<Snapshot | typeof EXPIRED> {
     this.#waiting += 1;
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -116,9 +116,9 @@ class SharedReading {
         signal.aborted || this.#leave();
       };
       this.#result.then(
-        (outcomes) => {
+        (snapshot) => {
           stay();
-          resolve(outcomes);
+          resolve(snapshot);
         },
         (error) => {
           stay();

@@ -85,12 +85,12 @@ function createTarget(
     read: (signal, watch) => {
       const { connections, end } = module.connections.lease(url.origin);
       const client = createOllamaClient(connections, url.pathname, parsers, watch);
-      const { done, cutShort } = startReading(client, collectors, signal);
+      const { done, cutShort } = startReading(client, { capacity, collectors }, signal);
       return {
         done: done.then(
-          (outcomes) => {
-            end(isUp(outcomes));
-            return outcomes;
+          (snapshot) => {
+            end(isUp(snapshot));
+            return snapshot;
           },
           (error) => {
             end(false);

@@ -13,6 +13,7 @@ const LAYERS: ReadonlyArray<readonly string[]> = [
   [
     'exporter.ts',
     'server.ts',
+    'gzip.ts',
     'status-routes.ts',
     'config-routes.ts',
     'probe-route.ts',

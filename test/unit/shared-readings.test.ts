@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { CancelSignal } from '../../src/cancellation.ts';
-import type { Outcomes, Reading } from '../../src/scrape.ts';
+import type { Reading, Snapshot } from '../../src/scrape.ts';
 import { createScrapeLimit } from '../../src/scrape-limit.ts';
 import { createReadings, type Readable } from '../../src/shared-readings.ts';
 
@@ -14,11 +14,11 @@ interface Started {
   settled: boolean;
 }
 
-function outcomesOf(number: number): Outcomes {
-  return { version: { ok: true, value: String(number), seconds: 0 } };
+function snapshotOf(number: number): Snapshot {
+  return { ...CUT_SHORT, version: { ok: true, value: String(number), seconds: 0 } };
 }
 
-const CUT_SHORT: Outcomes = {};
+const CUT_SHORT: Snapshot = { capacity: { vramBytes: undefined, memoryBytes: undefined } };
 
 /** Targets by key, whose readings the test ends. */
 function workplace(max = 0) {
@@ -26,11 +26,11 @@ function workplace(max = 0) {
   const start = (signal: CancelSignal): Reading => {
     let settle: Pick<Started, 'end' | 'fail'> = { end: () => {}, fail: () => {} };
     const number = started.length;
-    const done = new Promise<Outcomes>((resolve, reject) => {
+    const done = new Promise<Snapshot>((resolve, reject) => {
       settle = {
         end: () => {
           reading.settled = true;
-          resolve(outcomesOf(number));
+          resolve(snapshotOf(number));
         },
         fail: (error) => {
           reading.settled = true;
@@ -137,10 +137,10 @@ describe('a reading', () => {
     const first = [shared(readable('a'), signal), shared(readable('a'), signal)];
     await expect(shared(readable('b'), signal)).rejects.toThrow('Limit of concurrent requests reached (1)');
     started[0]?.end();
-    expect(await Promise.all(first)).toEqual([outcomesOf(0), outcomesOf(0)]);
+    expect(await Promise.all(first)).toEqual([snapshotOf(0), snapshotOf(0)]);
     const second = shared(readable('b'), signal);
     started[1]?.end();
-    expect(await second).toEqual(outcomesOf(1));
+    expect(await second).toEqual(snapshotOf(1));
   });
 
   test('that takes too long is cancelled, and a new one started for those who still wait', async () => {
@@ -149,7 +149,7 @@ describe('a reading', () => {
     await expect.poll(() => started.length).toBeGreaterThan(1);
     expect(started[0]?.signal.aborted).toBe(true);
     started.at(-1)?.end();
-    expect(await waiter).toEqual(outcomesOf(started.length - 1));
+    expect(await waiter).toEqual(snapshotOf(started.length - 1));
   });
 
   test('is not started for one who has left already, or is let go at once', async () => {
