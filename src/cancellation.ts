@@ -12,7 +12,8 @@ export interface CancelSignal {
 export class Cancellation implements CancelSignal {
   #aborted = false;
   #reason: unknown;
-  readonly #listeners = new Set<() => void>();
+  /** No Set: while entries come and go, V8 keeps each table that it outgrew, and all that its listeners hold. */
+  readonly #listeners: Array<() => void> = [];
 
   get aborted(): boolean {
     return this.#aborted;
@@ -27,17 +28,22 @@ export class Cancellation implements CancelSignal {
     if (!this.#aborted) {
       this.#aborted = true;
       this.#reason = reason;
-      for (const listener of this.#listeners) {
+      for (const listener of this.#listeners.splice(0)) {
         listener();
       }
     }
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.add(listener);
+    this.#listeners.push(listener);
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.delete(listener);
+    const index = this.#listeners.indexOf(listener);
+    const last = this.#listeners.at(-1);
+    if (index >= 0 && last !== undefined) {
+      this.#listeners[index] = last;
+      this.#listeners.pop();
+    }
   }
 }
