@@ -19,10 +19,11 @@ export function createAvailabilityLog(log: Logger, target: string): (snapshot: S
       // Of two scrapers, this one has less patience than Ollama last needed: no change of Ollama's state.
       return;
     }
-    const state = describe(snapshot, failures);
-    if (state.key !== last) {
-      last = state.key;
-      log[state.level]({ target, ...state.fields }, state.message);
+    const key = keyOf(snapshot, failures);
+    if (key !== last) {
+      last = key;
+      const { level, fields, message } = describe(snapshot, failures);
+      log[level]({ target, ...fields }, message);
     }
   };
 }
@@ -44,9 +45,14 @@ function isTimeout({ error }: FailedCall): boolean {
   return error.reason === 'timeout';
 }
 
+/** Equal for two snapshots between which nothing is worth a line. */
+function keyOf(snapshot: Snapshot, failures: readonly FailedCall[]): string {
+  return failures.length === 0
+    ? 'up'
+    : [isUp(snapshot), ...failures.map(({ api, error }) => `${api} ${error.reason} ${error.status}`)].join();
+}
+
 interface State {
-  /** Equal for two snapshots between which nothing is worth a line. */
-  readonly key: string;
   readonly level: 'info' | 'warn';
   readonly message: string;
   readonly fields: object;
@@ -59,11 +65,10 @@ function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
       ...(version?.ok && { version: version.value }),
       ...(ps?.ok && { loaded_models: ps.value.rows }),
     };
-    return { key: 'up', level: 'info', message: 'Ollama is up', fields };
+    return { level: 'info', message: 'Ollama is up', fields };
   }
   const up = isUp(snapshot);
   return {
-    key: [up, ...failures.map(({ api, error }) => `${api} ${error.reason} ${error.status}`)].join(),
     level: 'warn',
     message: up ? 'Ollama is up, but does not answer all calls' : 'Ollama is down',
     fields: {

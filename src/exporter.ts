@@ -1,5 +1,4 @@
 /** Turns dependencies and addresses into an exporter that listens, and that can be closed in time. */
-
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
 import type { FastifyInstance } from 'fastify';

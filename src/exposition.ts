@@ -1,28 +1,24 @@
 /** Turns a `Snapshot` into Prometheus's text format. */
 import { METRICS, type MetricFamily } from './metrics.ts';
 import type { Snapshot } from './scrape.ts';
-import { BETWEEN_FAMILIES, familyText } from './text-format.ts';
+import { familyWriter, joinFamilies, LARGE, type Text } from './text-format.ts';
 
 /** @returns families with samples, in the order of `METRICS` */
-export function renderExposition(snapshot: Snapshot): string {
-  let text = '';
-  for (const render of RENDERERS) {
-    const family = render(snapshot);
-    text += text === '' || family === '' ? family : BETWEEN_FAMILIES + family;
-  }
-  return text;
+export function renderExposition(snapshot: Snapshot): Text {
+  return joinFamilies(RENDERERS.map((render) => render(snapshot)));
 }
 
 const RENDERERS = METRICS.map(rendererOf);
 
 /** For as long as what its samples are made of is the same, so is the text of a family. */
-function rendererOf(family: MetricFamily): (snapshot: Snapshot) => string {
+function rendererOf(family: MetricFamily): (snapshot: Snapshot) => Text {
   const { source: sourceOf, samples } = family;
-  const toText = (snapshot: Snapshot) => familyText(family, (emit) => samples(snapshot, emit));
+  const write = familyWriter(family);
+  const toText = (snapshot: Snapshot) => write((emit) => samples(snapshot, emit));
   if (sourceOf === undefined) {
     return toText;
   }
-  let last: { readonly source: object; readonly text: string; readonly inOnePiece: boolean } | undefined;
+  let last: { readonly source: object; readonly text: Text; readonly inOnePiece: boolean } | undefined;
   return (snapshot) => {
     const source = sourceOf(snapshot);
     if (source === undefined) {
@@ -38,6 +34,7 @@ function rendererOf(family: MetricFamily): (snapshot: Snapshot) => string {
 }
 
 /** V8 keeps what `+=` makes as a tree of its parts, and would put these together for each answer. */
-function inOnePiece(text: string): string {
-  return Buffer.from(text).toString();
+function inOnePiece(text: Text): Text {
+  const bytes = Buffer.from(text);
+  return bytes.length < LARGE ? bytes.toString() : bytes;
 }

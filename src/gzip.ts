@@ -12,7 +12,7 @@ const LEVEL = 1;
 
 /** @returns what to send in place of `payload` */
 export function packForTaker({ headers }: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
-  if (typeof payload !== 'string' || payload.length < WORTH_PACKING_BYTES) {
+  if (!(typeof payload === 'string' || Buffer.isBuffer(payload)) || payload.length < WORTH_PACKING_BYTES) {
     return payload;
   }
   reply.header('vary', 'accept-encoding');
@@ -24,5 +24,5 @@ export function packForTaker({ headers }: FastifyRequest, reply: FastifyReply, p
   return pack(payload);
 }
 
-/** Scrapes that share a reading are sent the same text. */
-const pack = rememberingLast((text: string) => gzipSync(text, { level: LEVEL }));
+/** Scrapes that share a reading are sent the same. */
+const pack = rememberingLast((payload: string | Buffer) => gzipSync(payload, { level: LEVEL }));

@@ -6,7 +6,7 @@ import type { Snapshot } from './scrape.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import type { SelfMetrics } from './self-metrics.ts';
 import type { Targets } from './targets.ts';
-import { BETWEEN_FAMILIES, CONTENT_TYPE } from './text-format.ts';
+import { CONTENT_TYPE, joinFamilies, type Text } from './text-format.ts';
 
 export interface MetricsDependencies extends ScrapeDependencies {
   readonly targets: Targets;
@@ -18,16 +18,20 @@ export interface MetricsDependencies extends ScrapeDependencies {
 
 export function addMetricsRoute(app: FastifyInstance, path: string, dependencies: MetricsDependencies): void {
   const { targets, onSnapshot, selfMetrics } = dependencies;
-  // Scrapes that share a reading have the same text.
-  const textOf = rememberingLast(renderExposition);
+  // Scrapes that share a reading are sent the same.
+  const render = rememberingLast(renderExposition);
+  const withOwn = rememberingLast((own: Text) =>
+    rememberingLast((metrics: Text) => joinFamilies([metrics, own])),
+  );
   app.get(path, { exposeHeadRoute: false }, async (request, reply) => {
     const { snapshot, complete } = await scrapeFor(request, reply, targets.local(), dependencies);
     if (complete) {
       onSnapshot(snapshot);
     }
-    const metrics = textOf(snapshot);
-    const text = selfMetrics ? metrics + BETWEEN_FAMILIES + (await selfMetrics.render()) : metrics;
-    return reply.type(CONTENT_TYPE).send(text);
+    const metrics = render(snapshot);
+    return reply
+      .type(CONTENT_TYPE)
+      .send(selfMetrics ? withOwn(await selfMetrics.render())(metrics) : metrics);
   });
   // Fastify's own HEAD route would run a whole scrape.
   app.head(path, (_request, reply) => reply.type(CONTENT_TYPE).send());

@@ -6,6 +6,7 @@ import { debugReport, recordExchanges } from './debug-report.ts';
 import { renderExposition } from './exposition.ts';
 import { queryOf } from './query.ts';
 import { logRefusal } from './refusal-log.ts';
+import { rememberingLast } from './remembering-last.ts';
 import { outcomes, type Snapshot } from './scrape.ts';
 import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
 import type { Target, Targets } from './targets.ts';
@@ -18,6 +19,8 @@ export interface ProbeDependencies extends ScrapeDependencies {
 
 export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependencies): void {
   const { targets, log } = dependencies;
+  // Probes that share a reading are sent the same.
+  const render = rememberingLast(renderExposition);
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
     const query = queryOf(request);
     const record = recordExchanges();
@@ -26,9 +29,11 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependenc
       const target = targets.probed(query);
       const scraped = await scrapeFor(request, reply, target, dependencies, debug ? record.watch : undefined);
       logFailures(log, target, scraped.snapshot);
-      const metrics = renderExposition(scraped.snapshot);
+      const metrics = render(scraped.snapshot);
       return debug
-        ? reply.type(TEXT).send(debugReport(query.get('target') ?? '', target, scraped, record, metrics))
+        ? reply
+            .type(TEXT)
+            .send(debugReport(query.get('target') ?? '', target, scraped, record, metrics.toString()))
         : reply.type(CONTENT_TYPE).send(metrics);
     } catch (error) {
       logRefusal(log, request, error);

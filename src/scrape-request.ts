@@ -1,5 +1,4 @@
 /** Turns a request and a target into a snapshot, within the time that the scraper has and for as long as it waits. */
-
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CancelSignal } from './cancellation.ts';

@@ -3,7 +3,7 @@ import type { BuildInfo } from './build-info.ts';
 import { escaped, NO_LABELS } from './labels.ts';
 import type { LastReload } from './probe/running-config.ts';
 import { maxOpenFiles, type ProcessFigures, watchProcess } from './process-figures.ts';
-import { BETWEEN_FAMILIES, type Family, familyText } from './text-format.ts';
+import { type Family, familyWriter, joinFamilies, type Text } from './text-format.ts';
 
 /** What the process is like now. */
 interface Now extends ProcessFigures {
@@ -20,7 +20,7 @@ export interface SelfMetric extends Family {
 export interface SelfMetrics {
   readonly families: readonly SelfMetric[];
   /** In text format. Who asks in the same turn of the event loop gets the same. */
-  readonly render: () => Promise<string>;
+  readonly render: () => Promise<Text>;
 }
 
 /** @param lastReload of the configuration file; undefined where there is none */
@@ -30,22 +30,20 @@ export function createSelfMetrics(build: BuildInfo, lastReload: (() => LastReloa
     ...processMetrics(),
     ...(lastReload === undefined ? [] : reloadMetrics(lastReload)),
   ];
+  const renderers = families.map(rendererOf);
   const read = watchProcess();
   return {
     families,
     render: oncePerTurn((lag) => {
       const now = { ...read(), lag };
-      return families
-        .map((family) => render(family, now))
-        .filter((text) => text !== '')
-        .join(BETWEEN_FAMILIES);
+      return joinFamilies(renderers.map((render) => render(now)));
     }),
   };
 }
 
 /** Of five hundred scrapes that end at the same moment, each would else wait for the metrics of those before it. */
-function oncePerTurn(render: (lag: number) => string): () => Promise<string> {
-  let next: Promise<string> | undefined;
+function oncePerTurn<T>(render: (lag: number) => T): () => Promise<T> {
+  let next: Promise<T> | undefined;
   return () => {
     next ??= new Promise((resolve) => {
       const asked = performance.now();
@@ -58,9 +56,13 @@ function oncePerTurn(render: (lag: number) => string): () => Promise<string> {
   };
 }
 
-function render(family: SelfMetric, now: Now): string {
-  const value = family.value(now);
-  return familyText(family, (emit) => value !== undefined && emit(labelText(family.labels), value));
+function rendererOf(metric: SelfMetric): (now: Now) => string {
+  const write = familyWriter(metric);
+  const labels = labelText(metric.labels);
+  return (now) => {
+    const value = metric.value(now);
+    return write((emit) => value !== undefined && emit(labels, value));
+  };
 }
 
 function labelText(labels: SelfMetric['labels']): string {

@@ -1,5 +1,4 @@
 /** Turns its dependencies into a Fastify app with the exporter's routes. It does not listen. */
-
 import { type RequestListener, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';

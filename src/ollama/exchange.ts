@@ -1,5 +1,4 @@
 /** One GET request over connections that are kept, and its answer as a whole. */
-
 import type { Dispatcher } from 'undici';
 import type { CancelSignal } from '../cancellation.ts';
 

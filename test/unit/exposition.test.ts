@@ -86,7 +86,7 @@ const snapshots: fc.Arbitrary<Snapshot> = fc
 test('whatever Ollama says, it is what prom-client would print', async () => {
   await fc.assert(
     fc.asyncProperty(snapshots, async (snapshot) => {
-      expect(renderExposition(snapshot)).toBe(await byPromClient(snapshot));
+      expect(renderExposition(snapshot).toString()).toBe(await byPromClient(snapshot));
     }),
   );
 });
@@ -113,7 +113,7 @@ describe('with a memory of the last answer', () => {
             ps: { ok: true, value: { ...list, nowMs: at.getTime() }, seconds: 0.1 },
           });
           const expected = await byPromClient(snapshot(parseRunningModels(JSON.parse(body))));
-          expect(renderExposition(snapshot(ps(body)))).toBe(expected);
+          expect(renderExposition(snapshot(ps(body))).toString()).toBe(expected);
         }
       }),
     );

@@ -22,7 +22,7 @@ function failed(error: ApiError): Outcome<never> {
 }
 
 async function render(snapshot: Snapshot): Promise<{ text: string; exposition: Exposition }> {
-  const text = renderExposition(snapshot);
+  const text = renderExposition(snapshot).toString();
   return { text, exposition: parseExposition(text) };
 }
 
