@@ -5,7 +5,7 @@ import { getHeapStatistics } from 'node:v8';
 
 /** Bytes and seconds; undefined is what only Linux tells. */
 export interface ProcessFigures {
-  readonly cpu: { readonly user: number; readonly system: number };
+  readonly cpu: { readonly user: number; readonly system: number; readonly total: number };
   readonly memory: {
     readonly resident: number;
     readonly virtual: number | undefined;
@@ -34,7 +34,7 @@ export function watchProcess(): () => ProcessFigures {
     const heap = getHeapStatistics();
     const status = readStatus();
     return {
-      cpu: { user: user / 1e6, system: system / 1e6 },
+      cpu: { user: user / 1e6, system: system / 1e6, total: (user + system) / 1e6 },
       memory: {
         resident: kilobytes(status, 'VmRSS') ?? process.memoryUsage.rss(),
         virtual: kilobytes(status, 'VmSize'),

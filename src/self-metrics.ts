@@ -92,7 +92,7 @@ function processMetrics(): readonly SelfMetric[] {
   const rows: readonly Row[] = [
     ['process_cpu_user_seconds_total', 'CPU time in user mode.', ({ cpu }) => cpu.user],
     ['process_cpu_system_seconds_total', 'CPU time in the kernel.', ({ cpu }) => cpu.system],
-    ['process_cpu_seconds_total', 'CPU time in all.', ({ cpu }) => cpu.user + cpu.system],
+    ['process_cpu_seconds_total', 'CPU time in all.', ({ cpu }) => cpu.total],
     ['process_start_time_seconds', 'Unix time at which the process started.', () => startSeconds],
     ['process_resident_memory_bytes', 'Memory that the process takes.', ({ memory }) => memory.resident],
     ['process_virtual_memory_bytes', 'Address space of the process.', ({ memory }) => memory.virtual],
