@@ -14,7 +14,10 @@ const BETWEEN_FAMILIES = '\n';
 /** @param labels as the text format writes them, braces included; '' for none */
 export type Emit = (labels: string, value: number) => void;
 
-/** @param collect hands over the samples, in their order. @returns lines; '' where there are no samples */
+/**
+ * @param collect hands over the samples, in their order
+ * @returns lines; '' where there are no samples
+ */
 export type WriteFamily = (collect: (emit: Emit) => void) => string;
 
 export function familyWriter({ name, help, type }: Family): WriteFamily {
@@ -32,6 +35,7 @@ export function familyWriter({ name, help, type }: Family): WriteFamily {
 /** UTF-8 where it is large: Node.js sends small strings faster than bytes, and large ones slower. */
 export type Text = string | Buffer;
 
+/** Bytes, or characters of a text that has not been encoded yet. */
 export const LARGE = 32_768;
 
 /** @returns all that are not empty, in one piece if that is large */
