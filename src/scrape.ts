@@ -17,16 +17,13 @@ export const COLLECTORS = ['ps', 'version', 'tags'] as const;
 /** A call of Ollama's API, by its name in `/api/…` and in `api` labels. */
 export type Collector = (typeof COLLECTORS)[number];
 
-/** By call; undefined is one that was not asked for. */
-export interface Outcomes {
+/** What a scraper is told: what Ollama says, by call, and what is known of its machine beforehand. */
+export interface Snapshot {
+  readonly capacity: Capacity;
+  /** undefined, as each of them, where it was not asked for. */
   readonly ps?: Outcome<RunningModels> | undefined;
   readonly version?: Outcome<string> | undefined;
   readonly tags?: Outcome<InstalledModels> | undefined;
-}
-
-/** What a scraper is told: what Ollama says, and what is known of its machine beforehand. */
-export interface Snapshot extends Outcomes {
-  readonly capacity: Capacity;
 }
 
 /** The calls of one reading, some of which may still be under way. */
@@ -85,7 +82,7 @@ export function startReading(
 }
 
 /** Whether Ollama answered /api/ps or /api/version properly. */
-export function isUp({ ps, version }: Outcomes): boolean {
+export function isUp({ ps, version }: Snapshot): boolean {
   return ps?.ok === true || version?.ok === true;
 }
 
