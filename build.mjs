@@ -92,7 +92,7 @@ if ((wanted.map((number, index) => running[index] - number).find((ahead) => ahea
 );
 chmodSync('dist/main.js', 0o755);
 for (const name of ['style.css', 'until.js', 'live.js']) {
-  copyFileSync(`src/page/${name}`, `dist/${name}`);
+  copyFileSync(`src/status/${name}`, `dist/${name}`);
 }
 writeFileSync('dist/REVISION', revision());
 writeFileSync('dist/THIRD-PARTY-NOTICES.txt', notices(Object.keys(metafile.inputs)));

@@ -1,8 +1,8 @@
 /** The program behind the image's HEALTHCHECK: asks the exporter in the same container, and exits 0 or 1. */
 import { readFileSync } from 'node:fs';
-import { parseCommandLine } from './command-line.ts';
-import { messageOf } from './error-text.ts';
-import { askHealth, exporterArguments, healthAddress } from './health.ts';
+import { parseCommandLine } from './config/command-line.ts';
+import { messageOf } from './log/error-text.ts';
+import { askHealth, exporterArguments, healthAddress } from './server/health.ts';
 
 /** The first process of a container is the exporter, or an init that names it. Elsewhere it is neither. */
 const FIRST_PROCESS = '/proc/1/cmdline';

@@ -3,22 +3,21 @@
 import { setFlagsFromString } from 'node:v8';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { type BuildInfo, readBuildInfo, versionText } from './build-info.ts';
-import { type Config, parseCommandLine } from './command-line.ts';
-import { checkFiles } from './config-check.ts';
-import { withDeadline } from './deadline.ts';
-import { messageOf } from './error-text.ts';
-import { type BoundAddress, startExporter } from './exporter.ts';
-import { renderExposition } from './exposition.ts';
-import { openFrontDoor } from './front-door.ts';
-import { createLogger, logOutput } from './log.ts';
-import { readPageAssets } from './page/assets.ts';
-import { tellReady } from './readiness.ts';
-import { type Runtime, startRuntime } from './runtime.ts';
-import { isUp } from './scrape.ts';
-import { createScrapeLimit } from './scrape-limit.ts';
-import { createSelfMetrics } from './self-metrics.ts';
-import { createReadings } from './shared-readings.ts';
+import { type BuildInfo, readBuildInfo, versionText } from './config/build-info.ts';
+import { type Config, parseCommandLine } from './config/command-line.ts';
+import { messageOf } from './log/error-text.ts';
+import { createLogger, logOutput } from './log/log.ts';
+import { renderExposition } from './metrics/exposition.ts';
+import { createSelfMetrics } from './metrics/own.ts';
+import { withDeadline } from './scrape/deadline.ts';
+import { createScrapeLimit } from './scrape/scrape-limit.ts';
+import { createReadings } from './scrape/sharing.ts';
+import { isUp } from './scrape/snapshot.ts';
+import { type BoundAddress, startExporter } from './server/listen.ts';
+import { tellReady } from './server/readiness.ts';
+import { checkFiles, type Runtime, startRuntime } from './start.ts';
+import { readPageAssets } from './status/assets.ts';
+import { openFrontDoor } from './web/front-door.ts';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;

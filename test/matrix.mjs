@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const NODES = /** @type {const} */ (['20.18.1', '22', '24', '26']);
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const SUITES = ['--reporter', 'dot', '--project', 'unit', '--project', 'integration'];
+const SUITES = ['--reporter', 'dot', '--project', 'in-process'];
 
 /**
  * @param {string} version
@@ -42,7 +42,7 @@ export function fetchNode(version) {
 function runTests(version) {
   const start = performance.now();
   const node = fetchNode(version);
-  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', ...SUITES];
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...SUITES];
   const { status, stdout, stderr } = spawnSync(node, vitest, {
     cwd: ROOT,
     encoding: 'utf8',

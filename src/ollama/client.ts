@@ -1,5 +1,5 @@
 /** Asks an Ollama server. The only file that knows Ollama's paths. */
-import type { CancelSignal } from '../cancellation.ts';
+import type { CancelSignal } from './cancellation.ts';
 import type { Connections, Watch } from './connections.ts';
 import type { InstalledModels } from './installed-models.ts';
 import { PARSERS, type Parsers } from './parsers.ts';

@@ -1,8 +1,9 @@
 /** Turns paths into the texts that one HTTP server answers, over connections that are kept between calls. */
-import type { CancelSignal } from '../cancellation.ts';
-import { messageOf } from '../error-text.ts';
-import { ApiError, ForbiddenAddressError, failureReason } from './api-error.ts';
+
+import { messageOf } from '../log/error-text.ts';
+import type { CancelSignal } from './cancellation.ts';
 import { type ConnectorOptions, createConnector } from './connector.ts';
+import { ApiError, ForbiddenAddressError, failureReason } from './errors.ts';
 import { exchange, type Request } from './exchange.ts';
 import { type IdleClients, keepIdleClients } from './idle-clients.ts';
 import { serverClock } from './server-clock.ts';

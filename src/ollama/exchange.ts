@@ -1,6 +1,6 @@
 /** One GET request over connections that are kept, and its answer as a whole. */
 import type { Dispatcher } from 'undici';
-import type { CancelSignal } from '../cancellation.ts';
+import type { CancelSignal } from './cancellation.ts';
 
 export interface Request {
   readonly path: string;

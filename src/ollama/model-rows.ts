@@ -1,5 +1,5 @@
 /** Turns the list in the body of /api/ps or /api/tags into models: one for each name and quantization. */
-import { ApiError } from './api-error.ts';
+import { ApiError } from './errors.ts';
 import { isByteCount, isRecord, textOf } from './json.ts';
 
 /** 16 MiB of real rows, some 350 bytes each, are fewer; rows that a stranger makes up can be 25 bytes short. */

@@ -1,9 +1,10 @@
 /** Turns the texts that Ollama answers into what they say. */
-import { rememberingLast } from '../remembering-last.ts';
-import { ApiError } from './api-error.ts';
+
+import { ApiError } from './errors.ts';
 import { type InstalledModels, parseInstalledModels } from './installed-models.ts';
 import { isRecord, textOf } from './json.ts';
 import type { ModelList } from './model-rows.ts';
+import { rememberingLast } from './remembering-last.ts';
 import { parseRunningModels, type RunningModel } from './running-models.ts';
 
 /** Each is a pure function of the body. @throws ApiError `invalid` or `too_large` */

@@ -1,7 +1,7 @@
 /** Turns requests into those that may reach the handler, and answers of its own for the others. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Logger } from 'pino';
-import { messageOf } from '../error-text.ts';
+import { messageOf } from '../log/error-text.ts';
 import { parseCredentials } from './credentials.ts';
 import { clientOf } from './ip-address.ts';
 import type { LiveSettings } from './settings.ts';

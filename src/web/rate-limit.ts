@@ -1,7 +1,7 @@
 /** Turns `rate_limit` of the web configuration file into a token bucket that requests draw from. */
 import * as v from 'valibot';
-import { parseGoDuration } from '../go-duration.ts';
-import { mapping, text } from '../strict-yaml.ts';
+import { parseGoDuration } from '../config/go-duration.ts';
+import { mapping, text } from '../config/yaml.ts';
 
 export interface RateLimit {
   /** Between two tokens; 0 sets no limit at all. */

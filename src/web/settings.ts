@@ -1,8 +1,8 @@
 /** Turns the web configuration file, and the files that it names, into settings that follow their changes. */
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
-import { messageOf } from '../error-text.ts';
-import { FileError } from '../strict-yaml.ts';
+import { FileError } from '../config/yaml.ts';
+import { messageOf } from '../log/error-text.ts';
 import { Sighting } from './sighting.ts';
 import type { TlsConfig } from './tls-config.ts';
 import { filesOf, readTlsOptions } from './tls-options.ts';

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { SecureVersion } from 'node:tls';
 import * as v from 'valibot';
-import { list, mapping, parseBoolean, parsedBy, text } from '../strict-yaml.ts';
+import { list, mapping, parseBoolean, parsedBy, text } from '../config/yaml.ts';
 import { isNewer, parseCipher, parseCurve, parseVersion } from './tls-names.ts';
 
 /** Something in PEM: the text itself, or the file that has it. */

@@ -1,9 +1,9 @@
 /** Turns the TLS part of the web configuration, and the files that it names, into options for Node.js. */
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
-import { parseAuthorities } from '../certificate-authorities.ts';
-import { messageOf } from '../error-text.ts';
-import { readRegularFileSync } from '../regular-file.ts';
+import { parseAuthorities } from '../config/certificate-authorities.ts';
+import { readRegularFileSync } from '../config/regular-file.ts';
+import { messageOf } from '../log/error-text.ts';
 import { asksForCertificate } from './client-certificates.ts';
 import type { Pem, TlsConfig } from './tls-config.ts';
 import { TLS13_SUITES } from './tls-names.ts';

@@ -1,7 +1,7 @@
 /** Turns a web configuration file, as all exporters of Prometheus take it, into what it means. */
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
-import { mapping, namedEntries, parseBoolean, parsedBy, readYaml, text } from '../strict-yaml.ts';
+import { mapping, namedEntries, parseBoolean, parsedBy, readYaml, text } from '../config/yaml.ts';
 import { parsePasswordHash } from './password-hash.ts';
 import { RATE_LIMIT_SECTION, type RateLimit } from './rate-limit.ts';
 import { parseHeaders } from './response-headers.ts';

@@ -1,0 +1,158 @@
+/** The options, each declared once: flag, default, help, and how its text is read. */
+
+import { LOG_FORMATS, LOG_LEVELS } from '../log/log-options.ts';
+import { parseOllamaHost } from '../ollama/host.ts';
+import { parseGoDuration } from './go-duration.ts';
+import { parseListenAddresses } from './listen-address.ts';
+import {
+  oneOf,
+  parseCapacity,
+  parseCount,
+  parseFile,
+  parseSeconds,
+  parseSwitch,
+  parseTelemetryPath,
+} from './option-values.ts';
+
+export interface OptionSpec<T> {
+  /** Without the leading dashes. */
+  readonly flag: string;
+  /** What stands for the value in the help; undefined for a switch. */
+  readonly placeholder?: string;
+  /** What applies where neither flag nor environment says anything, as one would type it. */
+  readonly fallback: string;
+  readonly help: string;
+  /** Given several times, the values are joined by commas; else the last one counts. */
+  readonly repeatable?: boolean;
+  /** Read after the option's own environment variable, before the fallback. */
+  readonly alsoEnv?: string;
+  /** @throws Error that says what was expected, without repeating the value */
+  readonly parse: (text: string) => T;
+}
+
+export const OPTIONS = {
+  ollamaUrl: {
+    flag: 'ollama.url',
+    placeholder: 'url',
+    fallback: 'http://127.0.0.1:11434',
+    alsoEnv: 'OLLAMA_HOST',
+    help: 'Ollama server to scrape, by the rules of OLLAMA_HOST, which is read where this is not given.',
+    parse: parseOllamaHost,
+  },
+  timeoutMs: {
+    flag: 'ollama.timeout',
+    placeholder: 'duration',
+    fallback: '5s',
+    help: 'Most time that a scrape may take, whatever Prometheus allows.',
+    parse: parseGoDuration,
+  },
+  vramCapacity: {
+    flag: 'ollama.vram-capacity',
+    placeholder: 'size',
+    fallback: '',
+    help: 'VRAM of the machine that Ollama runs on, such as 24GiB; auto asks nvidia-smi or the AMD driver.',
+    parse: parseCapacity,
+  },
+  memoryCapacity: {
+    flag: 'ollama.memory-capacity',
+    placeholder: 'size',
+    fallback: '',
+    help: 'RAM of the machine that Ollama runs on, such as 64GiB; auto is that of this machine or of its cgroup.',
+    parse: parseCapacity,
+  },
+  collectTags: {
+    flag: 'collector.tags',
+    fallback: 'false',
+    help: 'Expose the models on disk too. Costs Ollama a read of every manifest at each scrape.',
+    parse: parseSwitch,
+  },
+  offsetMs: {
+    flag: 'timeout-offset',
+    placeholder: 'seconds',
+    fallback: '0.5',
+    help: "Seconds to keep back from Prometheus's scrape timeout.",
+    parse: (text: string) => parseSeconds(text) * 1_000,
+  },
+  configFile: {
+    flag: 'config.file',
+    placeholder: 'file',
+    fallback: '',
+    help: 'YAML file with modules: which targets /probe may ask, and how to ask. Read again at SIGHUP and POST /-/reload.',
+    parse: parseFile,
+  },
+  configCheck: {
+    flag: 'config.check',
+    fallback: 'false',
+    help: 'Check --config.file and --web.config.file, and exit.',
+    parse: parseSwitch,
+  },
+  listenAddresses: {
+    flag: 'web.listen-address',
+    placeholder: 'address',
+    fallback: ':10434',
+    repeatable: true,
+    help: 'Address to listen on: :10434, 127.0.0.1:10434 or [::1]:10434. Repeatable, or separated by commas.',
+    parse: parseListenAddresses,
+  },
+  telemetryPath: {
+    flag: 'web.telemetry-path',
+    placeholder: 'path',
+    fallback: '/metrics',
+    help: 'Path under which to expose metrics.',
+    parse: parseTelemetryPath,
+  },
+  webConfigFile: {
+    flag: 'web.config.file',
+    placeholder: 'file',
+    fallback: '',
+    help: 'YAML file that turns on TLS or authentication, the same as for all exporters of the Prometheus organisation.',
+    parse: parseFile,
+  },
+  maxRequests: {
+    flag: 'web.max-requests',
+    placeholder: 'number',
+    fallback: '40',
+    help: 'Most scrapes at work at the same time, those that share an answer counted once; the rest get 503. 0 is no limit.',
+    parse: parseCount,
+  },
+  disableExporterMetrics: {
+    flag: 'web.disable-exporter-metrics',
+    fallback: 'false',
+    help: 'Leave out the metrics about the exporter itself (ollama_exporter_*, process_*, nodejs_*).',
+    parse: parseSwitch,
+  },
+  logLevel: {
+    flag: 'log.level',
+    placeholder: 'level',
+    fallback: 'info',
+    help: 'Only log messages with the given severity or above. One of: [debug, info, warn, error]',
+    parse: (text: string) => oneOf(LOG_LEVELS, text),
+  },
+  logFormat: {
+    flag: 'log.format',
+    placeholder: 'format',
+    fallback: 'logfmt',
+    help: 'Output format of log messages, which go to stderr. One of: [logfmt, json]',
+    parse: (text: string) => oneOf(LOG_FORMATS, text),
+  },
+  once: {
+    flag: 'once',
+    fallback: 'false',
+    help: 'Scrape once, print the metrics and exit: 0 if Ollama is up, else 1.',
+    parse: parseSwitch,
+  },
+  demo: {
+    flag: 'demo',
+    fallback: 'false',
+    help: 'Scrape a simulated Ollama inside the exporter, to see it work with nothing installed.',
+    parse: parseSwitch,
+  },
+} satisfies Record<string, OptionSpec<unknown>>;
+
+/** In the order of the help text. */
+export const OPTION_LIST: ReadonlyArray<OptionSpec<unknown>> = Object.values(OPTIONS);
+
+/** `--web.listen-address` → `OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS` */
+export function environmentName({ flag }: OptionSpec<unknown>): string {
+  return `OLLAMA_EXPORTER_${flag.toUpperCase().replaceAll(/[.-]/g, '_')}`;
+}

@@ -1,0 +1,80 @@
+/** Turns snapshots into log lines: one when what Ollama answers changes, not one a scrape. */
+import type { Logger } from 'pino';
+import type { ApiError } from '../ollama/errors.ts';
+import { FORBIDDEN_REMEDY } from '../ollama/remedies.ts';
+import { isUp, outcomes, type Snapshot } from './snapshot.ts';
+
+/**
+ * @param target names the server in each line
+ * @returns a function to be called with each finished snapshot; it remembers the last state to tell a change
+ */
+export function createAvailabilityLog(log: Logger, target: string): (snapshot: Snapshot) => void {
+  let last = '';
+  let enoughSeconds = 0;
+  return (snapshot) => {
+    const failures = failedCalls(snapshot);
+    if (failures.length === 0) {
+      enoughSeconds = slowestSeconds(snapshot);
+    } else if (slowestSeconds(snapshot) < enoughSeconds && failures.every(isTimeout)) {
+      // Of two scrapers, this one has less patience than Ollama last needed: no change of Ollama's state.
+      return;
+    }
+    const key = keyOf(snapshot, failures);
+    if (key !== last) {
+      last = key;
+      const { level, fields, message } = describe(snapshot, failures);
+      log[level]({ target, ...fields }, message);
+    }
+  };
+}
+
+interface FailedCall {
+  readonly api: string;
+  readonly error: ApiError;
+}
+
+function failedCalls(snapshot: Snapshot): readonly FailedCall[] {
+  return outcomes(snapshot).flatMap(([api, outcome]) => (outcome.ok ? [] : [{ api, error: outcome.error }]));
+}
+
+function slowestSeconds(snapshot: Snapshot): number {
+  return Math.max(...outcomes(snapshot).map(([, { seconds }]) => seconds));
+}
+
+function isTimeout({ error }: FailedCall): boolean {
+  return error.reason === 'timeout';
+}
+
+/** Equal for two snapshots between which nothing is worth a line. */
+function keyOf(snapshot: Snapshot, failures: readonly FailedCall[]): string {
+  return failures.length === 0
+    ? 'up'
+    : [isUp(snapshot), ...failures.map(({ api, error }) => `${api} ${error.reason} ${error.status}`)].join();
+}
+
+interface State {
+  readonly level: 'info' | 'warn';
+  readonly message: string;
+  readonly fields: object;
+}
+
+function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
+  const { ps, version } = snapshot;
+  if (failures.length === 0) {
+    const fields = {
+      ...(version?.ok && { version: version.value }),
+      ...(ps?.ok && { loaded_models: ps.value.rows }),
+    };
+    return { level: 'info', message: 'Ollama is up', fields };
+  }
+  const up = isUp(snapshot);
+  return {
+    level: 'warn',
+    message: up ? 'Ollama is up, but does not answer all calls' : 'Ollama is down',
+    fields: {
+      reason: [...new Set(failures.map(({ error }) => error.reason))].join(),
+      err: failures.map(({ api, error }) => `/api/${api}: ${error.message}`).join('; '),
+      ...(failures.some(({ error }) => error.status === 403) && { hint: FORBIDDEN_REMEDY }),
+    },
+  };
+}

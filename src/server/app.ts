@@ -1,0 +1,116 @@
+/** Turns its dependencies into a Fastify app with the exporter's routes. It does not listen. */
+import { type RequestListener, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { CancelSignal } from '../ollama/cancellation.ts';
+import { RequestError } from '../scrape/request-error.ts';
+import { addConfigRoutes } from './admin-routes.ts';
+import { TEXT } from './content-type.ts';
+import { packForTaker } from './gzip.ts';
+import { addMetricsRoute, type MetricsDependencies } from './metrics-route.ts';
+import { addProbeRoute, type ProbeDependencies } from './probe-route.ts';
+import { addStatusRoutes, type StatusDependencies } from './status-routes.ts';
+
+export interface ServerDependencies extends MetricsDependencies, ProbeDependencies, StatusDependencies {
+  /** Makes the server that hands its requests to the app: here one can stand before it. */
+  readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
+  /** Has fired when no new scrape is wanted any more. */
+  readonly closing: CancelSignal;
+  readonly log: Logger;
+}
+
+/** Of a request, which is a few hundred bytes that arrive at once. */
+const LIMITS: ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16_384,
+  // Longer than the longest usual scrape interval, so that each scrape finds its connection open.
+  keepAliveTimeout: 90_000,
+};
+
+const MAX_URL_LENGTH = 4_096;
+
+/** One Prometheus keeps up to 1,000 idle connections to an address, and two of them make a pair. */
+const MAX_CONNECTIONS = 2_000;
+
+export function buildServer(dependencies: ServerDependencies): FastifyInstance {
+  const { createServer, log, closing } = dependencies;
+  const app = Fastify({
+    serverFactory: (handler) => createServer(handler, LIMITS),
+    frameworkErrors: (_error, _request, reply) => replyNotFound(reply.header(...NOSNIFF)),
+    clientErrorHandler: replyToNoise,
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
+  app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
+  app.addHook('onRequest', ({ url }, _reply, done) => {
+    const tooLong = url.length > MAX_URL_LENGTH;
+    done(tooLong ? new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`) : undefined);
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    reply.header(...NOSNIFF);
+    if (closing.aborted) {
+      // Else a scraper's idle connection would hold up the end until it is cut.
+      reply.header('connection', 'close');
+    }
+    done(null, packForTaker(request, reply, payload));
+  });
+  ignoreRequestBodies(app);
+  addRoutes(app, dependencies);
+  return app;
+}
+
+const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
+
+function addRoutes(app: FastifyInstance, dependencies: ServerDependencies): void {
+  const { telemetryPath, config } = dependencies;
+  addMetricsRoute(app, telemetryPath, dependencies);
+  addProbeRoute(app, dependencies);
+  addConfigRoutes(app, config);
+  addStatusRoutes(app, dependencies);
+  // Neither asks Ollama: they tell whether the exporter lives and serves.
+  app.get('/-/healthy', (_request, reply) => reply.type(TEXT).send('Healthy\n'));
+  app.get('/-/ready', (_request, reply) => reply.type(TEXT).send('Ready\n'));
+}
+
+/** No route wants one, so none is worth an error of its own. */
+function ignoreRequestBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+}
+
+function replyNotFound(reply: FastifyReply): FastifyReply {
+  return reply.code(404).type(TEXT).send('not found, see /\n');
+}
+
+function replyWithError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Logger,
+): FastifyReply {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  if (error instanceof RequestError || (error instanceof Error && status < 500)) {
+    return reply.code(status).type(TEXT).send(`${error.message}\n`);
+  }
+  log.error({ err: error, method: request.method, url: request.url }, 'could not answer a request');
+  return reply.code(500).type(TEXT).send('internal error, see the log of the exporter\n');
+}
+
+const STATUS_OF_NOISE: ReadonlyMap<string, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+]);
+
+/** What came is no request, so there is none to answer with Fastify's means. */
+function replyToNoise(error: Error, socket: Socket): void {
+  const code = 'code' in error ? String(error.code) : '';
+  if (code !== 'ECONNRESET' && socket.writable) {
+    const status = STATUS_OF_NOISE.get(code) ?? 400;
+    const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, NOSNIFF.join(': '), 'connection: close'];
+    socket.write(`${head.join('\r\n')}\r\ncontent-length: 0\r\n\r\n`);
+  }
+  socket.destroy(error);
+}

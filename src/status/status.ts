@@ -1,0 +1,136 @@
+/** Turns a snapshot into what people want to know: the numbers of the page, and of /api/status. */
+import type { ApiError } from '../ollama/errors.ts';
+import { expiryAt } from '../ollama/expiry.ts';
+import { remedyFor } from '../ollama/remedies.ts';
+import type { RunningModel, RunningModels } from '../ollama/running-models.ts';
+import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
+import { processor } from './ps-words.ts';
+import { until } from './until.js';
+
+/** As it goes out as JSON; sizes in bytes, null where something is not known. */
+export interface Status {
+  readonly target: string;
+  readonly module: string;
+  readonly simulated: boolean;
+  /** `partial`: it answers, but not all that was asked. */
+  readonly state: 'up' | 'partial' | 'down';
+  readonly problems: readonly Problem[];
+  readonly version: string | null;
+  /** RFC 3339, by the clock of the exporter. */
+  readonly read_at: string;
+  readonly seconds: number;
+  readonly vram_capacity: number | null;
+  readonly memory_capacity: number | null;
+  /** null: the list is not available. */
+  readonly models: readonly ModelStatus[] | null;
+  /** Rows that could not be used. */
+  readonly skipped: number;
+  readonly totals: Totals;
+}
+
+export interface Problem {
+  readonly api: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface ModelStatus {
+  readonly model: string;
+  readonly quantization: string;
+  readonly parameter_size: string;
+  readonly family: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly size_vram: number;
+  readonly processor: string;
+  readonly context_length: number | null;
+  /** Seconds; null for ever, or for no usable time: `until` tells. */
+  readonly expires_in: number | null;
+  readonly until: string;
+}
+
+export interface Totals {
+  readonly models: number;
+  readonly size: number;
+  readonly size_vram: number;
+  readonly size_ram: number;
+}
+
+export interface StatusSource {
+  readonly target: URL;
+  readonly module: string;
+  readonly simulated: boolean;
+  readonly readAt: Date;
+}
+
+export function statusOf(snapshot: Snapshot, { target, module, simulated, readAt }: StatusSource): Status {
+  const { capacity, ps, version } = snapshot;
+  const problems = problemsOf(snapshot);
+  const models = ps?.ok ? modelsOf(ps.value) : null;
+  return {
+    target: target.href,
+    module,
+    simulated,
+    state: isUp(snapshot) ? (problems.length === 0 ? 'up' : 'partial') : 'down',
+    problems,
+    version: version?.ok ? version.value : null,
+    read_at: readAt.toISOString(),
+    seconds: Math.max(...outcomes(snapshot).map(([, { seconds }]) => seconds)),
+    vram_capacity: capacity.vramBytes ?? null,
+    memory_capacity: capacity.memoryBytes ?? null,
+    models,
+    skipped: ps?.ok ? ps.value.skipped : 0,
+    totals: totalsOf(models ?? []),
+  };
+}
+
+function problemsOf(snapshot: Snapshot): readonly Problem[] {
+  return outcomes(snapshot).flatMap(([api, outcome]) => (outcome.ok ? [] : [problemOf(api, outcome.error)]));
+}
+
+function problemOf(api: string, error: ApiError): Problem {
+  return { api, reason: error.reason, message: error.message, remedy: remedyFor(error) };
+}
+
+/** What takes most of the VRAM comes first. */
+function modelsOf({ models, nowMs }: RunningModels): readonly ModelStatus[] {
+  return models
+    .map((model) => modelOf(model, nowMs))
+    .sort((a, b) => b.size_vram - a.size_vram || b.size - a.size || (a.model < b.model ? -1 : 1));
+}
+
+function modelOf(running: RunningModel, nowMs: number): ModelStatus {
+  const { model, quantization, sizeBytes, sizeVramBytes, contextLength, expiresAtMs, details } = running;
+  const seconds = expiresAtMs === undefined ? undefined : (expiryAt(expiresAtMs, nowMs) - nowMs) / 1_000;
+  return {
+    model,
+    quantization,
+    parameter_size: distinct(details.map(({ parameterSize }) => parameterSize)),
+    family: distinct(details.map(({ family }) => family)),
+    digest: distinct(details.map(({ digest }) => digest)),
+    size: sizeBytes,
+    size_vram: sizeVramBytes,
+    processor: processor(sizeBytes, sizeVramBytes),
+    context_length: contextLength ?? null,
+    expires_in: seconds === undefined || seconds === Number.POSITIVE_INFINITY ? null : seconds,
+    until: until(seconds),
+  };
+}
+
+/** Rows that share a name can come from two manifests. */
+function distinct(texts: readonly string[]): string {
+  return [...new Set(texts)].join(', ');
+}
+
+function totalsOf(models: readonly ModelStatus[]): Totals {
+  const size = models.reduce((sum, model) => sum + model.size, 0);
+  const size_vram = models.reduce((sum, model) => sum + model.size_vram, 0);
+  const size_ram = models.reduce((sum, model) => sum + ramOf(model), 0);
+  return { models: models.length, size, size_vram, size_ram };
+}
+
+/** More in VRAM than there is in all is nonsense of the server's, and no RAM. */
+export function ramOf({ size, size_vram }: Pick<ModelStatus, 'size' | 'size_vram'>): number {
+  return Math.max(size - size_vram, 0);
+}

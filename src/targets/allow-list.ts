@@ -1,0 +1,133 @@
+/** Turns the `allow` of a module into a decision on each target, and on each address that its name resolves to. */
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { ForbiddenAddressError } from '../ollama/errors.ts';
+import { type AddressRange, LOCAL_ADDRESSES, parseAddressRange } from './address-ranges.ts';
+
+/** A pattern of host names or a range of addresses; on one port, or on all of them. */
+export type AllowEntry = { readonly port: string | undefined } & (
+  | { readonly name: RegExp }
+  | { readonly range: AddressRange }
+);
+
+/**
+ * `gpu-*.lan:11434`, `*.ollama.svc.cluster.local`, `10.20.0.0/16`, `10.20.0.7:11434`, `[fd00::/8]:11434`. A `*` stays
+ * within its label, so that `gpu-*` does not match `gpu-1.evil.example`; a leading `*.` is one label or more.
+ *
+ * @throws Error that says what was expected
+ */
+export function parseAllowEntry(text: string): AllowEntry {
+  const entry = parseHostAndPort(text);
+  if (entry.port !== undefined && !(Number(entry.port) >= 1 && Number(entry.port) <= 65_535)) {
+    throw new Error('expected a port from 1 to 65535');
+  }
+  return entry;
+}
+
+function parseHostAndPort(text: string): AllowEntry {
+  const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (bracketed !== undefined) {
+    return { range: parseAddressRange(bracketed), port: bracketedPort };
+  }
+  if (/:.*:/.test(text)) {
+    return { range: parseAddressRange(text), port: undefined };
+  }
+  const [, host = '', port] = /^([^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  // Also `10.20.*`, which as a pattern of names would match what anybody can register.
+  return /\/|^[\d.*?]*\d[\d.*?]*$/.test(host)
+    ? { range: parseAddressRange(host), port }
+    : { name: hostPattern(host), port };
+}
+
+function hostPattern(glob: string): RegExp {
+  const name = glob.toLowerCase().replace(/\.$/, '');
+  if (!/^[a-z0-9_*?-]+(\.[a-z0-9_*?-]+)*$/.test(name)) {
+    throw new Error(
+      'expected a host name such as gpu-*.lan or a range of addresses such as 10.20.0.0/16, either perhaps with a :port',
+    );
+  }
+  const [, any = '', rest = ''] = /^(\*\.)?(.*)$/.exec(name) ?? [];
+  const labels = rest.replaceAll('.', '\\.').replaceAll('*', '[^.]*').replaceAll('?', '[^.]');
+  return new RegExp(`^${any && '([^.]+\\.)+'}${labels}$`);
+}
+
+export interface AllowList {
+  /** Whether the target may be asked, as far as that can be told without resolving its name. */
+  readonly mayAsk: (target: URL) => boolean;
+  /** Resolves the target's name, and fails with a ForbiddenAddressError if any of its addresses must not be asked. */
+  readonly lookupFor: (target: URL) => LookupFunction;
+}
+
+/** @param resolve `dns.lookup`, but for tests */
+export function createAllowList(entries: readonly AllowEntry[], resolve: LookupFunction = lookup): AllowList {
+  return {
+    mayAsk: (target) => {
+      const { host, open } = relevant(entries, target);
+      return isIP(host) > 0
+        ? inRange(open, host)
+        : open.some((entry) => 'range' in entry || entry.name.test(host));
+    },
+    lookupFor: (target) => {
+      const { host, open } = relevant(entries, target);
+      const named = open.some((entry) => 'name' in entry && entry.name.test(host));
+      const mayConnect = (address: string) =>
+        inRange(open, address) || (named && !LOCAL_ADDRESSES.contains(address));
+      return guarded(resolve, mayConnect);
+    },
+  };
+}
+
+/** The host without the brackets of IPv6 and a final dot, and the entries for the target's port. */
+function relevant(entries: readonly AllowEntry[], target: URL) {
+  const port = target.port || (target.protocol === 'https:' ? '443' : '80');
+  return {
+    host: target.hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, ''),
+    open: entries.filter((entry) => entry.port === undefined || entry.port === port),
+  };
+}
+
+function inRange(entries: readonly AllowEntry[], address: string): boolean {
+  return entries.some((entry) => 'range' in entry && entry.range.contains(address));
+}
+
+/** The connection is made to what this resolves to, so nothing can change between the check and the use. */
+function guarded(resolve: LookupFunction, mayConnect: (address: string) => boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (failure, addresses) => {
+      const found = typeof addresses === 'string' ? [] : addresses;
+      const error = failure ?? refusal(hostname, found, mayConnect);
+      if (error === undefined) {
+        answer(found, options, callback);
+      } else {
+        callback(error, []);
+      }
+    });
+  };
+}
+
+function answer(
+  found: LookupAddress[],
+  { all }: LookupOptions,
+  callback: Parameters<LookupFunction>[2],
+): void {
+  const [first] = found;
+  if (all || first === undefined) {
+    callback(null, found);
+  } else {
+    callback(null, first.address, first.family);
+  }
+}
+
+function refusal(
+  hostname: string,
+  found: readonly LookupAddress[],
+  mayConnect: (address: string) => boolean,
+): Error | undefined {
+  const forbidden = found.find(({ address }) => !mayConnect(address));
+  if (forbidden !== undefined) {
+    return new ForbiddenAddressError(`${hostname} resolves to ${forbidden.address}`);
+  }
+  return found.length > 0
+    ? undefined
+    : Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' });
+}

@@ -1,0 +1,67 @@
+/** Turns `--config.file` into modules, and into texts that show it without its secrets. */
+import { dirname } from 'node:path';
+import { stringify } from 'yaml';
+import { FileError, readYamlAsWritten } from '../config/yaml.ts';
+import { messageOf } from '../log/error-text.ts';
+import { isRecord } from '../ollama/json.ts';
+import { checkModule, createModule, type Module } from './module.ts';
+import { CONFIG_FILE } from './module-schema.ts';
+
+export interface ConfigFile {
+  readonly modules: ReadonlyMap<string, Module>;
+  /** YAML as it was written, secrets as `<secret>`. */
+  readonly shown: string;
+}
+
+/** @throws FileError, also where a file that it names can't be used */
+export async function loadConfigFile(file: string): Promise<ConfigFile> {
+  const { value, written } = readYamlAsWritten(file, CONFIG_FILE);
+  const shown = withoutSecrets(written);
+  const modules = Object.entries(value.modules).map(([name, settings]) =>
+    createModule(name, settings, dirname(file), stringify(shown[name] ?? {})),
+  );
+  for (const module of modules) {
+    await check(module, file);
+  }
+  return {
+    modules: new Map(modules.map((module) => [module.name, module])),
+    shown: stringify({ modules: shown }),
+  };
+}
+
+async function check(module: Module, file: string): Promise<void> {
+  try {
+    await checkModule(module);
+  } catch (cause) {
+    const problem = messageOf(cause);
+    throw new FileError(`${file}: modules.${module.name}: ${problem}`, { cause });
+  }
+}
+
+type Section = Readonly<Record<string, unknown>>;
+
+/** By module, what the schema found good. */
+function withoutSecrets(written: unknown): Section {
+  const modules = isRecord(written) ? written['modules'] : undefined;
+  return mapValues(modules, (module) =>
+    mapValues(module, (settings, section) =>
+      isRecord(settings)
+        ? mapValues(settings, (value, key) => (isSecret(section, key) ? '<secret>' : value))
+        : settings,
+    ),
+  );
+}
+
+/** A header may hold anything, so each is one; but Host is what one looks for when Ollama says 403. */
+function isSecret(section: string, key: string): boolean {
+  return (
+    (section === 'headers' && key.toLowerCase() !== 'host') ||
+    (section === 'authorization' && key === 'credentials') ||
+    (section === 'basic_auth' && key === 'password')
+  );
+}
+
+function mapValues(section: unknown, map: (value: unknown, key: string) => unknown): Section {
+  const entries = isRecord(section) ? Object.entries(section) : [];
+  return Object.fromEntries(entries.map(([key, value]) => [key, map(value, key)]));
+}

@@ -1,0 +1,138 @@
+/** Turns the settings of a module into what a scrape with it needs, its secrets read when they are used. */
+import { validateHeaderValue } from 'node:http';
+import { resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import { parseAuthorities } from '../config/certificate-authorities.ts';
+import { readRegularFile } from '../config/regular-file.ts';
+import { messageOf } from '../log/error-text.ts';
+import type { TlsOptions } from '../ollama/connector.ts';
+import { ApiError } from '../ollama/errors.ts';
+import type { Collector } from '../scrape/snapshot.ts';
+import { type AllowList, createAllowList } from './allow-list.ts';
+import type { ModuleSettings } from './module-schema.ts';
+
+export interface Module {
+  readonly name: string;
+  /** YAML as it was written, secrets as `<secret>`. */
+  readonly shown: string;
+  /** undefined: /probe may ask nobody. */
+  readonly allow: AllowList | undefined;
+  /** undefined here and below: nothing said. */
+  readonly timeoutMs: number | undefined;
+  readonly vramBytes: number | undefined;
+  readonly memoryBytes: number | undefined;
+  readonly collectors: readonly Collector[] | undefined;
+  /** By their lower-case names; undefined for none. @throws ApiError with the reason `config` */
+  readonly headers: (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  /** @throws ApiError with the reason `config` */
+  readonly tls: () => Promise<TlsOptions>;
+}
+
+/** @param folder what the names of files are relative to */
+export function createModule(name: string, settings: ModuleSettings, folder: string, shown: string): Module {
+  const { allow, timeout, vram_capacity, memory_capacity, collectors } = settings;
+  return {
+    name,
+    shown,
+    allow: allow && createAllowList(allow),
+    timeoutMs: timeout,
+    vramBytes: vram_capacity,
+    memoryBytes: memory_capacity,
+    collectors,
+    headers: hasHeaders(settings) ? () => readHeaders(settings, folder) : undefined,
+    tls: () => readTls(settings, folder),
+  };
+}
+
+/** Reads all that the module names. @throws Error that says what can't be used */
+export async function checkModule({ headers, tls }: Module): Promise<void> {
+  await headers?.();
+  const options = await tls();
+  try {
+    createSecureContext(options);
+  } catch (cause) {
+    throw new Error(`tls_config can't be used: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function hasHeaders({ headers, authorization, basic_auth }: ModuleSettings): boolean {
+  return headers !== undefined || authorization !== undefined || basic_auth !== undefined;
+}
+
+async function readHeaders(
+  settings: ModuleSettings,
+  folder: string,
+): Promise<Readonly<Record<string, string>>> {
+  const own = Object.entries(settings.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]);
+  const authorization = await readAuthorization(settings, folder);
+  if (authorization === undefined) {
+    return Object.fromEntries(own);
+  }
+  try {
+    validateHeaderValue('authorization', authorization);
+  } catch {
+    throw new ApiError('config', 'credentials_file holds characters that no header may have');
+  }
+  return { ...Object.fromEntries(own), authorization };
+}
+
+async function readAuthorization(
+  { authorization, basic_auth }: ModuleSettings,
+  folder: string,
+): Promise<string | undefined> {
+  if (authorization !== undefined) {
+    const { type, credentials, credentials_file } = authorization;
+    return `${type} ${credentials ?? (await readSecret('credentials_file', folder, credentials_file))}`;
+  }
+  if (basic_auth !== undefined) {
+    const { username, password, password_file } = basic_auth;
+    const secret = password ?? (await readSecret('password_file', folder, password_file));
+    return `Basic ${Buffer.from(`${username}:${secret}`).toString('base64')}`;
+  }
+  return undefined;
+}
+
+async function readTls({ tls_config }: ModuleSettings, folder: string): Promise<TlsOptions> {
+  if (tls_config === undefined) {
+    return {};
+  }
+  const { ca_file, cert_file, key_file, server_name, insecure_skip_verify } = tls_config;
+  const read = (key: string, file: string | undefined) =>
+    file === undefined ? undefined : readNamed(key, folder, file);
+  // One after the other, so that of several problems it is always the same one that is told.
+  const ca = ca_file === undefined ? undefined : await readAuthorities(folder, ca_file);
+  const cert = await read('cert_file', cert_file);
+  const key = await read('key_file', key_file);
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    ...(server_name !== undefined && { servername: server_name }),
+    rejectUnauthorized: !insecure_skip_verify,
+  };
+}
+
+async function readAuthorities(folder: string, file: string): Promise<string[]> {
+  const pem = await readNamed('ca_file', folder, file);
+  try {
+    return parseAuthorities(pem, `ca_file (${file})`);
+  } catch (cause) {
+    throw new ApiError('config', messageOf(cause), { cause });
+  }
+}
+
+/** Without the line end that editors leave, as in Prometheus. No file: an empty password. */
+async function readSecret(key: string, folder: string, file: string | undefined): Promise<string> {
+  return file === undefined ? '' : (await readNamed(key, folder, file)).trim();
+}
+
+/** An empty file is one that is being written: Node.js would go on without the certificate, Ollama without the secret. */
+async function readNamed(key: string, folder: string, file: string): Promise<string> {
+  const content = await readRegularFile(resolve(folder, file)).catch((cause: unknown) => {
+    throw new ApiError('config', `${key} can't be read: ${messageOf(cause)}`, { cause });
+  });
+  if (content.trim() === '') {
+    throw new ApiError('config', `${key} (${file}) is empty`);
+  }
+  return content;
+}

@@ -1,0 +1,227 @@
+import { describe, expect, test } from 'vitest';
+import {
+  type Config,
+  type Environment,
+  parseCommandLine,
+  UsageError,
+} from '../../src/config/command-line.ts';
+import { environmentName, OPTION_LIST } from '../../src/config/options.ts';
+
+function config(args: readonly string[] = [], env: Environment = {}): Config {
+  const invocation = parseCommandLine(args, env, 'version text');
+  if (invocation.kind !== 'run') {
+    throw new Error(`printed instead: ${invocation.text}`);
+  }
+  return invocation.config;
+}
+
+function refusal(args: readonly string[], env: Environment = {}): string {
+  try {
+    config(args, env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return error instanceof Error ? error.message : '';
+  }
+  throw new Error('not refused');
+}
+
+test('without arguments everything has its default', () => {
+  expect(config()).toEqual({
+    ollama: new URL('http://127.0.0.1:11434'),
+    timeoutMs: 5_000,
+    offsetMs: 500,
+    vramCapacity: undefined,
+    memoryCapacity: undefined,
+    collectTags: false,
+    configFile: undefined,
+    checkOnly: false,
+    listenAddresses: [{ host: undefined, port: 10434, text: ':10434' }],
+    telemetryPath: '/metrics',
+    webConfigFile: undefined,
+    maxRequests: 40,
+    exporterMetrics: true,
+    logLevel: 'info',
+    logFormat: 'logfmt',
+    once: false,
+  });
+});
+
+describe('an option', () => {
+  const env = { OLLAMA_EXPORTER_OLLAMA_TIMEOUT: '7s' };
+
+  test('is read from its flag, with a space or an equals sign', () => {
+    expect(config(['--ollama.timeout', '6s']).timeoutMs).toBe(6_000);
+    expect(config(['--ollama.timeout=6s']).timeoutMs).toBe(6_000);
+  });
+
+  test('is read from its environment variable', () => {
+    expect(config([], env).timeoutMs).toBe(7_000);
+  });
+
+  test('is taken from the flag where both are there', () => {
+    expect(config(['--ollama.timeout=6s'], env).timeoutMs).toBe(6_000);
+  });
+
+  test('counts the last time where it is given twice', () => {
+    expect(config(['--ollama.timeout=6s', '--ollama.timeout=8s']).timeoutMs).toBe(8_000);
+  });
+
+  test('is at its default where the variable is empty', () => {
+    expect(config([], { OLLAMA_EXPORTER_OLLAMA_TIMEOUT: '' }).timeoutMs).toBe(5_000);
+  });
+
+  test.each([
+    ['true', false],
+    ['false', true],
+  ])('that is a switch can be %s in the environment', (value, exporterMetrics) => {
+    const switched = config([], { OLLAMA_EXPORTER_WEB_DISABLE_EXPORTER_METRICS: value });
+    expect(switched.exporterMetrics).toBe(exporterMetrics);
+  });
+
+  test('that is repeatable adds up, also by commas', () => {
+    const flags = config(['--web.listen-address=:1', '--web.listen-address', '[::1]:2']);
+    const variable = config([], { OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS: ':1,[::1]:2' });
+    expect(flags.listenAddresses.map(({ port }) => port)).toEqual([1, 2]);
+    expect(variable.listenAddresses).toEqual(flags.listenAddresses);
+  });
+});
+
+describe('the Ollama to scrape', () => {
+  const env = { OLLAMA_HOST: '0.0.0.0:1', OLLAMA_EXPORTER_OLLAMA_URL: 'b:2' };
+
+  test('is that of OLLAMA_HOST, where nothing else says', () => {
+    expect(config([], { OLLAMA_HOST: env.OLLAMA_HOST }).ollama).toEqual(new URL('http://127.0.0.1:1'));
+  });
+
+  test('is that of the exporter’s own variable before it', () => {
+    expect(config([], env).ollama).toEqual(new URL('http://b:2'));
+  });
+
+  test('is that of the flag before both', () => {
+    expect(config(['--ollama.url=c'], env).ollama).toEqual(new URL('http://c:11434'));
+  });
+
+  test('is a simulation with --demo, whatever the environment says', () => {
+    expect(config(['--demo'], { OLLAMA_HOST: 'ftp://x' }).ollama).toBe('demo');
+  });
+
+  test('is that of the flag, where only the environment asks for a simulation', () => {
+    expect(config(['--ollama.url=c'], { OLLAMA_EXPORTER_DEMO: 'true' }).ollama).toEqual(
+      new URL('http://c:11434'),
+    );
+  });
+
+  test('can’t be both a simulation and a server', () => {
+    expect(refusal(['--demo', '--ollama.url=x'])).toBe(
+      '--demo simulates an Ollama of its own and excludes --ollama.url',
+    );
+  });
+});
+
+test.each(['/', '/metrics', '/a/b.c/~d_e-f', '/m/'])('%s is a path for the metrics', (path) => {
+  expect(config([`--web.telemetry-path=${path}`]).telemetryPath).toBe(path);
+});
+
+test.each([
+  ['24GiB', 25_769_803_776],
+  ['auto', 'auto'],
+])('a capacity can be %s', (text, capacity) => {
+  expect(config([`--ollama.vram-capacity=${text}`]).vramCapacity).toBe(capacity);
+  expect(config([`--ollama.memory-capacity=${text}`]).memoryCapacity).toBe(capacity);
+});
+
+describe('a refusal is one line that names the option and the value:', () => {
+  test.each([
+    [
+      ['--ollama.timeout=5'],
+      {},
+      'bad value "5" for --ollama.timeout: expected a duration such as 500ms, 5s or 1m30s',
+    ],
+    [
+      ['--timeout-offset=-1'],
+      {},
+      'bad value "-1" for --timeout-offset: expected a number of seconds such as 0.5',
+    ],
+    [[], { OLLAMA_HOST: 'ftp://x' }, 'bad value "ftp://x" for OLLAMA_HOST: scheme "ftp" is not supported'],
+    [
+      [],
+      { OLLAMA_EXPORTER_ONCE: 'yes' },
+      'bad value "yes" for OLLAMA_EXPORTER_ONCE: expected one of true, false',
+    ],
+    [
+      ['--log.level=trace'],
+      {},
+      'bad value "trace" for --log.level: expected one of debug, info, warn, error',
+    ],
+    [['--log.format=xml'], {}, 'bad value "xml" for --log.format: expected one of logfmt, json'],
+    [['--web.listen-address=99999'], {}, 'bad value "99999" for --web.listen-address: expected an address'],
+    [['--web.telemetry-path=metrics'], {}, 'bad value "metrics" for --web.telemetry-path: expected a path'],
+    [['--web.telemetry-path=/-/healthy'], {}, 'bad value "/-/healthy" for --web.telemetry-path'],
+    [['--web.telemetry-path=/-'], {}, 'bad value "/-" for --web.telemetry-path'],
+    [['--web.telemetry-path=/probe'], {}, 'bad value "/probe" for --web.telemetry-path'],
+    [['--web.telemetry-path=/config/'], {}, 'bad value "/config/" for --web.telemetry-path'],
+    [['--web.telemetry-path=/api/status'], {}, 'bad value "/api/status" for --web.telemetry-path'],
+    [
+      ['--web.max-requests=-1'],
+      {},
+      'bad value "-1" for --web.max-requests: expected a whole number such as 40',
+    ],
+    [['--web.telemetry-path=/../x'], {}, 'bad value "/../x" for --web.telemetry-path'],
+    [['--web.telemetry-path=/a//x'], {}, 'bad value "/a//x" for --web.telemetry-path'],
+    [['--web.telemetry-path=/:x'], {}, 'bad value "/:x" for --web.telemetry-path'],
+    [
+      ['--web.listen-addres=:1'],
+      {},
+      "unknown option '--web.listen-addres' (Did you mean --web.listen-address?)",
+    ],
+    [['--nothing'], {}, "unknown option '--nothing'"],
+    [['--ollama.url'], {}, "option '--ollama.url <url>' argument missing"],
+    [['stray'], {}, 'unexpected argument "stray"'],
+    [['--once=x'], {}, '--once'],
+  ])('%j %j', (args, env, start) => {
+    const message = refusal(args, env);
+    expect(message).toContain(start);
+    expect(message).not.toContain('\n');
+  });
+
+  test.each([
+    'http://user:hunter2@host',
+    'user:hunter2@host',
+    'http://user:hunt/er2@x/hunter2@y',
+    'http://user:hunt://er2@x',
+    'u:hunt\ner2@x',
+    'hunter2@',
+  ])('a password in %s is not repeated', (url) => {
+    expect(refusal([`--ollama.url=${url}`])).not.toMatch(/hunt/);
+  });
+});
+
+test.each([
+  '--ollama.ulr=http://user:hunter2@x',
+  '--demo=hunter2',
+  'http://user:hunter2@x',
+  '--ollama.url=http://x/?token=hunter2',
+])('a secret in %s is not repeated, wherever it was typed', (arg) => {
+  expect(refusal([arg])).not.toContain('hunter2');
+});
+
+test('--help lists every option and its default', () => {
+  const invocation = parseCommandLine(['--help'], {}, '');
+  const text = invocation.kind === 'print' ? invocation.text : '';
+  const unwrapped = text.replaceAll(/\s+/g, ' ');
+  for (const { flag, fallback, placeholder } of OPTION_LIST) {
+    expect(unwrapped).toContain(placeholder ? `--${flag} <${placeholder}>` : `--${flag} `);
+    expect(unwrapped).toContain(placeholder && fallback ? `(default: ${fallback})` : '');
+  }
+});
+
+test('--version prints the version', () => {
+  expect(parseCommandLine(['--version'], {}, 'version text')).toEqual({
+    kind: 'print',
+    text: 'version text\n',
+  });
+});
+
+test('the environment variable of an option is its flag in upper snake case', () => {
+  expect(OPTION_LIST.map(environmentName)).toContain('OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS');
+});

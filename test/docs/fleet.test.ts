@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hashSync } from 'bcryptjs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readYaml } from '../../src/config/yaml.ts';
+import { CONFIG_FILE } from '../../src/targets/module-schema.ts';
+import { readWebConfig } from '../../src/web/web-config.ts';
+import { codeBlocks, MANY_SERVERS, readPage, section } from '../markdown.ts';
+
+const FLEET = readPage('docs/fleet.md');
+
+const folder = mkdtempSync(join(tmpdir(), 'fleet-docs-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The first YAML block under a heading, as a file. */
+function exampleFile(heading: string): string {
+  const [yaml = ''] = codeBlocks(section(FLEET, heading), 'yaml');
+  expect(yaml).not.toBe('');
+  const file = join(folder, 'example.yml');
+  // A password hash in full would be the password of many.
+  writeFileSync(file, yaml.replace('$2y$10$…', hashSync('x', 4)));
+  return file;
+}
+
+describe('the examples are good files:', () => {
+  test('the modules to start from', () => {
+    const { modules } = readYaml(exampleFile(MANY_SERVERS), CONFIG_FILE);
+    expect(modules['default']?.allow).toHaveLength(2);
+  });
+
+  test('the modules in full', () => {
+    const { modules } = readYaml(exampleFile('The configuration file'), CONFIG_FILE);
+    expect(modules['default']).toMatchObject({ timeout: 5_000, collectors: ['ps', 'version'] });
+  });
+
+  test('the web configuration', () => {
+    const config = readWebConfig(exampleFile('The door'));
+    expect(config.tls?.clientAllowedSans).toEqual(['prometheus.lan']);
+    expect([...config.users.keys()]).toEqual(['prometheus']);
+  });
+});

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { parseOllamaHost } from '../../src/ollama/host.ts';
+import { readFixture } from '../corpus.ts';
+
+interface Vector {
+  readonly input: string;
+  readonly connectable_url: string;
+}
+
+/** What Ollama's parser lets through and no client can connect to, with the words of the refusal. */
+const REFUSED: Readonly<Record<string, RegExp>> = {
+  '://foo': /scheme "" is not supported/,
+  'HTTPS://example.com': /scheme "HTTPS" is not supported.*lower case/,
+  'tcp://1.2.3.4': /scheme "tcp" is not supported/,
+  'http://user:pass@example.com': /user info/,
+  '[fe80::1%eth0]': /IPv6 zones/,
+  'http://example.com?x=1': /query or fragment/,
+  '[example.com]': /not a host name/,
+  '*': /not a host name/,
+};
+
+const vectors = readFixture('ollama-host-vectors.json') as readonly Vector[];
+const accepted = vectors.filter(({ input }) => !Object.hasOwn(REFUSED, input));
+
+test.each(accepted)('$input is read as Ollama reads it: $connectable_url', ({ input, connectable_url }) => {
+  // Ollama keeps an empty host, which a server binds everywhere; a client connects to loopback.
+  // Go's dialler understands a port with a plus sign, URL does not.
+  const expected = new URL(connectable_url.replace('://:', '://127.0.0.1:').replace(':+', ':'));
+  expect(parseOllamaHost(input).href).toBe(expected.href);
+});
+
+test.each(Object.entries(REFUSED))('%s is refused', (input, message) => {
+  expect(() => parseOllamaHost(input)).toThrow(message);
+});
+
+test('a refusal does not repeat the text, which may hold a password', () => {
+  expect(() => parseOllamaHost('http://user:hunter2@example.com')).toThrow(/^(?!.*hunter2)/s);
+});
+
+test.each(['constructor', 'toString:1', '__proto__'])('%s is a host name like any other', (name) => {
+  expect(parseOllamaHost(name).hostname).toBe(name.split(':')[0]?.toLowerCase());
+});
+
+test.each(['constructor://x', 'a b', 'http://[1::2::3]', 'a\\b', 'x:y:z', '256.1.1.1.'])(
+  '%s is refused',
+  (input) => {
+    expect(() => parseOllamaHost(input)).toThrow();
+  },
+);
+
+test('slashes around a path prefix do not count', () => {
+  expect(parseOllamaHost('example.com//ollama/').pathname).toBe('/ollama');
+});

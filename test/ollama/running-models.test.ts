@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import { parseRunningModels } from '../../src/ollama/running-models.ts';
+
+function row(over: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  return {
+    model: 'a:1',
+    size: 10,
+    size_vram: 4,
+    digest: 'd1',
+    details: { quantization_level: 'Q4' },
+    ...over,
+  };
+}
+
+function parse(...models: readonly unknown[]) {
+  return parseRunningModels({ models });
+}
+
+describe('a row', () => {
+  test.each([
+    ['no object', 'text'],
+    ['null', null],
+    ['a list', []],
+    ['without a name', row({ model: undefined })],
+    ['with an empty name', row({ model: '', name: '' })],
+    ['without a size', row({ size: undefined })],
+    ['with a negative size', row({ size: -1 })],
+    ['with a size in words', row({ size: '10' })],
+    ['with a size beyond all numbers', JSON.parse('{"model":"a","size":1e999}')],
+    ['with size_vram null', row({ size_vram: null })],
+    ['with a negative size_vram', row({ size_vram: -1 })],
+  ])('%s is skipped and counted, and costs the good one nothing', (_, bad) => {
+    const parsed = parse(bad, row({ model: 'good' }));
+    expect(parsed).toMatchObject({ rows: 2, skipped: 1, models: [{ model: 'good' }] });
+  });
+
+  test('without size_vram is on the CPU', () => {
+    const { size_vram: _, ...old } = row();
+    expect(parse(old).models[0]?.sizeVramBytes).toBe(0);
+  });
+
+  test('goes by its name where model is missing', () => {
+    expect(parse(row({ model: undefined, name: 'b' }), row({ model: 7, name: 'c' })).models).toMatchObject([
+      { model: 'b' },
+      { model: 'c' },
+    ]);
+  });
+
+  test.each([[''], [undefined], [null], [4]])('with quantization %j is of unknown quantization', (level) => {
+    expect(parse(row({ details: { quantization_level: level } })).models[0]?.quantization).toBe('unknown');
+  });
+
+  test.each([[null], [undefined], ['x'], [[]]])('with details %j keeps its sizes', (details) => {
+    expect(parse(row({ details })).models).toMatchObject([{ quantization: 'unknown', sizeBytes: 10 }]);
+  });
+
+  test.each([[0], [-1], [null], ['4096'], [undefined]])(
+    'with context length %j has none',
+    (context_length) => {
+      expect(parse(row({ context_length })).models[0]?.contextLength).toBeUndefined();
+    },
+  );
+
+  test('is never told apart from another by what UTF-8 can not carry', () => {
+    const lone = [row({ model: 'a\ud800', digest: '1' }), row({ model: 'a\udfff', digest: '2' })];
+    expect(parse(...lone).models).toMatchObject([{ model: 'a\uFFFD', sizeBytes: 20 }]);
+  });
+});
+
+describe('rows of one model and quantization', () => {
+  const early = '2026-08-22T12:01:00Z';
+  const late = '2026-08-22T12:09:00Z';
+
+  test('add their sizes, and take the larger context and the later expiry', () => {
+    const { models, rows } = parse(
+      row({ digest: 'd1', context_length: 8192, expires_at: early }),
+      row({ digest: 'd2', context_length: 4096, expires_at: late, size: 20, size_vram: 20 }),
+    );
+    expect(rows).toBe(2);
+    expect(models).toHaveLength(1);
+    expect(models[0]).toMatchObject({ sizeBytes: 30, sizeVramBytes: 24, contextLength: 8192 });
+    expect(models[0]?.expiresAtMs).toBe(Date.parse(late));
+    expect(models[0]?.details.map(({ digest }) => digest)).toEqual(['d1', 'd2']);
+  });
+
+  test('take a context and an expiry that only one of them has', () => {
+    const [model] = parse(
+      row({ digest: 'd1' }),
+      row({ digest: 'd2', context_length: 7, expires_at: early }),
+    ).models;
+    expect(model).toMatchObject({ contextLength: 7, expiresAtMs: Date.parse(early) });
+  });
+
+  test('count once where they repeat the digest', () => {
+    expect(parse(row(), row(), row({ details: {} }))).toMatchObject({ rows: 1, models: [{ sizeBytes: 10 }] });
+  });
+
+  test('all count where there is no digest to tell a repetition by', () => {
+    expect(parse(row({ digest: '' }), row({ digest: '' }))).toMatchObject({
+      rows: 2,
+      models: [{ sizeBytes: 20 }],
+    });
+  });
+
+  test('stay apart from names that only look alike when joined', () => {
+    const twins = [
+      row({ model: 'a,quantization:b', details: { quantization_level: 'c' } }),
+      row({ model: 'a', details: { quantization_level: 'b,quantization:c' }, digest: 'd2' }),
+    ];
+    expect(parse(...twins).models).toHaveLength(2);
+  });
+});
+
+test('models are sorted by name and quantization, whatever the order of the rows', () => {
+  const names = ['b', 'a', 'C', 'a'].map((model, index) =>
+    row({ model, digest: `d${index}`, details: { quantization_level: `Q${9 - index}` } }),
+  );
+  expect(parse(...names).models.map(({ model, quantization }) => `${model} ${quantization}`)).toEqual([
+    'C Q7',
+    'a Q6',
+    'a Q8',
+    'b Q9',
+  ]);
+});
+
+test('null models are an empty list', () => {
+  expect(parseRunningModels({ models: null })).toMatchObject({ rows: 0, skipped: 0, models: [] });
+});
+
+test.each([[null], [[]], ['x'], [{}], [{ model: [] }], [{ models: {} }], [{ models: 'x' }], [{ models: 0 }]])(
+  '%j is no answer of /api/ps',
+  (body) => {
+    expect(() => parseRunningModels(body)).toThrow(expect.objectContaining({ reason: 'invalid' }));
+  },
+);

@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import { ApiError, type FailureReason } from '../../src/ollama/errors.ts';
+import { createAvailabilityLog } from '../../src/scrape/availability-log.ts';
+import type { Snapshot } from '../../src/scrape/snapshot.ts';
+
+function failed(reason: FailureReason, status?: number) {
+  return { ok: false, error: new ApiError(reason, `went wrong: ${reason}`, { status }), seconds: 0 } as const;
+}
+
+const models = { models: [], rows: 2, skipped: 0, nowMs: 0 };
+const capacity = { vramBytes: undefined, memoryBytes: undefined };
+const up = {
+  capacity,
+  ps: { ok: true, value: models, seconds: 0 },
+  version: { ok: true, value: '0.33.0', seconds: 0 },
+} satisfies Snapshot;
+const refused: Snapshot = { capacity, ps: failed('refused'), version: failed('refused') };
+const timedOut: Snapshot = { capacity, ps: failed('timeout'), version: failed('timeout') };
+
+/** Level, message and the interesting fields of each line that these snapshots make. */
+function lines(...snapshots: readonly Snapshot[]): Record<string, unknown>[] {
+  const written: Record<string, unknown>[] = [];
+  const out = { write: (line: string) => written.push(JSON.parse(line)) };
+  const record = createAvailabilityLog(
+    createLogger({ logLevel: 'info', logFormat: 'json' }, out),
+    'http://a:1/',
+  );
+  for (const snapshot of snapshots) {
+    record(snapshot);
+  }
+  return written;
+}
+
+test('the first scrape is a line, those that say the same are none', () => {
+  expect(lines(up, up, { ...up, ps: { ...up.ps, seconds: 3 } })).toEqual([
+    expect.objectContaining({ level: 'INFO', msg: 'Ollama is up', version: '0.33.0', loaded_models: 2 }),
+  ]);
+});
+
+test('a model that comes or goes is no line', () => {
+  const busier: Snapshot = { ...up, ps: { ok: true, value: { ...models, rows: 3 }, seconds: 0 } };
+  expect(lines(up, busier)).toHaveLength(1);
+});
+
+test('down is a line with target, reason and error, and so is up again', () => {
+  expect(lines(up, refused, refused, up).map(({ msg }) => msg)).toEqual([
+    'Ollama is up',
+    'Ollama is down',
+    'Ollama is up',
+  ]);
+  expect(lines(refused)[0]).toMatchObject({
+    level: 'WARN',
+    target: 'http://a:1/',
+    reason: 'refused',
+    err: '/api/ps: went wrong: refused; /api/version: went wrong: refused',
+  });
+});
+
+test('down for another reason is another line', () => {
+  expect(lines(refused, timedOut)).toMatchObject([{ reason: 'refused' }, { reason: 'timeout' }]);
+});
+
+test('up without the list of models is a line of its own', () => {
+  expect(lines({ ...up, ps: failed('timeout') })).toMatchObject([
+    { level: 'WARN', msg: 'Ollama is up, but does not answer all calls', reason: 'timeout' },
+  ]);
+});
+
+test('a failure to list the models on disk is a line, too', () => {
+  expect(lines(up, { ...up, tags: failed('timeout') })[1]).toMatchObject({
+    level: 'WARN',
+    msg: 'Ollama is up, but does not answer all calls',
+    err: '/api/tags: went wrong: timeout',
+  });
+});
+
+describe('of two scrapers, the one with less patience than Ollama needs', () => {
+  const slow: Snapshot = { ...up, ps: { ...up.ps, seconds: 0.7 } };
+  const impatient: Snapshot = { ...up, ps: { ...failed('timeout'), seconds: 0.5 } };
+
+  test('makes no lines', () => {
+    expect(lines(slow, impatient, slow, impatient)).toHaveLength(1);
+  });
+
+  test('makes one where Ollama was quick before', () => {
+    expect(lines(up, impatient)).toHaveLength(2);
+  });
+
+  test('makes one for any failure that is not a matter of patience', () => {
+    expect(lines(slow, { ...up, ps: { ...failed('reset'), seconds: 0.5 } })).toHaveLength(2);
+  });
+});
+
+describe('a 403', () => {
+  test('comes with its cause and the remedy', () => {
+    const [line] = lines({ capacity, ps: failed('status', 403), version: failed('status', 403) });
+    expect(line?.['hint']).toMatch(/Host header.*OLLAMA_HOST=0\.0\.0\.0/);
+  });
+
+  test('comes with it after another status, too', () => {
+    const down = (status: number): Snapshot => ({
+      capacity,
+      ps: failed('status', status),
+      version: failed('status', status),
+    });
+    expect(lines(down(500), down(403))[1]).toHaveProperty('hint');
+  });
+
+  test('alone does', () => {
+    const [line] = lines({ capacity, ps: failed('status', 500), version: failed('status', 404) });
+    expect(line).not.toHaveProperty('hint');
+  });
+});

@@ -1,0 +1,75 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { CancelSignal } from '../../src/ollama/cancellation.ts';
+import { scrapeBudgetMs, whenAborted, withDeadline } from '../../src/scrape/deadline.ts';
+
+describe('the budget of a scrape', () => {
+  const options = { timeoutMs: 5_000, offsetMs: 500 };
+
+  test.each([
+    [undefined, 5_000, 'is the configured timeout without the header'],
+    ['3', 2_500, 'is the header’s time less the offset'],
+    ['10', 5_000, 'is never more than the configured timeout'],
+    ['0.6', 300, 'is half of the header’s time where the offset would leave less'],
+    ['0.3', 150, 'is more than nothing even where the offset is larger than the header’s time'],
+    ['5.5', 5_000, 'may be a fraction'],
+    ['1e1', 5_000, 'may be written with an exponent'],
+  ])('for header %j: %d ms, and so it %s', (header, budgetMs, _promise) => {
+    expect(scrapeBudgetMs(header, options)).toBeCloseTo(budgetMs, 6);
+  });
+
+  test.each(['', ' ', 'abc', '-3', '0', '0.0', 'Infinity', 'NaN', '0x3', '3s', '1,2', '.', 'e1'])(
+    'of header %j can’t be told',
+    (header) => {
+      expect(() => scrapeBudgetMs(header, options)).toThrow('must be a number of seconds above 0');
+    },
+  );
+
+  test('is refused with the start of a header that is too long to repeat', () => {
+    expect(() => scrapeBudgetMs('x'.repeat(5_000), options)).toThrow(/not "x{40}"$/);
+  });
+});
+
+describe('the deadline', () => {
+  const forever = (signal: CancelSignal) =>
+    new Promise<string>((resolve) => {
+      signal.addEventListener('abort', () => resolve(String(signal.reason)));
+    });
+
+  test('fires when the budget is used up, and says so', async () => {
+    expect(await withDeadline(20, [], forever)).toBe('Error: no complete answer within 0.02 s');
+  });
+
+  test('fires when one of the endings comes', async () => {
+    const scraper = new AbortController();
+    const ended = withDeadline(
+      60_000,
+      [new AbortController().signal, scraper.signal].map(whenAborted),
+      forever,
+    );
+    scraper.abort();
+    expect(await ended).toMatch(/cancelled: the scraper hung up or the exporter is stopping/);
+  });
+
+  test('has fired from the start where an ending has come already', async () => {
+    const aborted = await withDeadline(
+      60_000,
+      [whenAborted(AbortSignal.abort())],
+      async (signal) => signal.aborted,
+    );
+    expect(aborted).toBe(true);
+  });
+
+  test.each([
+    ['ends', async () => 'done'],
+    ['throws', async () => Promise.reject(new Error('broken'))],
+  ])('leaves no timer and no listener behind when the work %s', async (_, work) => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    const cleared = vi.spyOn(globalThis, 'clearTimeout');
+    await withDeadline(60_000, [whenAborted(signal)], work).catch(() => {});
+    expect(removed.mock.calls[0]?.slice(0, 2)).toEqual(added.mock.calls[0]?.slice(0, 2));
+    expect(cleared).toHaveBeenCalledTimes(1);
+    cleared.mockRestore();
+  });
+});

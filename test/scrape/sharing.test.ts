@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { CancelSignal } from '../../src/ollama/cancellation.ts';
+import { createScrapeLimit } from '../../src/scrape/scrape-limit.ts';
+import { createReadings, type Readable } from '../../src/scrape/sharing.ts';
+import type { Reading, Snapshot } from '../../src/scrape/snapshot.ts';
+
+/** A reading that ends when, and as, the test says; its outcome tells which one it was. */
+interface Started {
+  readonly number: number;
+  readonly signal: CancelSignal;
+  readonly end: () => void;
+  readonly fail: (error: Error) => void;
+  settled: boolean;
+}
+
+function snapshotOf(number: number): Snapshot {
+  return { ...CUT_SHORT, version: { ok: true, value: String(number), seconds: 0 } };
+}
+
+const CUT_SHORT: Snapshot = { capacity: { vramBytes: undefined, memoryBytes: undefined } };
+
+/** Targets by key, whose readings the test ends. */
+function workplace(max = 0) {
+  const started: Started[] = [];
+  const start = (signal: CancelSignal): Reading => {
+    let settle: Pick<Started, 'end' | 'fail'> = { end: () => {}, fail: () => {} };
+    const number = started.length;
+    const done = new Promise<Snapshot>((resolve, reject) => {
+      settle = {
+        end: () => {
+          reading.settled = true;
+          resolve(snapshotOf(number));
+        },
+        fail: (error) => {
+          reading.settled = true;
+          reject(error);
+        },
+      };
+    });
+    const reading: Started = { number, signal, ...settle, settled: false };
+    started.push(reading);
+    return { done, cutShort: () => CUT_SHORT };
+  };
+  const owner = {};
+  const readable = (key = 'a'): Readable => ({ owner, key, longestMs: 60_000, start });
+  const { shared } = createReadings(createScrapeLimit(max));
+  const underWay = () => started.filter(({ signal, settled }) => !settled && !signal.aborted);
+  return { started, readable, shared, underWay };
+}
+
+type Step = { readonly kind: 'arrive' } | { readonly kind: 'leave' | 'end' | 'fail'; readonly which: number };
+const steps: fc.Arbitrary<readonly Step[]> = fc.array(
+  fc.oneof(
+    { weight: 2, arbitrary: fc.constant<Step>({ kind: 'arrive' }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('leave'), which: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('end', 'fail'), which: fc.constant(0) }) },
+  ),
+  { maxLength: 40 },
+);
+
+test('however scrapes arrive, leave, end and fail: one reading at a time, and each gets its own or a newer one', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), steps, async (scheduler, plan) => {
+      const { started, readable, shared, underWay } = workplace();
+      const waiting: { controller: AbortController; outcome: Promise<unknown>; got: unknown }[] = [];
+      const run: Readonly<Record<Step['kind'], (which: number) => void>> = {
+        arrive: () => {
+          const [oldest] = underWay();
+          const controller = new AbortController();
+          const earliest = oldest?.number ?? started.length;
+          const waiter = {
+            controller,
+            outcome: Promise.resolve<unknown>(undefined),
+            got: undefined as unknown,
+          };
+          waiter.outcome = shared(readable(), controller.signal).then(
+            (outcomes) => {
+              waiter.got = outcomes;
+              const left = controller.signal.aborted && outcomes === CUT_SHORT;
+              const { version } = outcomes;
+              expect(left || (version?.ok && Number(version.value) === earliest)).toBe(true);
+            },
+            (error: Error) => {
+              waiter.got = error;
+              expect(error.message).toBe(String(earliest));
+            },
+          );
+          waiting.push(waiter);
+        },
+        leave: (which) => waiting[which % Math.max(waiting.length, 1)]?.controller.abort(new Error('left')),
+        end: () => underWay()[0]?.end(),
+        fail: () => underWay().map(({ fail, number }) => fail(new Error(String(number)))),
+      };
+      for (const step of plan) {
+        scheduler.schedule(Promise.resolve()).then(() => {
+          run[step.kind]('which' in step ? step.which : 0);
+          expect(underWay().length).toBeLessThanOrEqual(1);
+        });
+      }
+      await scheduler.waitAll();
+      await new Promise((resolve) => setImmediate(resolve));
+      const waits = waiting.some(({ got }) => got === undefined);
+      expect(underWay()).toHaveLength(Number(waits));
+      underWay().map(({ end }) => end());
+      await Promise.all(waiting.map(({ outcome }) => outcome));
+      expect(waiting.filter(({ got }) => got === undefined)).toEqual([]);
+    }),
+  );
+});
+
+describe('a reading', () => {
+  test('goes on while one waits, and is cancelled when the last one leaves', async () => {
+    const { started, readable, shared } = workplace();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const all = [shared(readable(), first.signal), shared(readable(), second.signal)];
+    first.abort();
+    expect(await all[0]).toBe(CUT_SHORT);
+    expect(started[0]?.signal.aborted).toBe(false);
+    second.abort();
+    expect(await all[1]).toBe(CUT_SHORT);
+    expect(started.map(({ signal }) => signal.aborted)).toEqual([true]);
+  });
+
+  test('of another target is another one', () => {
+    const { started, readable, shared } = workplace();
+    const { signal } = new AbortController();
+    void shared(readable('a'), signal);
+    void shared(readable('b'), signal);
+    void shared({ ...readable('a'), owner: {} }, signal);
+    expect(started).toHaveLength(3);
+  });
+
+  test('that is shared counts once for the limit, and not at all once it has ended', async () => {
+    const { started, readable, shared } = workplace(1);
+    const { signal } = new AbortController();
+    const first = [shared(readable('a'), signal), shared(readable('a'), signal)];
+    await expect(shared(readable('b'), signal)).rejects.toThrow('Limit of concurrent requests reached (1)');
+    started[0]?.end();
+    expect(await Promise.all(first)).toEqual([snapshotOf(0), snapshotOf(0)]);
+    const second = shared(readable('b'), signal);
+    started[1]?.end();
+    expect(await second).toEqual(snapshotOf(1));
+  });
+
+  test('that takes too long is cancelled, and a new one started for those who still wait', async () => {
+    const { started, readable, shared } = workplace(1);
+    const waiter = shared({ ...readable(), longestMs: 20 }, new AbortController().signal);
+    await expect.poll(() => started.length).toBeGreaterThan(1);
+    expect(started[0]?.signal.aborted).toBe(true);
+    started.at(-1)?.end();
+    expect(await waiter).toEqual(snapshotOf(started.length - 1));
+  });
+
+  test('is not started for one who has left already, or is let go at once', async () => {
+    const { readable, shared, underWay } = workplace();
+    expect(await shared(readable(), AbortSignal.abort())).toBe(CUT_SHORT);
+    expect(underWay()).toEqual([]);
+  });
+});

@@ -1,0 +1,235 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import { createSelfMetrics } from '../../src/metrics/own.ts';
+import { createReadings } from '../../src/scrape/sharing.ts';
+import { readCorpus } from '../corpus.ts';
+import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
+import { parseExposition, sampleValue } from '../exposition.ts';
+import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+let ollama: FakeOllama;
+let exporter: InProcessExporter;
+let calls = 0;
+
+beforeAll(async () => {
+  ollama = await startFakeOllama({ ps: json(readCorpus('11-names-odd.json')), version: json(VERSION_BODY) });
+  ollama.server.on('request', () => {
+    calls += 1;
+  });
+  const selfMetrics = createSelfMetrics({ version: '1.2.3', revision: 'abc' }, undefined);
+  exporter = await startInProcess(ollama.url, { selfMetrics });
+});
+
+afterAll(async () => {
+  await exporter.close();
+  await ollama.close();
+});
+
+type Method = 'GET' | 'HEAD' | 'POST';
+
+async function ask(path: string, { method = 'GET' as Method, headers = {} } = {}) {
+  const before = calls;
+  const {
+    statusCode,
+    headers: answered,
+    body,
+  } = await request(new URL(path, exporter.url), { method, headers });
+  const bytes = Buffer.from(await body.arrayBuffer());
+  return { status: statusCode, headers: answered, bytes, text: bytes.toString(), calls: calls - before };
+}
+
+test.each(['/-/healthy', '/-/ready'])('%s answers 200 without asking Ollama', async (path) => {
+  expect(await ask(path)).toMatchObject({ status: 200, calls: 0 });
+  expect(await ask(path, { method: 'HEAD' })).toMatchObject({ status: 200, calls: 0, text: '' });
+});
+
+test.each([
+  ['GET', '/nothing'],
+  ['GET', '/metrics/'],
+  ['POST', '/metrics'],
+  ['POST', '/nothing'],
+  ['GET', '/%00'],
+  ['GET', '/%zz'],
+])('%s %s is 404, as text', async (method, path) => {
+  const { status, headers, calls } = await ask(path, { method: method as Method });
+  expect({ status, calls }).toEqual({ status: 404, calls: 0 });
+  expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+});
+
+test.each([
+  ['plain', {}],
+  ['compressed', { 'content-encoding': 'gzip' }],
+  ['of an unknown encoding', { 'content-encoding': 'foo' }],
+])('a GET /metrics with a %s body is answered, and the body does not matter', async (_, headers) => {
+  const { statusCode, body } = await request(new URL('/metrics', exporter.url), {
+    method: 'GET',
+    headers,
+    body: gzipSync('x'.repeat(100_000)),
+  });
+  expect(statusCode).toBe(200);
+  parseExposition(await body.text());
+});
+
+test('nothing that is answered may be taken for another type', async () => {
+  for (const path of ['/', '/metrics', '/-/healthy', '/nothing']) {
+    expect((await ask(path)).headers['x-content-type-options']).toBe('nosniff');
+  }
+});
+
+test('HEAD /metrics answers 200 without a scrape', async () => {
+  const { status, headers, text, calls } = await ask('/metrics', { method: 'HEAD' });
+  expect({ status, text, calls }).toEqual({ status: 200, text: '', calls: 0 });
+  expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+});
+
+test('GET /metrics asks Ollama twice, each time', async () => {
+  expect((await ask('/metrics')).calls).toBe(2);
+  expect((await ask('/metrics')).calls).toBe(2);
+});
+
+describe('gzip', () => {
+  test('comes when the scraper takes it, and holds the same', async () => {
+    const { headers, bytes } = await ask('/metrics', { headers: { 'accept-encoding': 'gzip' } });
+    expect(headers['content-encoding']).toBe('gzip');
+    expect(headers['vary']).toMatch(/accept-encoding/i);
+    expect(sampleValue(parseExposition(gunzipSync(bytes).toString()), 'ollama_loaded_models')).toBe(6);
+  });
+
+  test.each(['identity', 'br, zstd', 'gzip;q=0'])('does not come for %s', async (accepted) => {
+    const { headers, text } = await ask('/metrics', { headers: { 'accept-encoding': accepted } });
+    expect(headers['content-encoding']).toBeUndefined();
+    expect(sampleValue(parseExposition(text), 'ollama_up')).toBe(1);
+  });
+
+  test('does not come for a body that is not worth it', async () => {
+    const { headers } = await ask('/-/healthy', { headers: { 'accept-encoding': 'gzip' } });
+    expect(headers['content-encoding']).toBeUndefined();
+  });
+});
+
+describe("Prometheus's timeout header", () => {
+  test('that is a number is taken', async () => {
+    const headers = { 'x-prometheus-scrape-timeout-seconds': '10' };
+    expect(await ask('/metrics', { headers })).toMatchObject({ status: 200, calls: 2 });
+  });
+
+  test.each(['', 'ten', '-1', '0', 'NaN', 'Inf', '1;2', '1, 2', '0x10'])(
+    'that is %j is 400',
+    async (header) => {
+      const headers = { 'x-prometheus-scrape-timeout-seconds': header };
+      const { status, text, calls } = await ask('/metrics', { headers });
+      expect({ status, calls }).toEqual({ status: 400, calls: 0 });
+      expect(text).toMatch(
+        /^X-Prometheus-Scrape-Timeout-Seconds must be a number of seconds above 0, not ".*"\n$/,
+      );
+    },
+  );
+});
+
+describe("the exporter's own metrics", () => {
+  test('are those of the process that an operator would look at, and none that a linter rejects', async () => {
+    const exposition = parseExposition((await ask('/metrics')).text);
+    expect(
+      [...exposition.keys()].filter((name) => !name.startsWith('ollama_') || name.includes('build')).sort(),
+    ).toEqual(
+      [
+        'nodejs_eventloop_lag_max_seconds',
+        'nodejs_eventloop_lag_p50_seconds',
+        'nodejs_eventloop_lag_p90_seconds',
+        'nodejs_eventloop_lag_p99_seconds',
+        'nodejs_eventloop_lag_seconds',
+        'nodejs_external_memory_bytes',
+        'nodejs_heap_size_total_bytes',
+        'nodejs_heap_size_used_bytes',
+        'ollama_exporter_build_info',
+        'process_cpu_seconds_total',
+        'process_cpu_system_seconds_total',
+        'process_cpu_user_seconds_total',
+        'process_heap_bytes',
+        'process_max_fds',
+        'process_open_fds',
+        'process_resident_memory_bytes',
+        'process_start_time_seconds',
+        'process_virtual_memory_bytes',
+      ].filter((name) => process.platform === 'linux' || !/_fds|virtual|heap_bytes/.test(name)),
+    );
+    expect(
+      sampleValue(exposition, 'ollama_exporter_build_info', {
+        version: '1.2.3',
+        node_version: process.version,
+      }),
+    ).toBe(1);
+  });
+
+  test('hold no bogus value in a scrape right after another', async () => {
+    await ask('/metrics');
+    const exposition = parseExposition((await ask('/metrics')).text);
+    for (const [name, { samples }] of [...exposition].filter(([name]) => name.includes('eventloop'))) {
+      expect(
+        samples.every(({ value }) => value >= 0 && value < 60),
+        name,
+      ).toBe(true);
+    }
+  });
+});
+
+test('closing waits for a scrape under way, which answers with what it has, and logs no outage', async () => {
+  let asked = () => {};
+  const underWay = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const hanging = await startFakeOllama({ ps: () => asked(), version: json(VERSION_BODY) });
+  const closing = await startInProcess(hanging.url, { timeoutMs: 60_000 });
+  const scrape = closing.scrape();
+  await underWay;
+  await closing.close();
+  const exposition = await scrape;
+  expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+  expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'ps' })).toBe(0);
+  expect(closing.snapshots).toEqual([]);
+  await hanging.close();
+});
+
+test('closing cuts a connection on which nothing is asked', async () => {
+  const quiet = await startInProcess(ollama.url);
+  const socket = connect(Number(quiet.url.port), quiet.url.hostname);
+  await once(socket, 'connect');
+  const closed = once(socket, 'close');
+  await quiet.close();
+  await closed;
+});
+
+test('the metrics can be at /, in the place of the page', async () => {
+  const rooted = await startInProcess(ollama.url, { telemetryPath: '/' });
+  const { statusCode, body } = await request(rooted.url);
+  expect(statusCode).toBe(200);
+  expect(sampleValue(parseExposition(await body.text()), 'ollama_up')).toBe(1);
+  await rooted.close();
+});
+
+test('a fault of the exporter is 500 and a line in the log, without its inner workings in the answer', async () => {
+  const lines: string[] = [];
+  const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
+  const readings = createReadings(() => {
+    throw new Error('secret detail');
+  });
+  const broken = await startInProcess(ollama.url, { readings, log });
+  const { statusCode, body } = await request(new URL('/metrics', broken.url));
+  expect(statusCode).toBe(500);
+  expect(await body.text()).toBe('internal error, see the log of the exporter\n');
+  expect(lines).toEqual([
+    expect.stringMatching(/level=ERROR msg="could not answer a request".*secret detail/),
+  ]);
+  await broken.close();
+});
+
+test('scrapes that are rendered at once do not disturb each other', async () => {
+  const texts = await Promise.all(Array.from({ length: 10 }, () => ask('/metrics')));
+  for (const { text } of texts) {
+    expect(sampleValue(parseExposition(text), 'ollama_loaded_models')).toBe(6);
+  }
+});

@@ -1,0 +1,121 @@
+import { request } from 'undici';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import { startRunningConfig } from '../../src/targets/modules.ts';
+import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
+import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+let ollama: FakeOllama;
+let exporter: InProcessExporter;
+let lines: string[];
+
+beforeEach(async () => {
+  ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
+  lines = [];
+  const log = createLogger({ logLevel: 'info', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
+  exporter = await startInProcess(ollama.url, { configYaml: OPEN, log });
+  lines = [];
+});
+
+afterEach(async () => {
+  await exporter.close();
+  await ollama.close();
+});
+
+const OPEN = 'modules: { default: { allow: ["127.0.0.0/8"] } }';
+const CLOSED = 'modules: { default: { allow: ["10.0.0.0/8"] } }';
+
+async function ask(path: string, method: 'GET' | 'POST' | 'PUT' = 'GET') {
+  const { statusCode, body } = await request(new URL(path, exporter.url), { method });
+  return { status: statusCode, text: await body.text() };
+}
+
+async function probe(): Promise<number> {
+  return (await ask(`/probe?target=${ollama.url.host}`)).status;
+}
+
+test.each(['POST', 'PUT'] as const)('%s /-/reload puts a changed file in force', async (method) => {
+  expect(await probe()).toBe(200);
+  exporter.writeConfig(CLOSED);
+  expect(await probe()).toBe(200);
+  expect(await ask('/-/reload', method)).toEqual({ status: 200, text: 'Reloaded\n' });
+  expect(await probe()).toBe(403);
+  expect(lines.join('')).toContain('level=INFO msg="Reloaded the configuration file"');
+});
+
+test('GET /-/reload is 405, and changes nothing', async () => {
+  exporter.writeConfig(CLOSED);
+  expect(await ask('/-/reload')).toEqual({ status: 405, text: 'This endpoint requires a POST request.\n' });
+  expect(await probe()).toBe(200);
+});
+
+test('a bad file is told and logged, and the old one stays in force', async () => {
+  exporter.writeConfig('modules:\n  default:\n    timeot: 5s\n');
+  const { status, text } = await ask('/-/reload', 'POST');
+  expect(status).toBe(500);
+  expect(text).toMatch(/^failed to reload config: .*config.yml:3: modules.default.timeot: unknown key/);
+  expect(lines).toEqual([
+    expect.stringMatching(
+      /level=ERROR msg="Could not reload the configuration file, the old one stays in force" file=\S+ err="\S+config.yml:3: modules.default.timeot: unknown key/,
+    ),
+  ]);
+  expect(await probe()).toBe(200);
+  expect((await ask('/config')).text).toContain('127.0.0.0/8');
+});
+
+test('a scrape under way ends as it began', async () => {
+  let answer = () => {};
+  const underWay = new Promise<void>((resolve) => {
+    ollama.server.prependOnceListener('request', (_request, response) => {
+      const end = response.end.bind(response);
+      response.end = (body: unknown) => {
+        answer = () => void end(body);
+        resolve();
+        return response;
+      };
+    });
+  });
+  const slow = probe();
+  await underWay;
+  exporter.writeConfig(CLOSED);
+  await ask('/-/reload', 'POST');
+  answer();
+  expect(await slow).toBe(200);
+  await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
+});
+
+test('a reload drops the connections that were made by the old rules', async () => {
+  await probe();
+  expect(ollama.connections.size).toBe(2);
+  await ask('/-/reload', 'POST');
+  await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
+});
+
+test('/config shows what is in force, as text', async () => {
+  exporter.writeConfig('modules: { default: { basic_auth: { username: u, password: s3cret } } }');
+  expect((await ask('/config')).text).toBe('modules:\n  default:\n    allow:\n      - 127.0.0.0/8\n');
+  await ask('/-/reload', 'POST');
+  expect((await ask('/config')).text).toBe(
+    'modules:\n  default:\n    basic_auth:\n      username: u\n      password: <secret>\n',
+  );
+});
+
+describe('without a file', () => {
+  test('there is nothing to reload, and nothing to show', async () => {
+    const bare = await startInProcess(ollama.url);
+    const reload = await request(new URL('/-/reload', bare.url), { method: 'POST' });
+    expect(reload.statusCode).toBe(500);
+    expect(await reload.body.text()).toBe(
+      'failed to reload config: there is nothing to reload: the exporter was started without --config.file\n',
+    );
+    expect(await (await request(new URL('/config', bare.url))).body.text()).toBe('modules: {}\n');
+    await bare.close();
+  });
+});
+
+test('a start with a bad file fails', async () => {
+  const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: () => {} });
+  await expect(startRunningConfig('/nonexistent/ollama.yml', 1_000, log)).rejects.toThrow(
+    "/nonexistent/ollama.yml: can't be read: ENOENT",
+  );
+});

@@ -1,0 +1,183 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { afterEach, expect, test } from 'vitest';
+import { recordExchanges } from '../../src/server/debug-report.ts';
+import { startInProcess } from '../exporter-in-process.ts';
+import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+const opened: { close: () => Promise<void> }[] = [];
+afterEach(async () => {
+  for (const { close } of opened.splice(0).toReversed()) {
+    await close();
+  }
+});
+
+const MODULE = `
+    allow: ["127.0.0.0/8"]
+    timeout: 300ms
+    headers: { X-Key: 'k3y with "quotes"', Host: "localhost:11434" }
+    basic_auth: { username: user, password: p4ssword }
+`;
+
+/** The report on a target that answers so; the address of the target reads HOST in it, and each time 0 s. */
+async function report(answers: Partial<Answers>): Promise<string> {
+  const ollama = await startFakeOllama({
+    ps: json('{"models":[]}'),
+    version: json(VERSION_BODY),
+    ...answers,
+  });
+  opened.push(ollama);
+  return await reportOn(ollama, '', MODULE);
+}
+
+async function reportOn(
+  { url: { host, href } }: FakeOllama,
+  path: string,
+  module: string,
+  beforeProbe = () => {},
+): Promise<string> {
+  const exporter = await startInProcess(new URL(href), { configYaml: `modules:\n  default:${module}` });
+  opened.push(exporter);
+  beforeProbe();
+  const url = new URL(`/probe?debug=true&target=${encodeURIComponent(host + path)}`, exporter.url);
+  const { statusCode, headers, body } = await request(url);
+  expect(statusCode).toBe(200);
+  expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+  return (await body.text()).replaceAll(host, 'HOST').replaceAll(/\d\.\d{3,}/g, '0');
+}
+
+test('says what was asked, what came back, the metrics, and the module without its secrets', async () => {
+  expect(await report({})).toBe(`Asked http://HOST/ by module "default", for at most 0.3 s.
+
+GET /api/ps
+  status 200, ok, after 0 s
+{"models":[]}
+
+GET /api/version
+  status 200, ok, after 0 s
+{"version":"0.33.0"}
+
+Metrics that would have been returned:
+
+# HELP ollama_up Whether Ollama answered at least one of /api/ps and /api/version properly in this scrape.
+# TYPE ollama_up gauge
+ollama_up 1
+
+# HELP ollama_version_info A metric with a constant '1' value labeled by the version of Ollama (from /api/version).
+# TYPE ollama_version_info gauge
+ollama_version_info{version="0.33.0"} 1
+
+# HELP ollama_loaded_models Number of models in memory (rows in /api/ps).
+# TYPE ollama_loaded_models gauge
+ollama_loaded_models 0
+
+# HELP ollama_scrape_success Whether the call to this API of Ollama succeeded in this scrape.
+# TYPE ollama_scrape_success gauge
+ollama_scrape_success{api="ps"} 1
+ollama_scrape_success{api="version"} 1
+
+# HELP ollama_scrape_duration_seconds Time that the call to this API of Ollama took in this scrape.
+# TYPE ollama_scrape_duration_seconds gauge
+ollama_scrape_duration_seconds{api="ps"} 0
+ollama_scrape_duration_seconds{api="version"} 0
+
+# HELP ollama_scrape_skipped_models Rows in /api/ps that could not be used, for want of a name or of usable sizes.
+# TYPE ollama_scrape_skipped_models gauge
+ollama_scrape_skipped_models 0
+
+Module configuration:
+
+allow:
+  - 127.0.0.0/8
+timeout: 300ms
+headers:
+  X-Key: <secret>
+  Host: localhost:11434
+basic_auth:
+  username: user
+  password: <secret>
+`);
+});
+
+test('shows the first 2 KiB of a body, also of an answer that is an error', async () => {
+  const text = await report({
+    ps: (_request, response) => response.writeHead(403).end(`forbidden${'x'.repeat(3_000)}`),
+    version: json(`{"version":"0.33.0","more":"${'y'.repeat(100_000)}"}`),
+  });
+  expect(text).toMatch(
+    /GET \/api\/ps\n {2}status 403, failed: status: status 403, after 0 s\nforbiddenx{2039}… \(the first 2048 of \d+ bytes\)\n/,
+  );
+  expect(text).toMatch(/\n\{"version":"0\.33\.0","more":"y{2020}… \(the first 2048 of 100030 bytes\)\n/);
+  expect(text).toContain('ollama_scrape_error{api="ps",reason="status"} 1');
+});
+
+test('forgets what came of a call that is made again', () => {
+  const { watch, exchanges } = recordExchanges();
+  watch('/api/ps', { headers: { 'x-key': 'old' } });
+  watch('/api/ps', { status: 500 });
+  watch('/api/ps', { headers: { 'x-key': 'new' } });
+  expect(exchanges.get('/api/ps')).toEqual({ headers: { 'x-key': 'new' } });
+});
+
+test('says how far a target came that hangs', async () => {
+  const text = await report({
+    ps: () => {},
+    version: (_request, response) => response.writeHead(200).write('{"ver'),
+  });
+  expect(text).toContain(
+    'GET /api/ps\n  no status, failed: timeout: no complete answer within 0.3 s, after 0 s\n  no body\n',
+  );
+  expect(text).toContain(
+    'GET /api/version\n  status 200, failed: timeout: no complete answer within 0.3 s, after 0 s\n  no body\n',
+  );
+});
+
+test('does not repeat the secrets that a target repeats', async () => {
+  const text = await report({
+    ps: (incoming, response) => response.writeHead(404).end(JSON.stringify(incoming.headers)),
+    version: ({ headers }, response) => {
+      const decoded = Buffer.from(headers.authorization?.slice(6) ?? '', 'base64').toString();
+      const version = `${headers.authorization} ${decoded} ${headers['x-key']}${'z'.repeat(2_000)} ${decoded}`;
+      response.end(JSON.stringify({ version }));
+    },
+  });
+  expect(text).toContain('"host":"localhost:11434"');
+  expect(text).toContain('"authorization":"<secret>"');
+  expect(text).not.toMatch(/k3y|p4ss|dXNlcjpwNHNz/);
+  // In the value of a label, too.
+  expect(text).toContain('ollama_version_info{version="<secret> <secret> <secret>z');
+});
+
+test('does not tell whether a guess of a secret is right', async () => {
+  const ollama = await startFakeOllama({ ps: () => {}, version: () => {} });
+  opened.push(ollama);
+  // A server that repeats the path is not rare.
+  ollama.server.removeAllListeners('request');
+  ollama.server.on('request', ({ url = '' }, response) => response.end(decodeURIComponent(url)));
+  const text = await reportOn(ollama, '/p4ssword/a%20guess/k3y', MODULE);
+  expect(text).toContain('Asked http://HOST/p4ssword/a%20guess/k3y by module');
+  expect(text).toContain('\n/p4ssword/a guess/k3y/api/ps\n');
+});
+
+test('says that a secret can not be read, and so nothing was sent', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'debug-report-'));
+  opened.push({ close: async () => rmSync(folder, { recursive: true }) });
+  const file = join(folder, 'password');
+  writeFileSync(file, 'p4ssword');
+  const ollama = await startFakeOllama({ ps: () => {}, version: () => {} });
+  opened.push(ollama);
+  const module = `\n    allow: ["127.0.0.0/8"]\n    basic_auth: { username: u, password_file: "${file}" }\n`;
+  const text = await reportOn(ollama, '', module, () => rmSync(file));
+  expect(text).toMatch(
+    /GET \/api\/ps\n {2}no status, failed: config: password_file can't be read: ENOENT.*, after 0 s\n {2}no body\n/,
+  );
+});
+
+test('holds nothing that a terminal would act on', async () => {
+  const text = await report({
+    ps: (_request, response) => response.writeHead(500).end('\u001b[2Jgone\u009b\r\n\u202ex'),
+  });
+  expect(text).toContain('\\u{1b}[2Jgone\\u{9b}\\u{d}\n\\u{202e}x');
+});

@@ -1,0 +1,80 @@
+import { createServer, type RequestListener } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { parseCommandLine } from '../../src/config/command-line.ts';
+import { askHealth, exporterArguments, healthAddress } from '../../src/server/health.ts';
+
+describe('the arguments of the exporter', () => {
+  test.each([
+    ['the first process of its container', ['/nodejs/bin/node', '/app/dist/main.js', '--demo']],
+    ['behind an init', ['/sbin/docker-init', '--', '/nodejs/bin/node', '/app/dist/main.js', '--demo']],
+    ['installed by npm', ['node', '/usr/local/bin/ollama-exporter', '--demo']],
+  ])('are found as %s', (_, words) => {
+    expect(exporterArguments(`${words.join('\0')}\0`)).toEqual(['--demo']);
+  });
+
+  test('are none where the first process is another one', () => {
+    expect(exporterArguments('/usr/lib/systemd/systemd\0--system\0')).toEqual([]);
+  });
+});
+
+describe('the address to ask', () => {
+  test.each([
+    ['by default', [], 'http://localhost:10434/-/healthy', false],
+    ['of one port', ['--web.listen-address=:9999'], 'http://localhost:9999/-/healthy', false],
+    ['of every address', ['--web.listen-address=0.0.0.0:9999'], 'http://localhost:9999/-/healthy', false],
+    ['of one address', ['--web.listen-address=10.0.0.5:80,:9999'], 'http://10.0.0.5/-/healthy', false],
+    ['of IPv6', ['--web.listen-address=[::1]:9999'], 'http://[::1]:9999/-/healthy', false],
+    ['with a door', ['--web.config.file=web.yml'], 'http://localhost:10434/-/healthy', true],
+  ])('%s', (_, args, href, door) => {
+    const invocation = parseCommandLine(args, {}, '');
+    expect(invocation.kind === 'run' && healthAddress(invocation.config)).toEqual({
+      url: new URL(href),
+      door,
+    });
+  });
+});
+
+describe('an answer', () => {
+  async function answering(answer: RequestListener): Promise<URL> {
+    const server = createServer(answer).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const address = server.address();
+    return new URL(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/-/healthy`);
+  }
+
+  const status = (code: number): RequestListener => {
+    return (_, response) => response.writeHead(code).end();
+  };
+
+  test.each([
+    [200, false],
+    [200, true],
+    [401, true],
+    [429, true],
+  ])('of %i is healthy, with a door: %s', async (code, door) => {
+    const url = await answering(status(code));
+    await expect(askHealth({ url, door }, AbortSignal.timeout(5_000))).resolves.toBeUndefined();
+  });
+
+  test.each([
+    [401, false],
+    [404, false],
+    [500, true],
+  ])('of %i is not, with a door: %s', async (code, door) => {
+    const url = await answering(status(code));
+    await expect(askHealth({ url, door }, AbortSignal.timeout(5_000))).rejects.toThrow(
+      `${url.href} answered ${code}`,
+    );
+  });
+
+  test('that does not come in time is not', async () => {
+    const url = await answering(() => {});
+    await expect(askHealth({ url, door: false }, AbortSignal.timeout(50))).rejects.toThrow(
+      `could not ask ${url.href}: no answer in time`,
+    );
+  });
+});

@@ -1,0 +1,382 @@
+import type { LookupAddress } from 'node:dns';
+import type { IncomingHttpHeaders } from 'node:http';
+import { request } from 'undici';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import { readCorpus } from '../corpus.ts';
+import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
+import { parseExposition, sampleValue } from '../exposition.ts';
+import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+/** What each name resolves to, at each resolution the next, and then the last again. */
+const names = vi.hoisted(() => new Map<string, string[][]>());
+vi.mock('node:dns', async (original) => ({
+  ...(await original<typeof import('node:dns')>()),
+  lookup: (name: string, _options: unknown, callback: (error: unknown, found: LookupAddress[]) => void) => {
+    const [next = [], ...rest] = names.get(name) ?? [];
+    if (rest.length > 0) {
+      names.set(name, rest);
+    }
+    const found = next.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+    const failure = Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND' });
+    setImmediate(() => callback(found.length === 0 ? failure : null, found));
+  },
+}));
+
+let ollama: FakeOllama;
+let asked: { readonly url: string; readonly headers: IncomingHttpHeaders }[];
+const exporters: InProcessExporter[] = [];
+
+beforeEach(async () => {
+  asked = [];
+  ollama = await startFakeOllama({
+    ps: json(readCorpus('11-names-odd.json')),
+    version: json(VERSION_BODY),
+  });
+  ollama.server.on('request', ({ url = '', headers }) => asked.push({ url, headers }));
+});
+
+afterEach(async () => {
+  await Promise.all(exporters.splice(0).map(({ close }) => close()));
+  await ollama.close();
+  names.clear();
+});
+
+/** The telemetry path of it is one of the requests to `nobody`. */
+async function start(
+  configYaml: string | undefined,
+  options: InProcessOptions = {},
+): Promise<InProcessExporter> {
+  const nobody = new URL('http://127.0.0.1:1');
+  const exporter = await startInProcess(nobody, {
+    ...(configYaml !== undefined && { configYaml }),
+    ...options,
+  });
+  exporters.push(exporter);
+  return exporter;
+}
+
+const LOOPBACK = 'modules: { default: { allow: ["127.0.0.0/8"] } }';
+
+async function ask(exporter: InProcessExporter, path: string, method: 'GET' | 'HEAD' | 'POST' = 'GET') {
+  const { statusCode, headers, body } = await request(new URL(path, exporter.url), { method });
+  return { status: statusCode, type: headers['content-type'], text: await body.text() };
+}
+
+function probe(exporter: InProcessExporter, target: string, more = '') {
+  return ask(exporter, `/probe?target=${encodeURIComponent(target)}${more}`);
+}
+
+test('answers with the metrics of the target, and none of the exporter', async () => {
+  const exporter = await start(LOOPBACK);
+  const { status, type, text } = await probe(exporter, ollama.url.host);
+  expect({ status, type }).toEqual({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8' });
+  const exposition = parseExposition(text);
+  expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+  expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(6);
+  expect(
+    [...exposition.keys()].filter((name) => !name.startsWith('ollama_') || name.includes('exporter')),
+  ).toEqual([]);
+  expect(asked.map(({ url }) => url).sort()).toEqual(['/api/ps', '/api/version']);
+  expect(exporter.snapshots).toEqual([]);
+});
+
+test('a target that is down is 200 and ollama_up 0, as on the telemetry path', async () => {
+  const { status, text } = await probe(await start(LOOPBACK), '127.0.0.1:1');
+  expect(status).toBe(200);
+  expect(sampleValue(parseExposition(text), 'ollama_up')).toBe(0);
+  expect(text).toContain('ollama_scrape_error{api="ps",reason="refused"} 1');
+});
+
+test('the path of a target is the prefix of the calls, as in OLLAMA_HOST', async () => {
+  await probe(await start(LOOPBACK), `http://${ollama.url.host}/gpu/7/`);
+  expect(asked.map(({ url }) => url).sort()).toEqual(['/gpu/7/api/ps', '/gpu/7/api/version']);
+});
+
+test('HEAD asks nobody', async () => {
+  const { status, text } = await ask(await start(LOOPBACK), `/probe?target=${ollama.url.host}`, 'HEAD');
+  expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: [] });
+});
+
+describe('is 400, and says why:', () => {
+  test.each([
+    ['/probe', 'Target parameter is missing: ask for /probe?target=gpu-07:11434'],
+    ['/probe?target=', 'Target parameter is missing: ask for /probe?target=gpu-07:11434'],
+    ['/probe?target=a&target=b', "'target' parameter must be specified once"],
+    ['/probe?target=a&module=x&module=y', "'module' parameter must be specified once"],
+    ['/probe?target=a&module=x%22%0Ay', 'Unknown module "x\\"\\ny"'],
+    ['/probe?target=user:s3cret@a', "Target can't be used: user info (user:password@) is not supported"],
+    ['/probe?target=http://user@a', "Target can't be used: user info (user:password@) is not supported"],
+    ['/probe?target=a%3Fq', "Target can't be used: a query or fragment has no meaning here"],
+    ['/probe?target=a?q=1', "Target can't be used: a query or fragment has no meaning here"],
+    ['/probe?target=127.0.0.1&x=y?z&module=nope', 'Unknown module "nope"'],
+    ['/probe?target=a%23f', "Target can't be used: a query or fragment has no meaning here"],
+    [
+      '/probe?target=file:///etc/passwd',
+      'Target can\'t be used: scheme "file" is not supported, use http or https (in lower case)',
+    ],
+    [
+      '/probe?target=unix:///run/ollama.sock',
+      'Target can\'t be used: scheme "unix" is not supported, use http or https (in lower case)',
+    ],
+    [
+      '/probe?target=gopher://a',
+      'Target can\'t be used: scheme "gopher" is not supported, use http or https (in lower case)',
+    ],
+    ['/probe?target=a%0D%0Ab', "Target can't be used: that is not a host name or an IP address"],
+    ['/probe?target=a%20b', "Target can't be used: that is not a host name or an IP address"],
+    ['/probe?target=a%00', "Target can't be used: that is not a host name or an IP address"],
+    ['/probe?target=1.2.3.4.5', "Target can't be used: that is not a host name or an IP address"],
+  ])('%s', async (path, problem) => {
+    expect(await ask(await start(LOOPBACK), path)).toEqual({
+      status: 400,
+      type: 'text/plain; charset=utf-8',
+      text: `${problem}\n`,
+    });
+    expect(asked).toEqual([]);
+  });
+});
+
+test('unix:/path is a host named unix, by the rules of OLLAMA_HOST', async () => {
+  const { status, text } = await probe(await start(LOOPBACK), 'unix:/run/ollama.sock');
+  expect(status).toBe(200);
+  expect(text).toContain('ollama_scrape_error{api="ps",reason="dns"} 1');
+});
+
+describe('is 403 and a line in the log', () => {
+  function withLog() {
+    const lines: string[] = [];
+    const log = createLogger(
+      { logLevel: 'warn', logFormat: 'logfmt' },
+      { write: (line) => lines.push(line) },
+    );
+    return { lines, options: { log } };
+  }
+
+  test('without a configuration file, and for a module without "allow"', async () => {
+    for (const config of [undefined, 'modules: {}', 'modules: { default: { timeout: 1s } }']) {
+      const { lines, options } = withLog();
+      const { status, text } = await probe(await start(config, options), ollama.url.host);
+      expect({ status, asked }).toEqual({ status: 403, asked: [] });
+      expect(text).toBe(
+        'Module "default" allows no targets: list them under its "allow" in the file given with --config.file.\n',
+      );
+      expect(lines).toEqual([
+        expect.stringMatching(
+          /level=WARN msg="Refused a probe" client=127.0.0.1 target=127.0.0.1:\d+ err="Module /,
+        ),
+      ]);
+    }
+  });
+
+  test('for a target that is not on the list', async () => {
+    const { lines, options } = withLog();
+    const exporter = await start('modules: { default: { allow: ["*.lan", "10.0.0.0/8"] } }', options);
+    const { status, text } = await probe(exporter, ollama.url.host);
+    expect({ status, asked, text }).toEqual({
+      status: 403,
+      asked: [],
+      text: `Target ${ollama.url.host} is not allowed by module "default".\n`,
+    });
+    expect(lines).toHaveLength(1);
+  });
+
+  test.each([
+    ['loopback', ['127.0.0.1']],
+    ['loopback of IPv6', ['::1']],
+    ['loopback as IPv6', ['::ffff:127.0.0.1']],
+    ['link-local', ['169.254.169.254']],
+    ['an address of the network, and loopback', ['10.0.0.1', '127.0.0.1']],
+    ['loopback, and an address of the network', ['127.0.0.1', '10.0.0.1']],
+  ])('for a name on the list that resolves to %s; what it was, the log says', async (_, addresses) => {
+    names.set('gpu-1.lan', [addresses]);
+    const { lines, options } = withLog();
+    const exporter = await start('modules: { default: { allow: ["gpu-*.lan"] } }', options);
+    const { status, text } = await probe(exporter, `gpu-1.lan:${ollama.url.port}`);
+    expect({ status, asked, connections: ollama.connections.size }).toEqual({
+      status: 403,
+      asked: [],
+      connections: 0,
+    });
+    expect(text).toBe(`Target gpu-1.lan:${ollama.url.port} is not allowed by module "default".\n`);
+    expect(lines).toEqual([expect.stringContaining('because="gpu-1.lan resolves to ')]);
+    expect(exporter.snapshots).toEqual([]);
+  });
+});
+
+test('a name that resolves to what a range allows is asked, under its own name', async () => {
+  names.set('gpu-1.lan', [['127.0.0.1']]);
+  const exporter = await start(LOOPBACK);
+  const { status } = await probe(exporter, `gpu-1.lan:${ollama.url.port}`);
+  expect(status).toBe(200);
+  expect(asked.map(({ headers }) => headers['host'])).toEqual(Array(2).fill(`gpu-1.lan:${ollama.url.port}`));
+});
+
+test('a name that resolves to something else at the next connection is refused there', async () => {
+  // The first answers are good; a check before the connection would have seen only them.
+  names.set('gpu-1.lan', [['127.0.0.1'], ['127.0.0.1'], ['127.9.9.9']]);
+  const exporter = await start('modules: { default: { allow: ["127.0.0.1"] } }');
+  ollama.server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
+  const target = `gpu-1.lan:${ollama.url.port}`;
+  expect((await probe(exporter, target)).status).toBe(200);
+  await expect.poll(() => ollama.connections.size).toBe(0);
+  expect((await probe(exporter, target)).status).toBe(403);
+  expect(asked).toHaveLength(2);
+});
+
+test('a name that does not resolve is a target that is down', async () => {
+  const { status, text } = await probe(
+    await start('modules: { default: { allow: ["*.lan"] } }'),
+    'gpu-1.lan',
+  );
+  expect(status).toBe(200);
+  expect(text).toContain('ollama_scrape_error{api="ps",reason="dns"} 1');
+});
+
+test.each([
+  'http://169.254.169.254/latest/meta-data/',
+  'http://127.0.0.1:1/api/ps',
+  'file:///etc/passwd',
+  '/api/version',
+])('a redirect to %s is not followed', async (location) => {
+  const elsewhere = await startFakeOllama({
+    ps: (_request, response) => response.writeHead(302, { location }).end(),
+    version: (_request, response) => response.writeHead(307, { location }).end(),
+  });
+  const { text } = await probe(await start(LOOPBACK), elsewhere.url.host);
+  expect(sampleValue(parseExposition(text), 'ollama_up')).toBe(0);
+  expect(text).toContain('ollama_scrape_error{api="ps",reason="status"} 1');
+  await elsewhere.close();
+});
+
+describe('a module', () => {
+  const MODULES = `
+modules:
+  default: { allow: ["127.0.0.0/8"] }
+  blue:
+    allow: ["127.0.0.0/8"]
+    headers: { X-Tenant: blue, Host: "localhost:11434" }
+    authorization: { credentials: t0ken }
+    vram_capacity: 24GiB
+    memory_capacity: 64GiB
+    collectors: [version]
+    timeout: 300ms
+  closed: {}
+`;
+
+  test('says which headers are sent, which calls are made, how much memory there is', async () => {
+    const exporter = await start(MODULES);
+    const { text } = await probe(exporter, ollama.url.host, '&module=blue');
+    expect(asked).toEqual([
+      {
+        url: '/api/version',
+        headers: expect.objectContaining({
+          host: 'localhost:11434',
+          'x-tenant': 'blue',
+          authorization: 'Bearer t0ken',
+        }),
+      },
+    ]);
+    const exposition = parseExposition(text);
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(sampleValue(exposition, 'ollama_vram_capacity_bytes')).toBe(24 * 1024 ** 3);
+    expect(sampleValue(exposition, 'ollama_memory_capacity_bytes')).toBe(64 * 1024 ** 3);
+    expect(text).not.toMatch(/api="ps"|loaded_models/);
+  });
+
+  test('says how long a scrape may take', async () => {
+    const exporter = await start(MODULES);
+    const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
+    const { text } = await probe(exporter, hanging.url.host, '&module=blue');
+    expect(text).toContain('ollama_scrape_error{api="version",reason="timeout"} 1');
+    // Of 0.3 s, where the options would give 5.
+    const seconds = sampleValue(parseExposition(text), 'ollama_scrape_duration_seconds', { api: 'version' });
+    expect(seconds).toBeLessThan(3);
+    await hanging.close();
+  });
+
+  test('that says nothing of memory leaves it open: what the options say is true of their own Ollama only', async () => {
+    const capacity = { vramBytes: 1, memoryBytes: 2 };
+    const exporter = await startInProcess(ollama.url, { configYaml: LOOPBACK, capacity });
+    exporters.push(exporter);
+    expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(1);
+    expect((await probe(exporter, ollama.url.host)).text).not.toContain('capacity');
+  });
+
+  test('opens no other', async () => {
+    expect((await probe(await start(MODULES), ollama.url.host, '&module=closed')).status).toBe(403);
+  });
+
+  test('named default is that of the telemetry path, too, which needs no "allow"', async () => {
+    const configYaml =
+      'modules: { default: { headers: { X-Tenant: blue }, vram_capacity: 24GiB, collectors: [ps] } }';
+    const exporter = await startInProcess(ollama.url, { configYaml });
+    exporters.push(exporter);
+    expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(24 * 1024 ** 3);
+    expect(asked).toEqual([{ url: '/api/ps', headers: expect.objectContaining({ 'x-tenant': 'blue' }) }]);
+  });
+});
+
+describe('connections to targets', () => {
+  test('are kept for the next scrape', async () => {
+    let connections = 0;
+    ollama.server.on('connection', () => {
+      connections += 1;
+    });
+    const exporter = await start(LOOPBACK);
+    for (let scrape = 0; scrape < 5; scrape += 1) {
+      await probe(exporter, ollama.url.host);
+    }
+    expect({ asked: asked.length, connections }).toEqual({ asked: 10, connections: 2 });
+  });
+
+  test('are not those of the telemetry path, whose address nobody checks', async () => {
+    const exporter = await startInProcess(new URL(`http://gpu-1.lan:${ollama.url.port}`), {
+      configYaml: 'modules: { default: { allow: ["gpu-*.lan"] } }',
+    });
+    exporters.push(exporter);
+    names.set('gpu-1.lan', [['127.0.0.1']]);
+    await exporter.scrape();
+    expect((await probe(exporter, `gpu-1.lan:${ollama.url.port}`)).status).toBe(403);
+  });
+
+  test('that a restart of the target has cut without a word cost no scrape', async () => {
+    const exporter = await start(LOOPBACK);
+    await probe(exporter, ollama.url.host);
+    ollama.server.prependOnceListener('request', (request) => request.socket.resetAndDestroy());
+    ollama.server.prependOnceListener('request', (request) => request.socket.resetAndDestroy());
+    const { text } = await probe(exporter, ollama.url.host);
+    expect(sampleValue(parseExposition(text), 'ollama_scrape_success', { api: 'ps' })).toBe(1);
+    expect(sampleValue(parseExposition(text), 'ollama_scrape_success', { api: 'version' })).toBe(1);
+  });
+});
+
+describe('--web.max-requests', () => {
+  test('answers 503 at once to scrapes beyond it, and to no other request', async () => {
+    const waiting: (() => void)[] = [];
+    const answers: Answers = {
+      ps: (_request, response) => waiting.push(() => response.end('{"models":[]}')),
+      version: json(VERSION_BODY),
+    };
+    const slow = await startFakeOllama(answers);
+    const slower = await startFakeOllama(answers);
+    const exporter = await start(LOOPBACK, { maxRequests: 2 });
+    const first = [probe(exporter, slow.url.host), probe(exporter, slower.url.host)];
+    await expect.poll(() => waiting.length, { timeout: 15_000 }).toBe(2);
+    // One that shares what is at work is none beyond it.
+    first.push(probe(exporter, slow.url.host));
+    for (const path of ['/metrics', '/probe?target=127.0.0.1:1']) {
+      expect(await ask(exporter, path)).toMatchObject({
+        status: 503,
+        text: 'Limit of concurrent requests reached (2), try again later.\n',
+      });
+    }
+    expect(await ask(exporter, '/-/healthy')).toMatchObject({ status: 200 });
+    for (const answer of waiting) {
+      answer();
+    }
+    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(await ask(exporter, '/metrics')).toMatchObject({ status: 200 });
+    await Promise.all([slow.close(), slower.close()]);
+  });
+});

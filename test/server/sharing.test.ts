@@ -1,0 +1,194 @@
+/** Scrapes that overlap, from the outside: what Ollama sees of them, and what each of them gets. */
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createSelfMetrics } from '../../src/metrics/own.ts';
+import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
+import { parseExposition, sampleValue } from '../exposition.ts';
+import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+/** Calls of /api/ps that wait for an answer; each tells in which one it was. */
+let waiting: ServerResponse[];
+let answers: Answers;
+let ollama: FakeOllama;
+let exporter: InProcessExporter;
+let psCalls: number;
+
+async function start(options: InProcessOptions = {}): Promise<void> {
+  waiting = [];
+  psCalls = 0;
+  answers = {
+    ps: (_request, response) => {
+      psCalls += 1;
+      waiting.push(response);
+    },
+    version: json(VERSION_BODY),
+  };
+  ollama = await startFakeOllama(answers);
+  exporter = await startInProcess(ollama.url, options);
+  onTestFinished(async () => {
+    await exporter.close();
+    await ollama.close();
+  });
+}
+beforeEach(() => start({ configYaml: 'modules: { default: { allow: ["127.0.0.0/8"] } }' }));
+
+interface Wish {
+  readonly path?: string;
+  readonly signal?: AbortSignal;
+  /** Of the scraper, in seconds. */
+  readonly timeout?: number;
+}
+
+async function scrape({ path = '/metrics', signal, timeout }: Wish = {}) {
+  const headers = timeout === undefined ? {} : { 'x-prometheus-scrape-timeout-seconds': String(timeout) };
+  const { statusCode, body } = await request(new URL(path, exporter.url), {
+    headers,
+    signal: signal ?? null,
+  });
+  const text = await body.text();
+  expect(statusCode).toBe(200);
+  return text;
+}
+
+const loaded = (text: string) => sampleValue(parseExposition(text), 'ollama_loaded_models');
+const calls = (count: number) => expect.poll(() => psCalls, { timeout: 15_000 }).toBe(count);
+
+/** With so many models, to the oldest call that waits. */
+function answer(models: number): void {
+  const list = Array.from({ length: models }, (_, index) => ({ model: `m${index}`, size: 1 }));
+  waiting.shift()?.end(JSON.stringify({ models: list }));
+}
+
+/** The exporter has got so many requests by now, and read them. */
+async function arrived(scrapes: () => readonly Promise<unknown>[]): Promise<readonly Promise<unknown>[]> {
+  const all = scrapes();
+  // What a later connection asks is answered after the requests before it were taken in.
+  await request(new URL('/-/healthy', exporter.url)).then(({ body }) => body.dump());
+  await request(new URL('/-/healthy', exporter.url)).then(({ body }) => body.dump());
+  return all;
+}
+
+test('scrapes that overlap cost Ollama one call, whoever makes them', async () => {
+  const first = scrape();
+  await calls(1);
+  const others = await arrived(() => [scrape(), scrape({ path: '/api/status' }), scrape({ path: '/' })]);
+  answer(3);
+  expect(loaded(await first)).toBe(3);
+  const [metrics, status] = await Promise.all(others);
+  expect(loaded(String(metrics))).toBe(3);
+  expect(JSON.parse(String(status)).models).toHaveLength(3);
+  expect(psCalls).toBe(1);
+});
+
+test('a probe of the same Ollama asks for itself, as it has to be allowed to', async () => {
+  const first = scrape();
+  await calls(1);
+  const probe = scrape({ path: `/probe?target=${ollama.url.host}` });
+  await calls(2);
+  answer(1);
+  answer(2);
+  expect(loaded(await first)).toBe(1);
+  expect(loaded(await probe)).toBe(2);
+});
+
+test('the exporter’s own metrics are made once for scrapes that are answered together', async () => {
+  await exporter.close();
+  const lastReload = vi.fn(() => ({ successful: true, successSeconds: 0 }));
+  const selfMetrics = createSelfMetrics({ version: '1', revision: 'x' }, lastReload);
+  const callsToMakeThem = selfMetrics.families.filter(({ name }) => name.includes('reload')).length;
+  await start({ selfMetrics });
+  const first = scrape();
+  await calls(1);
+  const others = await arrived(() => [scrape(), scrape()]);
+  answer(1);
+  await Promise.all([first, ...others]);
+  expect(lastReload).toHaveBeenCalledTimes(callsToMakeThem);
+  const next = scrape();
+  await calls(2);
+  answer(1);
+  await next;
+  expect(lastReload).toHaveBeenCalledTimes(2 * callsToMakeThem);
+});
+
+test('a scrape that comes after it gets a new one', async () => {
+  const first = scrape();
+  await calls(1);
+  answer(1);
+  expect(loaded(await first)).toBe(1);
+  const second = scrape();
+  await calls(2);
+  answer(2);
+  expect(loaded(await second)).toBe(2);
+});
+
+test('a scraper that hangs up takes nothing from the others', async () => {
+  const controller = new AbortController();
+  const first = scrape({ signal: controller.signal });
+  await calls(1);
+  const [second] = await arrived(() => [scrape()]);
+  controller.abort();
+  await expect(first).rejects.toThrow('aborted');
+  await arrived(() => []);
+  answer(2);
+  expect(loaded(String(await second))).toBe(2);
+  expect(psCalls).toBe(1);
+});
+
+test('a scraper whose time is up gets what there is, and takes nothing from the others', async () => {
+  const patient = scrape({ timeout: 30 });
+  await calls(1);
+  const impatient = parseExposition(await scrape({ timeout: 0.8 }));
+  expect(sampleValue(impatient, 'ollama_scrape_success', { api: 'version' })).toBe(1);
+  expect(impatient.get('ollama_scrape_error')?.samples[0]?.labels).toEqual({ api: 'ps', reason: 'timeout' });
+  expect(waiting).toHaveLength(1);
+  answer(2);
+  expect(loaded(await patient)).toBe(2);
+});
+
+test('when all have hung up, Ollama is let go, and the next scrape asks anew', async () => {
+  const controllers = [new AbortController(), new AbortController()];
+  const [left, right] = controllers;
+  const first = scrape(left);
+  await calls(1);
+  const [second] = await arrived(() => [scrape(right)]);
+  const [call] = waiting.splice(0);
+  for (const controller of controllers) {
+    controller.abort();
+  }
+  await Promise.allSettled([first, second]);
+  await once(call ?? ollama.server, 'close');
+  const next = scrape();
+  await calls(2);
+  answer(4);
+  expect(loaded(await next)).toBe(4);
+});
+
+test('debug=true asks for itself, since it tells what went over the wire', async () => {
+  const first = scrape();
+  await calls(1);
+  const report = scrape({ path: `/probe?target=${ollama.url.host}&debug=true` });
+  await calls(2);
+  answer(1);
+  answer(2);
+  expect(loaded(await first)).toBe(1);
+  expect(await report).toContain('ollama_loaded_models 2\n');
+});
+
+describe('a reading that hangs', () => {
+  test('ends after --ollama.timeout, and who came later is served by a new one', async () => {
+    await exporter.close();
+    await start({ timeoutMs: 1_000 });
+    const first = scrape();
+    await calls(1);
+    await delay(500);
+    const second = scrape();
+    expect(loaded(await first)).toBeUndefined();
+    await calls(2);
+    answer(9);
+    answer(2);
+    expect(loaded(await second)).toBe(2);
+  });
+});

@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'undici';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import { readCorpus } from '../corpus.ts';
+import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
+import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+let ollama: FakeOllama;
+let asked = 0;
+const exporters: InProcessExporter[] = [];
+
+beforeEach(async () => {
+  ollama = await startFakeOllama({ ps: json(readCorpus('04-split.json')), version: json(VERSION_BODY) });
+  asked = 0;
+  ollama.server.on('request', () => {
+    asked += 1;
+  });
+});
+
+afterEach(async () => {
+  await Promise.all(exporters.splice(0).map(({ close }) => close()));
+  await ollama.close();
+});
+
+async function start(options: InProcessOptions = {}, url = ollama.url): Promise<InProcessExporter> {
+  const exporter = await startInProcess(url, options);
+  exporters.push(exporter);
+  return exporter;
+}
+
+async function ask({ url }: InProcessExporter, path: string, method: 'GET' | 'HEAD' = 'GET') {
+  const { statusCode, headers, body } = await request(new URL(path, url), { method });
+  return { status: statusCode, headers, text: await body.text() };
+}
+
+test('/ shows the Ollama of the options, asked for that very moment, under a strict policy', async () => {
+  const exporter = await start();
+  const { status, headers, text } = await ask(exporter, '/');
+  expect({ status, asked }).toEqual({ status: 200, asked: 2 });
+  expect(headers['content-type']).toBe('text/html; charset=utf-8');
+  expect(headers['cache-control']).toBe('no-store');
+  expect(headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-/);
+  expect(text).toContain('gpt-oss:120b');
+  expect(text).toContain('href="./metrics"');
+  // Only the telemetry path tells of Ollama's state in the log.
+  expect(exporter.snapshots).toEqual([]);
+});
+
+test('HEAD / asks nobody', async () => {
+  const { status, text } = await ask(await start(), '/', 'HEAD');
+  expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: 0 });
+});
+
+test('/api/status has the numbers of the page', async () => {
+  const { status, headers, text } = await ask(await start(), '/api/status');
+  expect(status).toBe(200);
+  expect(headers['content-type']).toBe('application/json; charset=utf-8');
+  expect(JSON.parse(text)).toMatchObject({
+    target: ollama.url.href,
+    module: 'default',
+    simulated: false,
+    state: 'up',
+    problems: [],
+    version: '0.33.0',
+    read_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    vram_capacity: null,
+    models: [
+      {
+        model: 'gpt-oss:120b',
+        quantization: 'MXFP4',
+        family: 'gptoss',
+        digest: expect.stringMatching(/^894478ffda30/),
+        processor: '38%/62% CPU/GPU',
+        context_length: 8192,
+      },
+    ],
+    totals: { models: 1 },
+  });
+});
+
+test('an Ollama that is down is a page, too', async () => {
+  const exporter = await start({}, new URL('http://127.0.0.1:1'));
+  const { status, text } = await ask(exporter, '/');
+  expect(status).toBe(200);
+  expect(text).toContain('<strong>Down</strong>');
+  expect(JSON.parse((await ask(exporter, '/api/status')).text)).toMatchObject({
+    state: 'down',
+    models: null,
+    version: null,
+    problems: [
+      { api: 'ps', reason: 'refused' },
+      { api: 'version', reason: 'refused' },
+    ],
+  });
+});
+
+const MODULES = 'modules: { blue: { allow: ["127.0.0.0/8"], vram_capacity: 80GB }, default: {} }';
+
+describe('another target', () => {
+  const configYaml = MODULES;
+  const nobody = new URL('http://127.0.0.1:1');
+
+  test('is shown by the rules of /probe', async () => {
+    const exporter = await start({ configYaml, simulated: true }, nobody);
+    const { status, text } = await ask(exporter, `/?target=${ollama.url.host}&module=blue`);
+    expect({ status, asked }).toEqual({ status: 200, asked: 2 });
+    expect(text).toContain('gpt-oss:120b');
+    expect(text).toContain('of 80 GB');
+    expect(text).toContain('by module blue');
+    const [, link = ''] = /href="(\.\/api\/status[^"]*)"/.exec(text) ?? [];
+    const numbers = await ask(exporter, link.replaceAll('&amp;', '&'));
+    expect(JSON.parse(numbers.text)).toMatchObject({ target: ollama.url.href, module: 'blue' });
+    // What is simulated is the Ollama of the options.
+    expect(text).not.toContain('simulation');
+  });
+
+  test.each([
+    ['/?target=127.0.0.1:1', 403, 'Module &quot;default&quot; allows no targets'],
+    [
+      '/?target=10.0.0.1&module=blue',
+      403,
+      'Target 10.0.0.1:11434 is not allowed by module &quot;blue&quot;.',
+    ],
+    ['/?target=', 400, 'Target parameter is missing'],
+    ['/?target=a&module=red', 400, 'Unknown module &quot;red&quot;'],
+  ])('%s is %d, as a page that says why', async (path, expected, why) => {
+    const { status, headers, text } = await ask(await start({ configYaml }, nobody), path);
+    expect({ status, asked }).toEqual({ status: expected, asked: 0 });
+    expect(headers['content-type']).toBe('text/html; charset=utf-8');
+    expect(text).toContain(why);
+    expect(text).toContain('href="./"');
+  });
+
+  test('that is refused is so for /api/status, too, and each time a line in the log', async () => {
+    const lines: string[] = [];
+    const log = createLogger(
+      { logLevel: 'warn', logFormat: 'logfmt' },
+      { write: (line) => lines.push(line) },
+    );
+    const exporter = await start({ configYaml, log }, nobody);
+    const { status, text } = await ask(exporter, '/api/status?target=127.0.0.1:1');
+    await ask(exporter, '/?target=127.0.0.1:1');
+    await ask(exporter, '/?target=');
+    expect(lines).toEqual(
+      Array(2).fill(expect.stringContaining('msg="Refused a probe" client=127.0.0.1 target=127.0.0.1:1')),
+    );
+    expect(status).toBe(403);
+    expect(text).toContain('Module "default" allows no targets');
+  });
+
+  test('can be asked for by a form, with the modules that allow any', async () => {
+    const { text } = await ask(await start({ configYaml }), '/');
+    expect(text).toContain('<form action="./" method="get">');
+    expect(text.match(/<option[^>]*>(\w+)/g)).toEqual(['<option>blue']);
+  });
+});
+
+test('the limit of scrapes is that of the page, too', async () => {
+  const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
+  const exporter = await start({ maxRequests: 1, timeoutMs: 1_000, configYaml: MODULES }, hanging.url);
+  const first = ask(exporter, '/metrics');
+  await new Promise((resolve) => hanging.server.once('request', resolve));
+  const { status, text } = await ask(exporter, '/?target=127.0.0.1:1&module=blue');
+  expect(status).toBe(503);
+  expect(text).toContain('Limit of concurrent requests reached (1), try again later.');
+  await first;
+  await hanging.close();
+});
+
+test('every field of /api/status is documented', async () => {
+  const page = readFileSync(new URL('../../docs/status.md', import.meta.url), 'utf8');
+  const documented = [...page.matchAll(/`([a-z_]+)`/g)].map(([, name]) => name);
+  const status = JSON.parse((await ask(await start(), '/api/status')).text);
+  const fields = [...Object.keys(status), ...Object.keys(status.totals), ...Object.keys(status.models[0])];
+  expect(fields.filter((field) => !documented.includes(field))).toEqual([]);
+});

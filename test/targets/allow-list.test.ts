@@ -1,0 +1,266 @@
+import type { LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { ForbiddenAddressError } from '../../src/ollama/errors.ts';
+import { parseOllamaHost } from '../../src/ollama/host.ts';
+import { createAllowList, parseAllowEntry } from '../../src/targets/allow-list.ts';
+
+/** As /probe does: the text of a target by the rules of OLLAMA_HOST. */
+function mayAsk(entry: string, target: string): boolean {
+  return createAllowList([parseAllowEntry(entry)]).mayAsk(parseOllamaHost(target));
+}
+
+describe('a target may be asked', () => {
+  test.each([
+    // [entry, target, allowed]
+    ['gpu-1.lan', 'gpu-1.lan', true],
+    ['gpu-1.lan', 'GPU-1.LAN:8080', true],
+    ['GPU-1.lan', 'gpu-1.lan', true],
+    ['gpu-1.lan', 'gpu-1.lan.', true],
+    ['gpu-1.lan.', 'gpu-1.lan', true],
+    ['gpu-1.lan', 'https://gpu-1.lan/prefix', true],
+    ['gpu-1.lan', 'gpu-2.lan', false],
+    ['gpu-1.lan', 'xgpu-1.lan', false],
+    ['gpu-1.lan', 'gpu-1.lan.evil.example', false],
+    ['gpu-1.lan', 'gpu-1xlan', false],
+    ['gpu-*.lan', 'gpu-07.lan', true],
+    ['gpu-*.lan', 'gpu-.lan', true],
+    ['gpu-*.lan', 'gpu-a.evil.lan', false],
+    ['gpu-*', 'gpu-07', true],
+    ['gpu-*', 'gpu-07.evil.example', false],
+    ['gpu-?.lan', 'gpu-7.lan', true],
+    ['gpu-?.lan', 'gpu-77.lan', false],
+    ['*.svc.cluster.local', 'ollama.svc.cluster.local', true],
+    ['*.svc.cluster.local', 'pod-0.ollama.svc.cluster.local', true],
+    ['*.svc.cluster.local', 'svc.cluster.local', false],
+    ['*.svc.cluster.local', 'evilsvc.cluster.local', false],
+    ['*', 'anything', true],
+    ['*', 'any.thing', false],
+    ['*.lan', '10.0.0.1', false],
+    ['*', '10.0.0.1', false],
+    ['*', '[::1]', false],
+    ['xn--mller-kva.lan', 'müller.lan', true],
+    // ports
+    ['gpu-1.lan:11434', 'gpu-1.lan', true],
+    ['gpu-1.lan:11434', 'gpu-1.lan:8080', false],
+    ['gpu-1.lan:11434', 'http://gpu-1.lan', false],
+    ['gpu-1.lan:80', 'http://gpu-1.lan', true],
+    ['gpu-1.lan:443', 'https://gpu-1.lan', true],
+    ['10.20.0.7:11434', '10.20.0.7', true],
+    ['10.20.0.7:11434', '10.20.0.7:22', false],
+    ['10.20.0.0/16:11434', '10.20.9.9', true],
+    ['[fd00::/8]:11434', '[fd00::7]:11434', true],
+    ['[fd00::/8]:11434', '[fd00::7]:22', false],
+    // addresses
+    ['10.20.0.0/16', '10.20.255.255', true],
+    ['10.20.0.0/16', '10.21.0.0', false],
+    ['10.20.3.4/16', '10.20.0.1', true],
+    ['10.20.0.7', '10.20.0.7', true],
+    ['10.20.0.7', '10.20.0.8', false],
+    ['0.0.0.0/0', '1.2.3.4', true],
+    ['fd00::/8', '[fd12:3456::1]', true],
+    ['fd00::/8', '[fe80::1]', false],
+    ['fd00::7', '[fd00:0::7]', true],
+    ['[fd00::7]', '[fd00::7]', true],
+    ['10.20.0.0/16', '[::ffff:10.20.0.1]', true],
+    ['10.20.0.0/16', '[::ffff:a14:1]', true],
+    ['10.20.0.0/16', '[::ffff:10.21.0.1]', false],
+    // what a name resolves to is known only when it is connected to
+    ['10.20.0.0/16', 'gpu-1.lan', true],
+    ['10.20.0.0/16:8080', 'gpu-1.lan:11434', false],
+  ])('by %j: %j, %s', (entry, target, allowed) => {
+    expect(mayAsk(entry, target)).toBe(allowed);
+  });
+
+  /** The many ways to write 127.0.0.1, 169.254.169.254 and ::1. */
+  test.each([
+    '127.0.0.1',
+    'localhost.', // a name; see below for what it resolves to
+    '127.1',
+    '0x7f.0.0.1',
+    '0x7f000001',
+    '2130706433',
+    '0177.0.0.1',
+    '017700000001',
+    '127.0.0.1.',
+    '１２７.0.0.1',
+    '169.254.169.254',
+    '0xa9fea9fe',
+    '2852039166',
+    '[::1]',
+    '[0:0:0:0:0:0:0:1]',
+    '[::ffff:127.0.0.1]',
+    '[::ffff:7f00:1]',
+    '[::ffff:169.254.169.254]',
+    '[::127.0.0.1]',
+    '[64:ff9b::127.0.0.1]',
+    '[fe80::1]',
+    '0.0.0.0',
+    '[::]',
+    '0',
+  ])('as an address only by a range, not by any pattern of names: %s', (target) => {
+    const names = ['*', '*.*', '*.*.*.*', '?*', 'l*', '*.lan'].map(parseAllowEntry);
+    const allowed = createAllowList(names).mayAsk(parseOllamaHost(target));
+    expect(allowed).toBe(target.startsWith('localhost'));
+  });
+
+  test('by the range of loopback, if there is one', () => {
+    for (const target of ['127.1', '0x7f.0.0.1', '2130706433', '[::ffff:7f00:1]', '0.0.0.0', '[::]']) {
+      expect(mayAsk('127.0.0.0/8', target) || mayAsk('::1', target), target).toBe(true);
+    }
+  });
+});
+
+describe('an entry is refused:', () => {
+  test.each(['gpu-1:0', 'gpu-1:65536', '10.0.0.1:0', '[::1]:99999'])('%j, for its port', (entry) => {
+    expect(() => parseAllowEntry(entry)).toThrow('expected a port from 1 to 65535');
+  });
+
+  test.each([
+    '',
+    ':11434',
+    'http://gpu-1',
+    'gpu 1',
+    'gpu-1:port',
+    'gpu-1:123456',
+    'user@gpu-1',
+    'gpu-1/path',
+    'gpu..lan',
+    '.lan',
+    'müller.lan',
+    '10.20.*',
+    '10.20.0.*',
+    '192.168.?.1',
+    '10.20.0.0/33',
+    'fd00::/129',
+    '10.20.0.0/-1',
+    '10.20.0.0/016',
+    '10.20.0/16',
+    'fe80::1%eth0',
+    '[fd00::/8',
+    '[gpu-1]',
+    '300.1.2.3',
+  ])('%j', (entry) => {
+    expect(() => parseAllowEntry(entry)).toThrow(/^expected a (host name|range of addresses)/);
+  });
+});
+
+type Answer = readonly LookupAddress[] | Error;
+
+/** What comes out of the lookup of a target whose name resolves to these addresses. */
+function resolve(
+  entries: readonly string[],
+  target: string,
+  ...addresses: readonly string[]
+): Promise<Answer> {
+  const dns: LookupFunction = (_name, _options, callback) =>
+    callback(
+      null,
+      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+    );
+  const { lookupFor } = createAllowList(entries.map(parseAllowEntry), dns);
+  const url = parseOllamaHost(target);
+  return new Promise((done) =>
+    lookupFor(url)(url.hostname, { all: true }, (error, found) =>
+      done(error ?? ([found].flat() as LookupAddress[])),
+    ),
+  );
+}
+
+describe('a name that matches a pattern', () => {
+  test('leads to any address of the network', async () => {
+    expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', '10.0.0.1', 'fd00::1')).toEqual([
+      { address: '10.0.0.1', family: 4 },
+      { address: 'fd00::1', family: 6 },
+    ]);
+  });
+
+  test.each([
+    '127.0.0.1',
+    '127.255.255.254',
+    '0.0.0.0',
+    '0.1.2.3',
+    '169.254.169.254',
+    '169.254.0.1',
+    '::1',
+    '::',
+    '::127.0.0.1',
+    '::ffff:127.0.0.1',
+    '::ffff:7f00:1',
+    '::ffff:169.254.169.254',
+    '64:ff9b::169.254.169.254',
+    '64:ff9b::7f00:1',
+    'fe80::1',
+    'fe80::1%eth0',
+    'febf::1',
+    'fd00:ec2::254',
+    'fd00:ec2::23',
+    'fd20:ce::254',
+    'fd00:c1::a9fe:a9fe',
+    'fd00:42::42',
+    '64:ff9b:1::7f00:1',
+    '::ffff:0:127.0.0.1',
+    '2002:7f00:1::1',
+    '168.63.129.16',
+    '192.0.0.192',
+    '100.100.100.200',
+  ])('but not to %s', async (address) => {
+    expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address)).toBeInstanceOf(ForbiddenAddressError);
+    // A good one beside it does not help: which of them is connected to is not ours to say.
+    expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', '10.0.0.1', address)).toBeInstanceOf(
+      ForbiddenAddressError,
+    );
+    expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address, '10.0.0.1')).toBeInstanceOf(
+      ForbiddenAddressError,
+    );
+  });
+
+  test('leads to loopback and link-local where a range allows that', async () => {
+    const entries = ['gpu-*.lan', '127.0.0.0/8', '169.254.7.0/24'];
+    expect(await resolve(entries, 'gpu-1.lan', '127.0.0.1', '169.254.7.7', '10.0.0.1')).toHaveLength(3);
+    expect(await resolve(entries, 'gpu-1.lan', '169.254.169.254')).toBeInstanceOf(ForbiddenAddressError);
+  });
+
+  test('is not helped by a pattern or a range for another port', async () => {
+    const entries = ['gpu-*.lan:8080', '127.0.0.0/8:8080', '10.0.0.0/8'];
+    expect(await resolve(entries, 'gpu-1.lan:8080', '127.0.0.1')).toHaveLength(1);
+    expect(await resolve(entries, 'gpu-1.lan:11434', '127.0.0.1')).toBeInstanceOf(ForbiddenAddressError);
+    expect(await resolve(entries, 'gpu-1.lan:11434', '192.168.0.1')).toBeInstanceOf(ForbiddenAddressError);
+  });
+});
+
+describe('a name that matches no pattern', () => {
+  test('leads to addresses in a range, all of them', async () => {
+    expect(await resolve(['10.20.0.0/16'], 'any.name', '10.20.0.1')).toHaveLength(1);
+    expect(await resolve(['10.20.0.0/16'], 'any.name', '::ffff:10.20.0.1')).toHaveLength(1);
+    expect(await resolve(['10.20.0.0/16'], 'any.name', '10.20.0.1', '10.21.0.1')).toBeInstanceOf(
+      ForbiddenAddressError,
+    );
+  });
+});
+
+test('a lookup of one address gives the first', async () => {
+  const dns: LookupFunction = (_name, _options, callback) =>
+    callback(null, [
+      { address: '10.0.0.1', family: 4 },
+      { address: '10.0.0.2', family: 4 },
+    ]);
+  const { lookupFor } = createAllowList([parseAllowEntry('10.0.0.0/8')], dns);
+  const answer = await new Promise((done) =>
+    lookupFor(new URL('http://a:1'))('a', {}, (...found) => done(found)),
+  );
+  expect(answer).toEqual([null, '10.0.0.1', 4]);
+});
+
+test('a name that resolves to nothing does not resolve', async () => {
+  expect(await resolve(['*'], 'a')).toMatchObject({ code: 'ENOTFOUND' });
+});
+
+test('a name that does not resolve fails as it does', async () => {
+  const failure = Object.assign(new Error('getaddrinfo ENOTFOUND a'), { code: 'ENOTFOUND' });
+  const { lookupFor } = createAllowList([parseAllowEntry('*')], (_name, _options, callback) =>
+    callback(failure, []),
+  );
+  const answer = await new Promise((done) => lookupFor(new URL('http://a:1'))('a', { all: true }, done));
+  expect(answer).toBe(failure);
+});
