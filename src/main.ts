@@ -7,8 +7,8 @@ import { type BuildInfo, readBuildInfo, versionText } from './config/build-info.
 import { type Config, parseCommandLine } from './config/command-line.ts';
 import { messageOf } from './log/error-text.ts';
 import { createLogger, logOutput } from './log/log.ts';
-import { renderExposition } from './metrics/exposition.ts';
-import { createSelfMetrics } from './metrics/own.ts';
+import { createOwnRegistry } from './metrics/own.ts';
+import { createRender } from './metrics/registry.ts';
 import { withDeadline } from './scrape/deadline.ts';
 import { createScrapeLimit } from './scrape/scrape-limit.ts';
 import { createReadings } from './scrape/sharing.ts';
@@ -53,7 +53,7 @@ async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<voi
   const { timeoutMs, read } = targets.local();
   const snapshot = await withDeadline(timeoutMs, [], (signal) => read(signal).done);
   onSnapshot(snapshot);
-  process.stdout.write(renderExposition(snapshot));
+  process.stdout.write(await createRender()(snapshot));
   process.exitCode = isUp(snapshot) ? 0 : 1;
   await release();
 }
@@ -80,7 +80,7 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
   try {
     const door = await openFrontDoor(config.webConfigFile, log);
     open.push(door.close);
-    const lastReload = config.configFile === undefined ? undefined : running.lastReload;
+    const rooms = config.configFile === undefined ? [] : [running.registerMetrics];
     const exporter = await startExporter(config.listenAddresses, {
       createServer: door.createServer,
       targets,
@@ -88,7 +88,7 @@ async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Lo
       readings: createReadings(createScrapeLimit(config.maxRequests)),
       offsetMs: config.offsetMs,
       onSnapshot,
-      selfMetrics: config.exporterMetrics ? createSelfMetrics(build, lastReload) : undefined,
+      ownMetrics: config.exporterMetrics ? createOwnRegistry(build, rooms) : undefined,
       assets: readPageAssets(),
       version,
       telemetryPath: config.telemetryPath,

@@ -63,7 +63,7 @@ export async function startInProcess(
     readings: createReadings(createScrapeLimit(maxRequests)),
     offsetMs: 500,
     onSnapshot: (snapshot) => snapshots.push(snapshot),
-    selfMetrics: undefined,
+    ownMetrics: undefined,
     assets: readPageAssets(),
     version: '1.2.3',
     telemetryPath: '/metrics',

@@ -75,11 +75,11 @@ function addFamily(
 function addSample(families: ReadonlyMap<string, OpenFamily>, current: string, line: string): void {
   const [, name, labelText, valueText] = SAMPLE.exec(line) ?? [];
   const family = families.get(current);
-  if (name === undefined || valueText === undefined || family === undefined || name !== current) {
+  if (name === undefined || valueText === undefined || family === undefined || !isOf(name, current, family)) {
     throw new Error(`not a sample of ${current}: ${JSON.stringify(line)}`);
   }
   const labels = parseLabels(labelText ?? '');
-  const series = JSON.stringify(Object.entries(labels).sort());
+  const series = JSON.stringify([name, Object.entries(labels).sort()]);
   if (family.seen.has(series)) {
     throw new Error(`series twice: ${line}`);
   }
@@ -87,8 +87,15 @@ function addSample(families: ReadonlyMap<string, OpenFamily>, current: string, l
   family.samples.push({ labels, value: parseValue(valueText) });
 }
 
+/** The samples of a histogram have names of their own. */
+function isOf(name: string, family: string, { type }: Family): boolean {
+  return type === 'histogram'
+    ? name.startsWith(family) && /^_(bucket|sum|count)$/.test(name.slice(family.length))
+    : name === family;
+}
+
 /** @param text without the braces */
-export function parseLabels(text: string): Record<string, string> {
+function parseLabels(text: string): Record<string, string> {
   const labels: Record<string, string> = {};
   let position = 0;
   while (position < text.length) {

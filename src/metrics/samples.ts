@@ -1,113 +1,92 @@
-/** How a `Snapshot` fills a metric: with one sample, one a model, or one a call. */
-
+/** How a snapshot fills a family: with one sample, one per model, or one per request to Ollama's API. */
 import { expiryAt } from '../ollama/expiry.ts';
 import type { InstalledModel } from '../ollama/installed-models.ts';
 import type { NamedModel } from '../ollama/model-rows.ts';
-import { rememberingLast } from '../ollama/remembering-last.ts';
-import type { ModelDetails, RunningModel } from '../ollama/running-models.ts';
+import type { RunningModel } from '../ollama/running-models.ts';
 import { type Outcome, outcomes, type Snapshot } from '../scrape/snapshot.ts';
-import { escaped, NO_LABELS } from './labels.ts';
-import type { Emit } from './text-format.ts';
 
-/** No samples: the metric is left out of the exposition. */
-export type Samples = (snapshot: Snapshot, emit: Emit) => void;
-
-export function runningModels({ ps }: Snapshot): object | undefined {
-  return ps?.ok ? ps.value.models : undefined;
+export interface Sample<Label extends string = string> {
+  readonly labels: Readonly<Record<Label, string>>;
+  readonly value: number;
 }
 
-export function installedModels({ tags }: Snapshot): object | undefined {
-  return tags?.ok ? tags.value.models : undefined;
-}
+/** Without samples, the family is left out of the exposition. */
+export type Samples<Label extends string = string> = (snapshot: Snapshot) => ReadonlyArray<Sample<Label>>;
 
-/** One sample without labels; none where `value` gives undefined. */
-export function plain(value: (snapshot: Snapshot) => number | undefined): Samples {
-  return (snapshot, emit) => {
-    const sample = value(snapshot);
-    if (sample !== undefined) {
-      emit(NO_LABELS, sample);
-    }
+type ModelLabel = 'model' | 'quantization';
+
+/** One sample without labels; none where `figureOf` returns undefined. */
+export function single(figureOf: (snapshot: Snapshot) => number | undefined): Samples<never> {
+  return (snapshot) => {
+    const value = figureOf(snapshot);
+    return value === undefined ? [] : [{ labels: {}, value }];
   };
 }
 
-/** One sample a model in memory; none where `value` gives undefined. */
-export function perModel(value: (model: RunningModel, nowMs: number) => number | undefined): Samples {
-  return ({ ps }, emit) => {
-    if (ps?.ok) {
-      const { models, nowMs } = ps.value;
-      eachModel(models, (model) => value(model, nowMs), emit);
+/** One sample per loaded model; none where `figureOf` returns undefined. `nowMs` is by the clock of Ollama's host. */
+export function perModel(
+  figureOf: (model: RunningModel, nowMs: number) => number | undefined,
+): Samples<ModelLabel> {
+  return ({ ps }) => {
+    if (!ps?.ok) {
+      return [];
     }
+    const { models, nowMs } = ps.value;
+    return models.flatMap((model) => sampleOf(model, figureOf(model, nowMs)));
   };
 }
 
-/** One sample a model on disk; none where `value` gives undefined. */
-export function perInstalledModel(value: (model: InstalledModel) => number | undefined): Samples {
-  return ({ tags }, emit) => {
-    if (tags?.ok) {
-      eachModel(tags.value.models, value, emit);
-    }
-  };
+/** One sample per model on disk; none where `figureOf` returns undefined. */
+export function perInstalledModel(
+  figureOf: (model: InstalledModel) => number | undefined,
+): Samples<ModelLabel> {
+  return ({ tags }) =>
+    tags?.ok ? tags.value.models.flatMap((model) => sampleOf(model, figureOf(model))) : [];
 }
 
-function eachModel<T extends NamedModel>(
-  models: readonly T[],
-  value: (model: T) => number | undefined,
-  emit: Emit,
-): void {
-  const labels = labelsOf(models);
-  models.forEach((model, index) => {
-    const sample = value(model);
-    if (sample !== undefined) {
-      emit(labels[index] ?? NO_LABELS, sample);
-    }
+function sampleOf(
+  { model, quantization }: NamedModel,
+  value: number | undefined,
+): ReadonlyArray<Sample<ModelLabel>> {
+  return value === undefined ? [] : [{ labels: { model, quantization }, value }];
+}
+
+/** One sample per manifest. Rows without a digest can be equal, and must not repeat a series. */
+export const perManifest: Samples<ModelLabel | 'digest' | 'format' | 'family' | 'parameter_size'> = ({
+  ps,
+}) => {
+  const models = ps?.ok ? ps.value.models : [];
+  return models.flatMap(({ model, quantization, details }) => {
+    const labels = details.map(({ digest, format, family, parameterSize }) => ({
+      model,
+      quantization,
+      digest,
+      format,
+      family,
+      parameter_size: parameterSize,
+    }));
+    const distinct = new Map(labels.map((set) => [JSON.stringify(set), set]));
+    return [...distinct.values()].map((set) => ({ labels: set, value: 1 }));
   });
-}
-
-/** Made once for all metrics of a list. */
-const labelsOf = rememberingLast((models: readonly NamedModel[]) =>
-  models.map((model) => `{${modelLabels(model)}}`),
-);
-
-function modelLabels({ model, quantization }: NamedModel): string {
-  return `model="${escaped(model)}",quantization="${escaped(quantization)}"`;
-}
-
-/** One sample a digest. Rows without a digest can still say the same of themselves, and must not repeat a series. */
-export const perDigest: Samples = ({ ps }, emit) => {
-  for (const model of ps?.ok ? ps.value.models : []) {
-    const labels = model.details.map((manifest) => `{${modelLabels(model)},${manifestLabels(manifest)}}`);
-    for (const text of labels.length === 1 ? labels : new Set(labels)) {
-      emit(text, 1);
-    }
-  }
 };
 
-function manifestLabels({ digest, format, family, parameterSize }: ModelDetails): string {
-  return `digest="${escaped(digest)}",format="${escaped(format)}",family="${escaped(family)}",parameter_size="${escaped(parameterSize)}"`;
+/** One sample per request that was made. */
+export function perApi(figureOf: (outcome: Outcome<unknown>) => number): Samples<'api'> {
+  return (snapshot) =>
+    outcomes(snapshot).map(([api, outcome]) => ({ labels: { api }, value: figureOf(outcome) }));
 }
 
+/** One sample per request that failed. */
+export const perFailure: Samples<'api' | 'reason'> = (snapshot) =>
+  outcomes(snapshot).flatMap(([api, outcome]) =>
+    outcome.ok ? [] : [{ labels: { api, reason: outcome.error.reason }, value: 1 }],
+  );
+
+/** Seconds from `sinceMs` until the model expires; Infinity is never, undefined is no usable time. */
 export function expirySeconds(
-  momentMs: number | undefined,
+  { expiresAtMs }: RunningModel,
   nowMs: number,
   sinceMs: number,
 ): number | undefined {
-  return momentMs === undefined ? undefined : (expiryAt(momentMs, nowMs) - sinceMs) / 1_000;
+  return expiresAtMs === undefined ? undefined : (expiryAt(expiresAtMs, nowMs) - sinceMs) / 1_000;
 }
-
-/** One sample for each call that was made. */
-export function perApi(value: (outcome: Outcome<unknown>) => number): Samples {
-  return (snapshot, emit) => {
-    for (const [api, outcome] of outcomes(snapshot)) {
-      emit(`{api="${api}"}`, value(outcome));
-    }
-  };
-}
-
-/** One sample for each call that failed. */
-export const perFailure: Samples = (snapshot, emit) => {
-  for (const [api, outcome] of outcomes(snapshot)) {
-    if (!outcome.ok) {
-      emit(`{api="${api}",reason="${outcome.error.reason}"}`, 1);
-    }
-  }
-};

@@ -49,13 +49,13 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
     const tooLong = url.length > MAX_URL_LENGTH;
     done(tooLong ? new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`) : undefined);
   });
-  app.addHook('onSend', (request, reply, payload, done) => {
+  app.addHook('onSend', async (request, reply, payload) => {
     reply.header(...NOSNIFF);
     if (closing.aborted) {
       // Else a scraper's idle connection would hold up the end until it is cut.
       reply.header('connection', 'close');
     }
-    done(null, packForTaker(request, reply, payload));
+    return await packForTaker(request, reply, payload);
   });
   ignoreRequestBodies(app);
   addRoutes(app, dependencies);

@@ -1,8 +1,8 @@
 /** Packs answers for those who take gzip, Prometheus among them. */
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { negotiate } from '@fastify/accept-negotiator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { rememberingLast } from '../ollama/remembering-last.ts';
 
 /** Below this it saves less than a packet (one Ethernet frame holds about 1,400 bytes). */
 const WORTH_PACKING_BYTES = 1_400;
@@ -11,7 +11,11 @@ const WORTH_PACKING_BYTES = 1_400;
 const LEVEL = 1;
 
 /** @returns what to send in place of `payload` */
-export function packForTaker({ headers }: FastifyRequest, reply: FastifyReply, payload: unknown): unknown {
+export async function packForTaker(
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
   if (!(typeof payload === 'string' || Buffer.isBuffer(payload)) || payload.length < WORTH_PACKING_BYTES) {
     return payload;
   }
@@ -21,8 +25,6 @@ export function packForTaker({ headers }: FastifyRequest, reply: FastifyReply, p
     return payload;
   }
   reply.header('content-encoding', 'gzip');
-  return pack(payload);
+  // Beside the event loop: the text of 1,000 models would hold it up for milliseconds.
+  return await promisify(gzip)(payload, { level: LEVEL });
 }
-
-/** Scrapes that share a reading are sent the same. */
-const pack = rememberingLast((payload: string | Buffer) => gzipSync(payload, { level: LEVEL }));

@@ -1,9 +1,7 @@
 /** Answers /probe: what any Ollama that a module allows says of itself, as metrics or, for people, as a report. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { renderExposition } from '../metrics/exposition.ts';
-import { CONTENT_TYPE } from '../metrics/text-format.ts';
-import { rememberingLast } from '../ollama/remembering-last.ts';
+import { CONTENT_TYPE, createRender } from '../metrics/registry.ts';
 import { outcomes, type Snapshot } from '../scrape/snapshot.ts';
 import type { Target, Targets } from '../targets/targets.ts';
 import { TEXT } from './content-type.ts';
@@ -19,8 +17,7 @@ export interface ProbeDependencies extends ScrapeDependencies {
 
 export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependencies): void {
   const { targets, log } = dependencies;
-  // Probes that share a reading are sent the same.
-  const render = rememberingLast(renderExposition);
+  const render = createRender();
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
     const query = queryOf(request);
     const record = recordExchanges();
@@ -29,11 +26,9 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ProbeDependenc
       const target = targets.probed(query);
       const scraped = await scrapeFor(request, reply, target, dependencies, debug ? record.watch : undefined);
       logFailures(log, target, scraped.snapshot);
-      const metrics = render(scraped.snapshot);
+      const metrics = await render(scraped.snapshot);
       return debug
-        ? reply
-            .type(TEXT)
-            .send(debugReport(query.get('target') ?? '', target, scraped, record, metrics.toString()))
+        ? reply.type(TEXT).send(debugReport(query.get('target') ?? '', target, scraped, record, metrics))
         : reply.type(CONTENT_TYPE).send(metrics);
     } catch (error) {
       logRefusal(log, request, error);

@@ -1,5 +1,6 @@
 /** Holds the configuration that is in force, and replaces it when the file has changed and is good. */
 import type { Logger } from 'pino';
+import { Gauge, type Registry } from 'prom-client';
 import { messageOf } from '../log/error-text.ts';
 import { openConnections } from '../ollama/connections.ts';
 import type { AllowList } from './allow-list.ts';
@@ -26,15 +27,10 @@ export interface RunningConfig {
   readonly shown: () => string;
   /** @throws FileError if the file is bad, or Error if there is none; what was in force stays so */
   readonly reload: () => Promise<void>;
-  readonly lastReload: () => LastReload;
+  /** Adds whether the last reload worked. */
+  readonly registerMetrics: (registry: Registry) => void;
   /** Drops the connections that are idle, and the others as their scrapes end. */
   readonly close: () => void;
-}
-
-export interface LastReload {
-  readonly successful: boolean;
-  /** Unix seconds. */
-  readonly successSeconds: number;
 }
 
 /**
@@ -48,7 +44,7 @@ export async function startRunningConfig(
   log: Logger,
 ): Promise<RunningConfig> {
   let current = withConnections(await load(file), timeoutMs);
-  let lastReload: LastReload = { successful: true, successSeconds: Date.now() / 1_000 };
+  let lastReload = { successful: true, successSeconds: Date.now() / 1_000 };
   const reload = async () => {
     if (file === undefined) {
       throw new Error('there is nothing to reload: the exporter was started without --config.file');
@@ -77,9 +73,33 @@ export async function startRunningConfig(
       reloading = reloading.catch(() => {}).then(reload);
       return reloading;
     },
-    lastReload: () => lastReload,
+    registerMetrics: (registry) => registerReloadMetrics(registry, () => lastReload),
     close: () => closeAll(current),
   };
+}
+
+/** Named as those of Prometheus and blackbox_exporter. */
+function registerReloadMetrics(
+  registry: Registry,
+  lastReload: () => { readonly successful: boolean; readonly successSeconds: number },
+): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'ollama_exporter_config_last_reload_successful',
+    help: 'Whether the configuration file was good when it was last read.',
+    registers,
+    collect() {
+      this.set(Number(lastReload().successful));
+    },
+  });
+  new Gauge({
+    name: 'ollama_exporter_config_last_reload_success_timestamp_seconds',
+    help: 'Unix time at which the configuration that is in force was read.',
+    registers,
+    collect() {
+      this.set(lastReload().successSeconds);
+    },
+  });
 }
 
 async function load(file: string | undefined): Promise<ConfigFile> {

@@ -9,11 +9,11 @@ import { describe, expect, test } from 'vitest';
 import { readBuildInfo } from '../../src/config/build-info.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { environmentName, OPTION_LIST } from '../../src/config/options.ts';
-import { METRICS } from '../../src/metrics/families.ts';
-import { createSelfMetrics } from '../../src/metrics/own.ts';
+import { FAMILIES } from '../../src/metrics/families.ts';
 import { parseOllamaHost } from '../../src/ollama/host.ts';
 import { loadConfigFile } from '../../src/targets/config-file.ts';
 import { manifestPath, only, readKustomization } from '../kubernetes.ts';
+import { ownMetrics } from '../own-metrics.ts';
 import { readRules } from '../rule-files.ts';
 
 const SIDECAR = 'sidecar/ollama.yaml';
@@ -125,15 +125,12 @@ test('ServiceMonitor and PodMonitor select what there is, by ports that it has',
   );
 });
 
-test('what the ServiceMonitor keeps is what the exporter tells of itself, and nothing of an Ollama', () => {
+test('what the ServiceMonitor keeps is what the exporter tells of itself, and nothing of an Ollama', async () => {
   const [{ regex = '' } = {}] = monitor?.endpoints?.[0]?.metricRelabelings ?? [];
   const kept = new RegExp(`^(?:${regex})$`);
-  const own = createSelfMetrics({ version: '1', revision: 'x' }, () => ({
-    successful: true,
-    successSeconds: 0,
-  }));
-  expect(own.families.filter(({ name }) => !kept.test(name))).toEqual([]);
-  expect(METRICS.filter(({ name }) => kept.test(name))).toEqual([]);
+  const own = await ownMetrics();
+  expect(own.filter(({ name }) => !kept.test(name))).toEqual([]);
+  expect(FAMILIES.filter(({ name }) => kept.test(name))).toEqual([]);
 });
 
 test('OllamaExporterDown knows each job as an exporter’s', () => {

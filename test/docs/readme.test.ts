@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { METRICS } from '../../src/metrics/families.ts';
+import { FAMILIES } from '../../src/metrics/families.ts';
 import { codeBlocks, PAGES, readPage, section } from '../markdown.ts';
 
 const README = readPage('README.md');
@@ -13,7 +13,7 @@ test('the excerpt shows metrics that exist, with their labels', () => {
   expect(excerpt.length).toBeGreaterThan(5);
   for (const line of excerpt) {
     const [, name, labels = ''] = /^(\w+)(?:\{(.*)\})? \S+$/.exec(line) ?? [];
-    const metric = METRICS.find((candidate) => candidate.name === name);
+    const metric = FAMILIES.find((candidate) => candidate.name === name);
     expect(
       [...labels.matchAll(/(\w+)="/g)].map(([, label]) => label),
       line,

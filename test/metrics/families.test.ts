@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { renderExposition } from '../../src/metrics/exposition.ts';
-import { METRICS } from '../../src/metrics/families.ts';
+import { FAMILIES } from '../../src/metrics/families.ts';
+import { createRender } from '../../src/metrics/registry.ts';
 import { ApiError } from '../../src/ollama/errors.ts';
 import { parseInstalledModels } from '../../src/ollama/installed-models.ts';
 import { parseRunningModels, type RunningModels } from '../../src/ollama/running-models.ts';
@@ -22,7 +22,7 @@ function failed(error: ApiError): Outcome<never> {
 }
 
 async function render(snapshot: Snapshot): Promise<{ text: string; exposition: Exposition }> {
-  const text = renderExposition(snapshot).toString();
+  const text = await createRender()(snapshot);
   return { text, exposition: parseExposition(text) };
 }
 
@@ -257,6 +257,6 @@ test('two rows without a digest that say the same are one info series', async ()
   expect(exposition.get('ollama_model_info')?.samples).toHaveLength(1);
 });
 
-test.each(METRICS)('the help of $name is a sentence', ({ help }) => {
+test.each(FAMILIES)('the help of $name is a sentence', ({ help }) => {
   expect(help).toMatch(/^[A-Z].*\.$/);
 });

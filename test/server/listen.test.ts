@@ -28,7 +28,7 @@ const dependencies: Omit<ServerDependencies, 'closing' | 'stopping'> = {
   }),
   offsetMs: 0,
   onSnapshot: () => {},
-  selfMetrics: undefined,
+  ownMetrics: undefined,
   assets: readPageAssets(),
   version: '1',
   telemetryPath: '/metrics',

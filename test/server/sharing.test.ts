@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createSelfMetrics } from '../../src/metrics/own.ts';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
 import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
@@ -92,25 +91,6 @@ test('a probe of the same Ollama asks for itself, as it has to be allowed to', a
   answer(2);
   expect(loaded(await first)).toBe(1);
   expect(loaded(await probe)).toBe(2);
-});
-
-test('the exporter’s own metrics are made once for scrapes that are answered together', async () => {
-  await exporter.close();
-  const lastReload = vi.fn(() => ({ successful: true, successSeconds: 0 }));
-  const selfMetrics = createSelfMetrics({ version: '1', revision: 'x' }, lastReload);
-  const callsToMakeThem = selfMetrics.families.filter(({ name }) => name.includes('reload')).length;
-  await start({ selfMetrics });
-  const first = scrape();
-  await calls(1);
-  const others = await arrived(() => [scrape(), scrape()]);
-  answer(1);
-  await Promise.all([first, ...others]);
-  expect(lastReload).toHaveBeenCalledTimes(callsToMakeThem);
-  const next = scrape();
-  await calls(2);
-  answer(1);
-  await next;
-  expect(lastReload).toHaveBeenCalledTimes(2 * callsToMakeThem);
 });
 
 test('a scrape that comes after it gets a new one', async () => {

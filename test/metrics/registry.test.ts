@@ -1,0 +1,80 @@
+import { Gauge, Registry } from 'prom-client';
+import { expect, test, vi } from 'vitest';
+import { FAMILIES } from '../../src/metrics/families.ts';
+import { createOwnRegistry } from '../../src/metrics/own.ts';
+import { createRender } from '../../src/metrics/registry.ts';
+import { ApiError } from '../../src/ollama/errors.ts';
+import { parseInstalledModels } from '../../src/ollama/installed-models.ts';
+import { parseRunningModels } from '../../src/ollama/running-models.ts';
+import type { Snapshot } from '../../src/scrape/snapshot.ts';
+import { readCorpus } from '../corpus.ts';
+import { parseExposition, sampleValue } from '../exposition.ts';
+
+function snapshotOf(count: number): Snapshot {
+  const models = Array.from({ length: count }, (_, index) => ({ model: `m${index}`, size: count }));
+  return {
+    capacity: { vramBytes: undefined, memoryBytes: undefined },
+    ps: { ok: true, value: { ...parseRunningModels({ models }), nowMs: 0 }, seconds: 0.1 },
+  };
+}
+
+/** Some of everything: every family has samples. */
+const FULL: Snapshot = {
+  capacity: { vramBytes: 1, memoryBytes: 2 },
+  ps: {
+    ok: true,
+    value: { ...parseRunningModels(JSON.parse(readCorpus('02-one-gpu.json'))), nowMs: 0 },
+    seconds: 0.1,
+  },
+  version: { ok: false, error: new ApiError('timeout', 'timed out'), seconds: 1 },
+  tags: {
+    ok: true,
+    value: parseInstalledModels({ models: [{ name: 'a', size: 1, modified_at: '2026-08-01T09:30:00Z' }] }),
+    seconds: 0.1,
+  },
+};
+
+test('the samples of every family have the labels that it declares, in their order', () => {
+  const snapshots = [FULL, { ...FULL, version: { ok: true, value: '0.33.0', seconds: 1 } } as const];
+  for (const { name, labelNames, samples } of FAMILIES) {
+    const labels = snapshots.flatMap((snapshot) => samples(snapshot).map((sample) => sample.labels));
+    expect(labels.length, name).toBeGreaterThan(0);
+    for (const set of labels) {
+      expect(Object.keys(set), name).toEqual(labelNames);
+    }
+  }
+});
+
+test('scrapes that share a snapshot share its text, the metrics of the exporter included', async () => {
+  const own = new Registry();
+  const collect = vi.fn();
+  new Gauge({ name: 'own', help: 'h', registers: [own], collect });
+  const render = createRender(own);
+  const snapshot = snapshotOf(2);
+  const texts = await Promise.all(Array.from({ length: 256 }, () => render(snapshot)));
+  expect(new Set(texts).size).toBe(1);
+  expect(collect).toHaveBeenCalledTimes(1);
+  expect(sampleValue(parseExposition(texts[0] ?? ''), 'own')).toBe(0);
+});
+
+test('snapshots that are rendered at the same time do not mix', async () => {
+  const render = createRender();
+  const texts = await Promise.all([1, 2, 3].map((count) => render(snapshotOf(count))));
+  expect(texts.map((text) => sampleValue(parseExposition(text), 'ollama_loaded_models'))).toEqual([1, 2, 3]);
+  expect(texts.map((text) => text.match(/^ollama_model_size_bytes\{/gm)?.length)).toEqual([1, 2, 3]);
+});
+
+test('a metric of the exporter that has the name of one of Ollama’s is an error, not a second family', () => {
+  const own = new Registry();
+  new Gauge({ name: 'ollama_up', help: 'h', registers: [own] });
+  expect(() => createRender(own)(snapshotOf(1))).toThrow('ollama_up');
+});
+
+test('each room adds metrics of its own to those of the exporter', () => {
+  const own = createOwnRegistry({ version: '1', revision: 'x' }, [
+    (registry) => new Gauge({ name: 'of_a_room', help: 'h', registers: [registry] }),
+  ]);
+  expect(own.getMetricsAsArray().map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['ollama_exporter_build_info', 'of_a_room', 'process_cpu_seconds_total']),
+  );
+});
