@@ -1,15 +1,22 @@
-# Both can be those of a mirror. The program is one for all platforms, so that only the second one is of the target's.
+# Both can be those of a mirror. The program and its dependencies are the same for all platforms: only the second image
+# is of the target's.
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 WORKDIR /src
-COPY package.json package-lock.json ./
+COPY package.json npm-shrinkwrap.json ./
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
-COPY build.mjs ./
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.mjs scripts/
 COPY src src
 ARG REVISION=unknown
 RUN REVISION=$REVISION npm run build
+
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS dependencies
+WORKDIR /src
+COPY package.json npm-shrinkwrap.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --omit=dev
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=unknown
@@ -22,7 +29,8 @@ LABEL org.opencontainers.image.title="ollama-exporter" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
 WORKDIR /app
-COPY --from=build /src/package.json ./
+COPY --from=dependencies /src/package.json ./
+COPY --from=dependencies /src/node_modules node_modules
 COPY --from=build /src/dist dist
 COPY LICENSE ./
 # As a number, for Kubernetes to see that it is not root's: "nonroot" of distroless.

@@ -12,7 +12,7 @@ export function readBuildInfo(): BuildInfo {
   if (typeof manifest !== 'object' || manifest === null || !('version' in manifest)) {
     throw new Error('package.json beside dist/ holds no version: the installation is broken');
   }
-  const revision = new URL('REVISION', import.meta.url);
+  const revision = new URL('../REVISION', import.meta.url);
   return {
     version: String(manifest.version),
     revision: existsSync(revision) ? readFileSync(revision, 'utf8').trim() : 'unknown',

@@ -1,21 +1,17 @@
-/** What npm publishes: packed, looked into, and run in an empty folder without a network. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+/** What npm publishes: packed, looked into, installed in an empty folder, and run. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { request } from 'undici';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseExposition, sampleValue } from '../exposition.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'package-'));
-const env = { ...process.env, npm_config_cache: join(folder, 'cache'), npm_config_offline: 'true' };
 
 interface Packed {
   readonly filename: string;
-  readonly unpackedSize: number;
   readonly files: ReadonlyArray<{ readonly path: string }>;
 }
 let packed: Packed;
@@ -23,70 +19,48 @@ let packed: Packed;
 beforeAll(() => {
   // Without its scripts, which would build dist/ anew while others test it.
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
-  [packed] = JSON.parse(execFileSync('npm', args, { cwd: ROOT, env, encoding: 'utf8', stdio: 'pipe' }));
+  [packed] = JSON.parse(execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }));
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('the package holds what runs, the unit, the rules, the dashboard and the documentation', () => {
-  const other = packed.files.map(({ path }) => path).filter((path) => !path.startsWith('dist/'));
-  const documents = other.filter((path) => /^docs\/[\w-]+\.md$/.test(path));
+test('the package holds what runs, the versions that it was tested with, the unit, the rules, the dashboard and the documentation', () => {
+  const paths = packed.files.map(({ path }) => path);
+  const documents = paths.filter((path) => /^docs\/[\w-]+\.md$/.test(path));
+  const programs = paths.filter((path) => path.startsWith('dist/'));
   expect(documents).toContain('docs/runbooks.md');
-  expect(other.filter((path) => !documents.includes(path)).sort()).toEqual([
+  expect(programs).toEqual(expect.arrayContaining(['dist/main.js', 'dist/health-check.js', 'dist/REVISION']));
+  expect(programs.filter((path) => !/\.(js|css)$|\/REVISION$/.test(path))).toEqual([]);
+  expect(paths.filter((path) => ![...documents, ...programs].includes(path)).sort()).toEqual([
     'CHANGELOG.md',
     'LICENSE',
     'README.md',
     'deploy/systemd/ollama-exporter.env',
     'deploy/systemd/ollama-exporter.service',
     'grafana/ollama.json',
+    'npm-shrinkwrap.json',
     'package.json',
     'prometheus/alerts.yml',
     'prometheus/prometheus.yml',
     'prometheus/recording.yml',
   ]);
-  const runs = packed.files.map(({ path }) => path).filter((path) => path.startsWith('dist/'));
-  expect(runs.filter((path) => !/\.(js|js\.map|css)$/.test(path))).toEqual([
-    'dist/REVISION',
-    'dist/THIRD-PARTY-NOTICES.txt',
-  ]);
-  expect(packed.unpackedSize).toBeLessThan(4 * 1024 * 1024);
 });
 
-test('the package needs no other one, and carries the licences of those that it contains', () => {
-  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  expect(Object.keys(manifest).filter((key) => /^(optional|peer)?dependencies$/i.test(key))).toEqual([]);
-  const notices = readFileSync(join(ROOT, 'dist/THIRD-PARTY-NOTICES.txt'), 'utf8');
+test('CONTRIBUTING.md says of each dependency why it is there', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const [, table = ''] = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8').split('## Dependencies');
   const rows = [...table.matchAll(/^\| (`.*) \|.*\|$/gm)].map(([, cell = '']) => cell);
   const names = rows.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
-  expect(names.length).toBeGreaterThan(8);
-  for (const name of names) {
-    expect(notices).toMatch(
-      new RegExp(`^-+\\n${name} \\d\\S* \\((MIT|ISC|Apache-2\\.0|BSD-\\d-Clause)\\)$`, 'm'),
-    );
-  }
+  expect(names.sort()).toEqual(Object.keys(dependencies).sort());
 });
 
-test('npx ollama-exporter --demo works in an empty folder', async () => {
+test('installed in an empty folder, it runs', () => {
   const empty = join(folder, 'empty');
   mkdirSync(empty);
-  const run = ['--', 'ollama-exporter', '--demo', '--web.listen-address=127.0.0.1:0'];
-  const args = ['exec', '--yes', `--package=${join(folder, packed.filename)}`, ...run];
-  const child = spawn('npm', args, { cwd: empty, env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] });
-  onTestFinished(() => endGroup(child));
-  let log = '';
-  child.stderr.on('data', (chunk) => {
-    log += chunk;
-  });
-  await expect.poll(() => log, { timeout: 60_000 }).toMatch(/msg=Listening/);
-  const [, address] = /msg=Listening address=(\S+)/.exec(log) ?? [];
-  const { body } = await request(`http://${address}/metrics`);
-  expect(sampleValue(parseExposition(await body.text()), 'ollama_up')).toBe(1);
+  writeFileSync(join(empty, 'package.json'), '{}');
+  const quietly = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  execFileSync('npm', ['install', ...quietly, join(folder, packed.filename)], { cwd: empty, stdio: 'pipe' });
+  const program = join(empty, 'node_modules/.bin/ollama-exporter');
+  const text = execFileSync(program, ['--demo', '--once'], { encoding: 'utf8', stdio: 'pipe' });
+  expect(sampleValue(parseExposition(text), 'ollama_up')).toBe(1);
 });
-
-/** npm, its shell and the exporter, which holds the pipe open until its end. */
-async function endGroup(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'close');
-  process.kill(-(child.pid ?? 0), 'SIGTERM');
-  await ended;
-}

