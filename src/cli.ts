@@ -1,31 +1,28 @@
 /** Argv and environment → a running process; its signals and its exit code. */
-import { setFlagsFromString } from 'node:v8';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { type BuildInfo, readBuildInfo, versionText } from './config/build-info.ts';
-import { type Config, parseCommandLine } from './config/command-line.ts';
+import { readBuildInfo, versionText } from './config/build-info.ts';
+import { parseCommandLine } from './config/command-line.ts';
+import type { Config } from './config/options.ts';
 import { messageOf } from './log/error-text.ts';
 import { createLogger, logOutput } from './log/log.ts';
-import { createOwnRegistry } from './metrics/own.ts';
 import { createRender } from './metrics/registry.ts';
-import { withDeadline } from './scrape/deadline.ts';
-import { createScrapeLimit } from './scrape/scrape-limit.ts';
-import { createReadings } from './scrape/sharing.ts';
 import { isUp } from './scrape/snapshot.ts';
-import { type BoundAddress, startExporter } from './server/listen.ts';
 import { tellReady } from './server/readiness.ts';
-import { checkFiles, type Runtime, startRuntime } from './start.ts';
-import { readPageAssets } from './status/assets.ts';
-import { openFrontDoor } from './web/front-door.ts';
+import {
+  checkFiles,
+  type Exporter,
+  prepareScraper,
+  type Scraper,
+  scrapeOnce,
+  startExporter,
+} from './start.ts';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
 
 /** At start, for nvidia-smi to answer; with a stuck driver it never does. */
 const NVIDIA_SMI_PATIENCE_MS = 10_000;
-
-/** By which the old heap of a fleet may grow before V8 collects it; left to itself, V8 lets it grow to a multiple. */
-const FLEET_HEAP_GROWTH_PERCENT = 40;
 
 async function main(): Promise<void> {
   const build = readBuildInfo();
@@ -35,77 +32,44 @@ async function main(): Promise<void> {
     return;
   }
   const { config } = invocation;
-  if (config.checkOnly) {
+  if (config.configCheck) {
     process.stdout.write(await checkFiles(config));
     return;
   }
   const log = createLogger(config, logOutput(process.stderr.fd));
   const machine = { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS };
   // Not before the signal is taken care of.
-  const starting = Promise.resolve().then(() => startRuntime(config, machine, log));
-  reloadOnSignal(config, starting);
-  const runtime = await starting;
-  await (config.once ? printOnce(runtime) : serve(config, build, runtime, log));
-}
-
-async function printOnce({ targets, onSnapshot, release }: Runtime): Promise<void> {
-  const { timeoutMs, read } = targets.local();
-  const snapshot = await withDeadline(timeoutMs, [], (signal) => read(signal).done);
-  onSnapshot(snapshot);
-  process.stdout.write(await createRender()(snapshot));
-  process.exitCode = isUp(snapshot) ? 0 : 1;
-  await release();
-}
-
-async function serve(config: Config, build: BuildInfo, runtime: Runtime, log: Logger): Promise<void> {
-  if (config.configFile !== undefined) {
-    setFlagsFromString(`--heap-growing-percent=${FLEET_HEAP_GROWTH_PERCENT}`);
+  const preparing = Promise.resolve().then(() => prepareScraper(config, machine, log));
+  reloadOnSignal(config, preparing);
+  const scraper = await preparing;
+  if (config.once) {
+    await printOnce(scraper);
+    return;
   }
-  const { url, capacity, running, targets, onSnapshot } = runtime;
   const { version, revision } = build;
-  const known = { vram_capacity_bytes: capacity.vramBytes, memory_capacity_bytes: capacity.memoryBytes };
+  const { vramBytes, memoryBytes } = scraper.capacity;
+  const known = { vram_capacity_bytes: vramBytes, memory_capacity_bytes: memoryBytes };
   log.info(
-    { version, revision, node: process.version, target: url.href, ...known },
+    { version, revision, node: process.version, target: scraper.url.href, ...known },
     'Starting ollama-exporter',
   );
-  // First of all, so that a signal in the middle of the start ends it in order, too.
-  const open: Array<() => Promise<void>> = [runtime.release];
-  const closeAll = async () => {
-    for (const close of open.toReversed()) {
-      await close();
-    }
-  };
-  closeOnSignal(config, log, closeAll);
-  try {
-    const door = await openFrontDoor(config.webConfigFile, log);
-    open.push(door.close);
-    const rooms = config.configFile === undefined ? [] : [running.registerMetrics];
-    const exporter = await startExporter(config.listenAddresses, {
-      createServer: door.createServer,
-      targets,
-      config: running,
-      readings: createReadings(createScrapeLimit(config.maxRequests)),
-      offsetMs: config.offsetMs,
-      onSnapshot,
-      ownMetrics: config.exporterMetrics ? createOwnRegistry(build, rooms) : undefined,
-      assets: readPageAssets(),
-      version,
-      telemetryPath: config.telemetryPath,
-      simulated: config.ollama === 'demo',
-      log,
-    });
-    open.push(exporter.close);
-    warnIfOpen(config, exporter.addresses, log);
-    await tellReady(process.env).catch((error) =>
-      log.warn({ err: messageOf(error) }, 'Could not tell systemd that it is ready'),
-    );
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
+  const starting = startExporter(scraper, config, build, log);
+  // Before it has started, so that a signal in the middle of the start shuts it down in order.
+  closeOnSignal(config, log, async () => (await starting).close());
+  warnIfOpen(config, await starting, log);
+  await tellReady(process.env).catch((error) =>
+    log.warn({ err: messageOf(error) }, 'Could not tell systemd that it is ready'),
+  );
 }
 
-function warnIfOpen({ webConfigFile }: Config, addresses: readonly BoundAddress[], log: Logger): void {
+async function printOnce(scraper: Scraper): Promise<void> {
+  const snapshot = await scrapeOnce(scraper);
+  process.stdout.write(await createRender()(snapshot));
+  process.exitCode = isUp(snapshot) ? 0 : 1;
+  await scraper.close();
+}
+
+function warnIfOpen({ webConfigFile }: Config, { addresses }: Exporter, log: Logger): void {
   const reachable = addresses.filter(({ hostname }) => !/^(127\.|\[::1\])/.test(hostname));
   if (webConfigFile === undefined && reachable.length > 0) {
     const address = reachable.map(({ hostname, port }) => `${hostname}:${port}`).join();
@@ -117,14 +81,14 @@ function warnIfOpen({ webConfigFile }: Config, addresses: readonly BoundAddress[
 }
 
 /** Without a file to read again, the signal means what it means to any program: its terminal is gone. */
-function reloadOnSignal({ configFile }: Config, starting: Promise<Runtime>): void {
+function reloadOnSignal({ configFile }: Config, preparing: Promise<Scraper>): void {
   if (configFile !== undefined) {
     // What goes wrong is logged, and shows in the metrics.
-    process.on('SIGHUP', () => void starting.then(({ running }) => running.reload()).catch(() => {}));
+    process.on('SIGHUP', () => void preparing.then(({ modules }) => modules.reload()).catch(() => {}));
   }
 }
 
-function closeOnSignal({ configFile }: Config, log: Logger, closeAll: () => Promise<void>): void {
+function closeOnSignal({ configFile }: Config, log: Logger, close: () => Promise<void>): void {
   const skip =
     configFile === undefined ? ['beforeExit' as const] : ['beforeExit' as const, 'SIGHUP' as const];
   closeWithGrace({ delay: GIVE_UP_MS, logger: log, skip }, async ({ signal, err }) => {
@@ -133,7 +97,7 @@ function closeOnSignal({ configFile }: Config, log: Logger, closeAll: () => Prom
     } else {
       log.info({ signal }, 'Stopping');
     }
-    await closeAll();
+    await close();
   });
 }
 

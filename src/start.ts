@@ -1,89 +1,146 @@
-/** Turns options into what every scrape needs: the targets, the running configuration, and a demo if one is wanted. */
+/** Options → a running exporter. Touches nothing of the process, so that the tests start it, too. */
 import type { Logger } from 'pino';
+import type { BuildInfo } from './config/build-info.ts';
 import { type Machine, resolveCapacity } from './config/capacity.ts';
-import { type Config, UsageError } from './config/command-line.ts';
+import { UsageError } from './config/command-line.ts';
+import type { Config } from './config/options.ts';
 import { startSimulatedOllama } from './demo/server.ts';
 import { DEMO_MACHINE, simulate } from './demo/simulation.ts';
+import { createOwnRegistry } from './metrics/own.ts';
 import { createAvailabilityLog } from './scrape/availability-log.ts';
+import { createScrapeLimit, withDeadline } from './scrape/limits.ts';
+import { createSharing } from './scrape/sharing.ts';
 import type { Capacity, Collector, Snapshot } from './scrape/snapshot.ts';
-import { type RunningConfig, startRunningConfig } from './targets/modules.ts';
+import { type BoundAddress, listen } from './server/listen.ts';
+import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
+import { openFrontDoor } from './web/front-door.ts';
 
 /** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
 const DEMO_SEED = 11434;
 const DEMO_VERSION = '0.33.0';
 
-export interface Runtime {
+/** All that a scrape needs. */
+export interface Scraper {
   /** The Ollama of the telemetry path. */
   readonly url: URL;
   readonly capacity: Capacity;
-  readonly running: RunningConfig;
+  readonly modules: Modules;
   readonly targets: Targets;
+  /** Logs the changes of what the Ollama of the telemetry path answers. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
-  /** Lets go of what was opened to reach Ollama. */
-  readonly release: () => Promise<void>;
+  /** Ends the connections to Ollama. */
+  readonly close: () => Promise<void>;
 }
 
 /** @throws FileError for --config.file, Error for a capacity that can't be found out */
-export async function startRuntime(options: Config, machine: Machine, log: Logger): Promise<Runtime> {
-  const capacity = await readCapacity(options, machine);
-  const running = await startRunningConfig(options.configFile, options.timeoutMs, log);
-  const server: Server = options.ollama === 'demo' ? await startDemo(log) : { url: options.ollama };
-  const { url } = server;
+export async function prepareScraper(config: Config, machine: Machine, log: Logger): Promise<Scraper> {
+  const capacity = await readCapacity(config, machine);
+  const modules = await loadModules(config.configFile, config.timeoutMs, log);
+  const { url, close } = config.demo ? await startDemo(log) : { url: config.ollamaUrl, close: undefined };
   const collectors: readonly Collector[] = [
     'ps',
     'version',
-    ...(options.collectTags ? ['tags' as const] : []),
+    ...(config.collectTags ? ['tags' as const] : []),
   ];
   return {
     url,
     capacity,
-    running,
-    targets: createTargets({ url, timeoutMs: options.timeoutMs, capacity, collectors }, running),
+    modules,
+    targets: createTargets({ url, capacity, collectors }, modules),
     onSnapshot: createAvailabilityLog(log, url.href),
-    release: async () => {
-      running.close();
-      await server.close?.();
+    close: async () => {
+      await modules.close();
+      await close?.();
     },
   };
 }
 
 /** Read once: the machine does not change while the exporter runs. A demo has a machine of its own. */
-function readCapacity({ ollama, vramCapacity, memoryCapacity }: Config, machine: Machine): Promise<Capacity> {
-  const demo = ollama === 'demo' ? DEMO_MACHINE : { vramBytes: undefined, memoryBytes: undefined };
+function readCapacity({ demo, vramCapacity, memoryCapacity }: Config, machine: Machine): Promise<Capacity> {
+  const fallback = demo ? DEMO_MACHINE : { vramBytes: undefined, memoryBytes: undefined };
   return resolveCapacity(
-    { vramCapacity: vramCapacity ?? demo.vramBytes, memoryCapacity: memoryCapacity ?? demo.memoryBytes },
+    {
+      vramCapacity: vramCapacity ?? fallback.vramBytes,
+      memoryCapacity: memoryCapacity ?? fallback.memoryBytes,
+    },
     machine,
   );
 }
 
-interface Server {
-  readonly url: URL;
-  /** Only a simulated one is ours to close. */
-  readonly close?: () => Promise<void>;
-}
-
-async function startDemo(log: Logger): Promise<Server> {
+async function startDemo(log: Logger) {
   const loadedAt = simulate(DEMO_SEED, Date.now());
   const simulated = await startSimulatedOllama({ version: DEMO_VERSION, loaded: () => loadedAt(Date.now()) });
   log.warn({ target: simulated.url.href }, 'Demo: this Ollama is a simulation');
   return simulated;
 }
 
+/** One scrape of the Ollama of the telemetry path. */
+export async function scrapeOnce({ targets, onSnapshot }: Scraper): Promise<Snapshot> {
+  const share = createSharing(createScrapeLimit(0));
+  const target = targets.local();
+  const snapshot = await withDeadline(target.longestMs, [], (signal) => share(target, signal));
+  onSnapshot(snapshot);
+  return snapshot;
+}
+
+export interface Exporter {
+  /** One for each address of the options, with the port that it got. */
+  readonly addresses: readonly BoundAddress[];
+  /** Takes no new connection, lets the scrapes under way answer, and resolves within four seconds. */
+  readonly close: () => Promise<void>;
+}
+
+/** Closes the scraper when it is closed itself, or can't start. @throws FileError for --web.config.file, Error */
+export async function startExporter(
+  scraper: Scraper,
+  config: Config,
+  build: BuildInfo,
+  log: Logger,
+): Promise<Exporter> {
+  const open = [scraper.close];
+  const close = async () => {
+    for (const end of open.splice(0).toReversed()) {
+      await end();
+    }
+  };
+  try {
+    const { modules, targets, onSnapshot } = scraper;
+    const door = await openFrontDoor(config.webConfigFile, log);
+    open.push(door.close);
+    const rooms = config.configFile === undefined ? [] : [modules.registerMetrics];
+    const listening = await listen(config.listenAddresses, {
+      config,
+      version: build.version,
+      targets,
+      modules,
+      share: createSharing(createScrapeLimit(config.maxRequests)),
+      own: config.disableExporterMetrics ? undefined : createOwnRegistry(build, rooms),
+      onSnapshot,
+      createServer: door.createServer,
+      log,
+    });
+    open.push(listening.close);
+    return { addresses: listening.addresses, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
 /**
+ * Checks the configuration files, for --config.check.
+ *
  * @returns what to print
- * @throws FileError for the first file that can't be used; UsageError if there is none
+ * @throws FileError for the first file that is invalid; UsageError if there is none
  */
-export async function checkFiles({
-  configFile,
-  webConfigFile,
-}: Pick<Config, 'configFile' | 'webConfigFile'>): Promise<string> {
+export async function checkFiles({ configFile, webConfigFile, timeoutMs }: Config): Promise<string> {
   if (configFile === undefined && webConfigFile === undefined) {
     throw new UsageError('--config.check needs --config.file or --web.config.file');
   }
   if (configFile !== undefined) {
     const { loadConfigFile } = await import('./targets/config-file.ts');
-    await loadConfigFile(configFile);
+    await loadConfigFile(configFile, timeoutMs);
   }
   if (webConfigFile !== undefined) {
     const { checkWebConfig } = await import('./web/door.ts');

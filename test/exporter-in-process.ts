@@ -1,27 +1,21 @@
 /** The exporter as it listens on a real socket, inside the test's process. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pino from 'pino';
+import type { Logger } from 'pino';
 import { request } from 'undici';
-import { parseListenAddresses } from '../src/config/listen-address.ts';
-import { createScrapeLimit } from '../src/scrape/scrape-limit.ts';
-import { createReadings } from '../src/scrape/sharing.ts';
-import type { Capacity, Collector, Snapshot } from '../src/scrape/snapshot.ts';
-import type { ServerDependencies } from '../src/server/app.ts';
-import { startExporter } from '../src/server/listen.ts';
-import { readPageAssets } from '../src/status/assets.ts';
-import { startRunningConfig } from '../src/targets/modules.ts';
-import { createTargets } from '../src/targets/targets.ts';
+import { parseCommandLine } from '../src/config/command-line.ts';
+import type { Config } from '../src/config/options.ts';
+import { createLogger } from '../src/log/log.ts';
+import { prepareScraper, startExporter } from '../src/start.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
 
 export const NO_CAPACITY = { vramBytes: undefined, memoryBytes: undefined };
 
 export interface InProcessExporter {
   readonly url: URL;
-  /** Every snapshot that a scraper got from the telemetry path. */
-  readonly snapshots: readonly Snapshot[];
+  /** The lines of the log that tell of Ollama's state. */
+  readonly stateLines: () => readonly string[];
   /** One scrape as a client without any wishes makes it; fails on anything but a good exposition. */
   readonly scrape: () => Promise<Exposition>;
   /** Replaces what the configuration file says; it takes a reload to have an effect. */
@@ -29,58 +23,56 @@ export interface InProcessExporter {
   readonly close: () => Promise<void>;
 }
 
-export interface InProcessOptions extends Partial<ServerDependencies> {
-  readonly timeoutMs?: number;
-  readonly collectors?: readonly Collector[];
-  readonly maxRequests?: number;
-  readonly capacity?: Capacity;
+/** Options of the exporter; where they differ from the defaults, own metrics and the limit of scrapes are off. */
+export interface InProcessOptions extends Partial<Config> {
   /** The content of a configuration file. */
   readonly configYaml?: string;
+  readonly log?: Logger;
+}
+
+export function configOf(args: readonly string[]): Config {
+  const invocation = parseCommandLine(args, {}, '');
+  if (invocation.kind !== 'run') {
+    throw new Error(`printed instead: ${invocation.text}`);
+  }
+  return invocation.config;
 }
 
 export async function startInProcess(
   ollamaUrl: URL,
-  options: InProcessOptions = {},
+  { configYaml, log, ...overrides }: InProcessOptions = {},
 ): Promise<InProcessExporter> {
-  const {
-    timeoutMs = 5_000,
-    collectors = ['ps', 'version'],
-    maxRequests = 0,
-    capacity = NO_CAPACITY,
-    configYaml,
-    ...overrides
-  } = options;
-  const log = overrides.log ?? pino({ level: 'silent' });
+  const lines: string[] = [];
+  const ownLog = createLogger(
+    { logLevel: 'info', logFormat: 'logfmt' },
+    { write: (line) => lines.push(line) },
+  );
   const folder = mkdtempSync(join(tmpdir(), 'exporter-'));
   const file = join(folder, 'config.yml');
   writeFileSync(file, configYaml ?? '');
-  const running = await startRunningConfig(configYaml === undefined ? undefined : file, timeoutMs, log);
-  const snapshots: Snapshot[] = [];
-  const { addresses, close } = await startExporter(parseListenAddresses('127.0.0.1:0'), {
-    createServer: (handler, limits) => createServer(limits, handler),
-    targets: createTargets({ url: ollamaUrl, timeoutMs, capacity, collectors }, running),
-    config: running,
-    readings: createReadings(createScrapeLimit(maxRequests)),
-    offsetMs: 500,
-    onSnapshot: (snapshot) => snapshots.push(snapshot),
-    ownMetrics: undefined,
-    assets: readPageAssets(),
-    version: '1.2.3',
-    telemetryPath: '/metrics',
-    simulated: false,
-    log,
+  const config: Config = {
+    ...configOf([
+      '--web.listen-address=127.0.0.1:0',
+      '--web.max-requests=0',
+      '--web.disable-exporter-metrics',
+    ]),
+    ollamaUrl,
+    configFile: configYaml === undefined ? undefined : file,
     ...overrides,
-  });
+  };
+  const machine = { root: '/', env: {}, patienceMs: 1_000 };
+  const scraper = await prepareScraper(config, machine, log ?? ownLog);
+  const build = { version: '1.2.3', revision: 'abc' };
+  const { addresses, close } = await startExporter(scraper, config, build, log ?? ownLog);
   const [{ hostname, port } = { hostname: '', port: 0 }] = addresses;
   const url = new URL(`http://${hostname}:${port}`);
   return {
     url,
-    snapshots,
+    stateLines: () => lines.filter((line) => /msg="Ollama is (up|down)/.test(line)),
     scrape: () => scrapeOnce(url),
-    writeConfig: (config) => writeFileSync(file, config),
+    writeConfig: (content) => writeFileSync(file, content),
     close: async () => {
       await close();
-      running.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -1,29 +1,15 @@
-/** Turns argv and environment into a `Config`, or into a text to print. */
+/** Argv and environment → a `Config`, or a text to print. */
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '../log/error-text.ts';
-import type { LogFormat, LogLevel } from '../log/log-options.ts';
-import type { TimeoutOptions } from '../scrape/deadline.ts';
-import type { CapacityOptions } from './capacity.ts';
-import type { ListenAddress } from './listen-address.ts';
-import { environmentName, OPTION_LIST, OPTIONS, type OptionSpec } from './options.ts';
-
-export interface Config extends TimeoutOptions, CapacityOptions {
-  /** Where Ollama is, or that one is to be simulated. */
-  readonly ollama: URL | 'demo';
-  readonly collectTags: boolean;
-  readonly configFile: string | undefined;
-  /** Only check the files, and don't run. */
-  readonly checkOnly: boolean;
-  readonly listenAddresses: readonly ListenAddress[];
-  readonly telemetryPath: string;
-  readonly webConfigFile: string | undefined;
-  /** 0 is no limit. */
-  readonly maxRequests: number;
-  readonly exporterMetrics: boolean;
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
-  readonly once: boolean;
-}
+import {
+  type Config,
+  environmentName,
+  OPTION_LIST,
+  OPTION_NAMES,
+  OPTIONS,
+  type OptionName,
+  type OptionSpec,
+} from './options.ts';
 
 export type Invocation =
   | { readonly kind: 'run'; readonly config: Config }
@@ -60,7 +46,7 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
   if (stray !== undefined) {
     throw new UsageError(`unexpected argument ${JSON.stringify(redact(stray))}`);
   }
-  return { kind: 'run', config: readConfig((flag) => typed(command, flag), env) };
+  return { kind: 'run', config: readConfig((name) => typed(command, name), env) };
 }
 
 function buildCommand(versionText: string, print: (text: string) => void): Command {
@@ -75,56 +61,68 @@ function buildCommand(versionText: string, print: (text: string) => void): Comma
     .allowExcessArguments()
     .configureOutput({ writeOut: print, writeErr: () => {} })
     .exitOverride();
-  for (const { flag, placeholder, fallback, help, repeatable } of OPTION_LIST) {
-    const option = new Option(placeholder ? `--${flag} <${placeholder}>` : `--${flag}`);
-    option.description = placeholder && fallback ? `${help} (default: ${fallback})` : help;
-    command.addOption(repeatable ? option.argParser(joinRepeated) : option);
+  for (const option of OPTION_LIST) {
+    command.addOption(commanderOption(option));
   }
   return command;
+}
+
+function commanderOption({ flag, placeholder, fallback, help, repeatable }: OptionSpec<unknown>): Option {
+  const description = placeholder && fallback ? `${help} (default: ${fallback})` : help;
+  const option = new Option(placeholder ? `--${flag} <${placeholder}>` : `--${flag}`, description);
+  return repeatable ? option.argParser(joinRepeated) : option;
 }
 
 function joinRepeated(value: string, previous: string | undefined): string {
   return previous === undefined ? value : `${previous},${value}`;
 }
 
-/** The text of a flag as it was typed, `true` for a switch; undefined where it was not given. */
-function typed(command: Command, flag: string): string | undefined {
-  const option = command.options.find(({ long }) => long === `--${flag}`);
-  const value: unknown = option && command.getOptionValue(option.attributeName());
+/** The text of an option as it was typed, `true` for a switch; undefined where it was not given. */
+function typed(command: Command, name: OptionName): string | undefined {
+  const value: unknown = command.getOptionValue(commanderOption(SPECS[name]).attributeName());
   return value === undefined ? undefined : String(value);
 }
 
-type Typed = (flag: string) => string | undefined;
+type Typed = (name: OptionName) => string | undefined;
+
+/** By name, with the type of each option's value. */
+const SPECS: { readonly [Name in OptionName]: OptionSpec<Config[Name]> } = OPTIONS;
 
 function readConfig(typed: Typed, env: Environment): Config {
-  const read = <T>(option: OptionSpec<T>): T => readOption(option, typed, env);
-  const urlTyped = typed(OPTIONS.ollamaUrl.flag) !== undefined;
-  if (urlTyped && typed(OPTIONS.demo.flag) !== undefined) {
-    throw new UsageError('--demo simulates an Ollama of its own and excludes --ollama.url');
-  }
-  return {
-    ollama: read(OPTIONS.demo) && !urlTyped ? 'demo' : read(OPTIONS.ollamaUrl),
-    timeoutMs: read(OPTIONS.timeoutMs),
-    vramCapacity: read(OPTIONS.vramCapacity),
-    memoryCapacity: read(OPTIONS.memoryCapacity),
-    collectTags: read(OPTIONS.collectTags),
-    offsetMs: read(OPTIONS.offsetMs),
-    configFile: read(OPTIONS.configFile),
-    checkOnly: read(OPTIONS.configCheck),
-    listenAddresses: read(OPTIONS.listenAddresses),
-    telemetryPath: read(OPTIONS.telemetryPath),
-    webConfigFile: read(OPTIONS.webConfigFile),
-    maxRequests: read(OPTIONS.maxRequests),
-    exporterMetrics: !read(OPTIONS.disableExporterMetrics),
-    logLevel: read(OPTIONS.logLevel),
-    logFormat: read(OPTIONS.logFormat),
-    once: read(OPTIONS.once),
+  const config: { -readonly [Name in OptionName]?: Config[Name] } = {};
+  const demo = isDemo(typed, env);
+  const read = <Name extends OptionName>(name: Name) => {
+    // An OLLAMA_HOST that can't be read is no obstacle for a demo.
+    const from = demo && name === 'ollamaUrl' ? {} : env;
+    config[name] = readOption(SPECS[name], typed(name), from);
   };
+  OPTION_NAMES.forEach(read);
+  config.demo = demo;
+  if (!isComplete(config)) {
+    throw new Error('an option has no value');
+  }
+  return config;
 }
 
-function readOption<T>(option: OptionSpec<T>, typed: Typed, env: Environment): T {
+/** The flag of one beats the environment variable of the other. */
+function isDemo(typed: Typed, env: Environment): boolean {
+  const demo = readOption(SPECS.demo, typed('demo'), env);
+  if (typed('ollamaUrl') === undefined) {
+    return demo;
+  }
+  if (typed('demo') !== undefined) {
+    throw new UsageError('--demo simulates an Ollama of its own and excludes --ollama.url');
+  }
+  return false;
+}
+
+function isComplete(config: Partial<Config>): config is Config {
+  return OPTION_NAMES.every((name) => name in config);
+}
+
+function readOption<T>(option: OptionSpec<T>, typed: string | undefined, env: Environment): T {
   const candidates: ReadonlyArray<readonly [source: string, text: string | undefined]> = [
-    [`--${option.flag}`, typed(option.flag)],
+    [`--${option.flag}`, typed],
     ...[environmentName(option), ...(option.alsoEnv ? [option.alsoEnv] : [])].map(
       (name) => [name, env[name] || undefined] as const,
     ),

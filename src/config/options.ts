@@ -66,7 +66,7 @@ export const OPTIONS = {
     help: 'Expose the models on disk too. Costs Ollama a read of every manifest at each scrape.',
     parse: parseSwitch,
   },
-  offsetMs: {
+  timeoutOffsetMs: {
     flag: 'timeout-offset',
     placeholder: 'seconds',
     fallback: '0.5',
@@ -147,10 +147,23 @@ export const OPTIONS = {
     help: 'Scrape a simulated Ollama inside the exporter, to see it work with nothing installed.',
     parse: parseSwitch,
   },
-} satisfies Record<string, OptionSpec<unknown>>;
+} as const satisfies Record<string, OptionSpec<unknown>>;
+
+/** What the options say, by their names in `OPTIONS`. */
+export type Config = {
+  readonly [Name in keyof typeof OPTIONS]: ReturnType<(typeof OPTIONS)[Name]['parse']>;
+};
+
+export type OptionName = keyof Config;
 
 /** In the order of the help text. */
 export const OPTION_LIST: ReadonlyArray<OptionSpec<unknown>> = Object.values(OPTIONS);
+
+export const OPTION_NAMES: readonly OptionName[] = Object.keys(OPTIONS).filter(isOptionName);
+
+function isOptionName(name: string): name is OptionName {
+  return name in OPTIONS;
+}
 
 /** `--web.listen-address` → `OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS` */
 export function environmentName({ flag }: OptionSpec<unknown>): string {

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { messageOf } from '../log/error-text.ts';
-import { readRegularFileSync } from './regular-file.ts';
+import { readRegularFileSync } from './files.ts';
 
 /** A file that can't be used. One line: file, line, path and what is wrong, without the value, which may be secret. */
 export class FileError extends Error {

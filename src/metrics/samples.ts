@@ -1,8 +1,8 @@
 /** How a snapshot fills a family: with one sample, one per model, or one per request to Ollama's API. */
-import { expiryAt } from '../ollama/expiry.ts';
-import type { InstalledModel } from '../ollama/installed-models.ts';
-import type { NamedModel } from '../ollama/model-rows.ts';
-import type { RunningModel } from '../ollama/running-models.ts';
+
+import type { NamedModel } from '../ollama/model-list.ts';
+import type { InstalledModel, RunningModel } from '../ollama/models.ts';
+import { expiryAt } from '../ollama/time.ts';
 import { type Outcome, outcomes, type Snapshot } from '../scrape/snapshot.ts';
 
 export interface Sample<Label extends string = string> {

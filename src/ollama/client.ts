@@ -1,37 +1,145 @@
-/** Asks an Ollama server. The only file that knows Ollama's paths. */
-import type { CancelSignal } from './cancellation.ts';
-import type { Connections, Watch } from './connections.ts';
-import type { InstalledModels } from './installed-models.ts';
-import { PARSERS, type Parsers } from './parsers.ts';
-import type { RunningModels } from './running-models.ts';
+/** The requests to one Ollama server. The only file that knows Ollama's paths. */
+import type { Dispatcher } from 'undici';
+import { messageOf } from '../log/error-text.ts';
+import { ApiError, ForbiddenAddressError, failureReason } from './errors.ts';
+import { isRecord, textOf } from './json.ts';
+import {
+  type InstalledModels,
+  parseInstalledModels,
+  parseRunningModels,
+  type RunningModels,
+} from './models.ts';
+import { serverClock } from './time.ts';
 
-export interface OllamaClient {
-  /** @throws ApiError, as all calls do; ForbiddenAddressError, if the connections' lookup does */
-  readonly runningModels: (signal: CancelSignal) => Promise<RunningModels>;
-  readonly version: (signal: CancelSignal) => Promise<string>;
-  /** Not for every scrape: Ollama reads and hashes every manifest on disk at each call. */
-  readonly installedModels: (signal: CancelSignal) => Promise<InstalledModels>;
+/** What is kept of an error's body, and how long it may take: it is not worth more of the scrape's time. */
+const ERROR_BODY_BYTES = 4_096;
+const ERROR_BODY_MS = 100;
+
+/** One request, and what has come back of it so far. */
+export interface Exchange {
+  readonly signal: AbortSignal;
+  status?: number;
+  /** Of a 200 all of it, else how it begins. */
+  body?: string;
 }
 
-/**
- * @param path the prefix to put before `/api/…`
- * @param watch is told what comes back
- */
-export function createOllamaClient(
-  connections: Connections,
-  path: string,
-  parsers: Parsers = PARSERS,
-  watch?: Watch,
-): OllamaClient {
-  const prefix = path.replace(/\/$/, '');
-  const get = (api: string, signal: CancelSignal) => connections.get(`${prefix}/api/${api}`, signal, watch);
+/** Each request throws ApiError, or a ForbiddenAddressError of the agent's lookup. */
+export interface OllamaClient {
+  readonly ps: (exchange: Exchange) => Promise<RunningModels>;
+  readonly version: (exchange: Exchange) => Promise<string>;
+  /** Not for every scrape: Ollama reads and hashes every manifest on disk for each request. */
+  readonly tags: (exchange: Exchange) => Promise<InstalledModels>;
+}
+
+export interface ClientOptions {
+  /** Scheme, host and port, and the path to put before `/api/…`. */
+  readonly url: URL;
+  readonly agent: Dispatcher;
+  /** To send with each request; called each time, since secrets rotate. */
+  readonly headers?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
+}
+
+export function createOllamaClient(options: ClientOptions): OllamaClient {
   return {
-    runningModels: async (signal) => {
-      const { text, nowMs } = await get('ps', signal);
-      const { models, rows, skipped } = parsers.ps(text);
-      return { models, rows, skipped, nowMs: nowMs() };
+    ps: async (exchange) => {
+      const { text, nowMs } = await getOrRetry('ps', options, exchange);
+      return { ...parseRunningModels(parseJson(text)), nowMs };
     },
-    version: async (signal) => parsers.version((await get('version', signal)).text),
-    installedModels: async (signal) => parsers.tags((await get('tags', signal)).text),
+    version: async (exchange) =>
+      parseVersion(parseJson((await getOrRetry('version', options, exchange)).text)),
+    tags: async (exchange) =>
+      parseInstalledModels(parseJson((await getOrRetry('tags', options, exchange)).text)),
   };
+}
+
+interface Response {
+  readonly text: string;
+  /** Unix milliseconds by the clock of the server when it answered. */
+  readonly nowMs: number;
+}
+
+async function getOrRetry(api: string, options: ClientOptions, exchange: Exchange): Promise<Response> {
+  try {
+    return await get(api, options, exchange);
+  } catch (error) {
+    // A server that went away without a FIN leaves kept connections behind, which are reset by the next request.
+    if (error instanceof ApiError && error.reason === 'reset' && !exchange.signal.aborted) {
+      return await get(api, options, exchange);
+    }
+    throw error;
+  }
+}
+
+async function get(
+  api: string,
+  { url, agent, headers }: ClientOptions,
+  exchange: Exchange,
+): Promise<Response> {
+  delete exchange.status;
+  try {
+    const response = await agent.request({
+      origin: url.origin,
+      path: `${url.pathname.replace(/\/$/, '')}/api/${api}`,
+      method: 'GET',
+      headers: { accept: 'application/json', ...(await headers?.()) },
+      signal: exchange.signal,
+    });
+    const { statusCode: status } = response;
+    exchange.status = status;
+    if (status !== 200) {
+      exchange.body = await beginningOf(response.body);
+      throw new ApiError('status', `status ${status}`, { status });
+    }
+    const nowMs = serverClock(response.headers['date'], Date.now());
+    const text = await response.body.text();
+    exchange.body = text;
+    return { text, nowMs };
+  } catch (error) {
+    throw asApiError(error, exchange);
+  }
+}
+
+async function beginningOf(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  const timer = setTimeout(() => body.destroy(), ERROR_BODY_MS);
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      if (Buffer.concat(chunks).length >= ERROR_BODY_BYTES) {
+        break;
+      }
+    }
+  } catch {
+    // The connection ended or the time is up: what has come is enough.
+  } finally {
+    clearTimeout(timer);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function asApiError(error: unknown, { signal, status }: Exchange): Error {
+  if (error instanceof ApiError || error instanceof ForbiddenAddressError) {
+    return error;
+  }
+  if (signal.aborted) {
+    return new ApiError('timeout', messageOf(signal.reason), { cause: signal.reason });
+  }
+  const reason = failureReason(error, status === undefined ? 'connect' : 'body');
+  return new ApiError(reason, messageOf(error), { cause: error });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ApiError('invalid', `the answer (${text.length} characters) is not JSON`, { cause });
+  }
+}
+
+function parseVersion(body: unknown): string {
+  const version = isRecord(body) ? textOf(body['version']) : '';
+  if (version === '') {
+    throw new ApiError('invalid', 'the answer is not a JSON object with a "version"');
+  }
+  return version;
 }

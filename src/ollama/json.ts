@@ -9,12 +9,7 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
  * that differ in nothing else are one, and would make one series twice.
  */
 export function textOf(value: unknown): string {
-  return typeof value === 'string' ? wellFormed(value) : '';
-}
-
-/** A test of every name costs a sixth of `toWellFormed()`. */
-function wellFormed(text: string): string {
-  return /[\ud800-\udfff]/.test(text) ? text.toWellFormed() : text;
+  return typeof value === 'string' ? value.toWellFormed() : '';
 }
 
 export function isByteCount(value: unknown): value is number {

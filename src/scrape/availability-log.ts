@@ -1,7 +1,6 @@
 /** Turns snapshots into log lines: one when what Ollama answers changes, not one a scrape. */
 import type { Logger } from 'pino';
 import type { ApiError } from '../ollama/errors.ts';
-import { FORBIDDEN_REMEDY } from '../ollama/remedies.ts';
 import { isUp, outcomes, type Snapshot } from './snapshot.ts';
 
 /**
@@ -68,13 +67,14 @@ function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
     return { level: 'info', message: 'Ollama is up', fields };
   }
   const up = isUp(snapshot);
+  const forbidden = failures.find(({ error }) => error.isForbidden);
   return {
     level: 'warn',
     message: up ? 'Ollama is up, but does not answer all calls' : 'Ollama is down',
     fields: {
       reason: [...new Set(failures.map(({ error }) => error.reason))].join(),
       err: failures.map(({ api, error }) => `/api/${api}: ${error.message}`).join('; '),
-      ...(failures.some(({ error }) => error.status === 403) && { hint: FORBIDDEN_REMEDY }),
+      ...(forbidden && { hint: forbidden.error.remedy }),
     },
   };
 }

@@ -1,11 +1,8 @@
-/** Turns a client and a signal into a reading of one Ollama server: what it says of itself right now. */
-
+/** A client and a signal → what one Ollama server reports right now. */
 import { messageOf } from '../log/error-text.ts';
-import type { CancelSignal } from '../ollama/cancellation.ts';
-import type { OllamaClient } from '../ollama/client.ts';
+import type { Exchange, OllamaClient } from '../ollama/client.ts';
 import { ApiError } from '../ollama/errors.ts';
-import type { InstalledModels } from '../ollama/installed-models.ts';
-import type { RunningModels } from '../ollama/running-models.ts';
+import type { InstalledModels, RunningModels } from '../ollama/models.ts';
 
 /** How much memory the machine of an Ollama has, which Ollama does not say; undefined where nobody said so. */
 export interface Capacity {
@@ -13,76 +10,84 @@ export interface Capacity {
   readonly memoryBytes: number | undefined;
 }
 
-/** A call that was made: what it gave or why it failed, and how long it took. */
-export type Outcome<T> = { readonly seconds: number } & (
+/** A request that was made: what it brought or why it failed, how long it took, and what came back. */
+export type Outcome<T> = { readonly seconds: number; readonly exchange?: Exchange } & (
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: ApiError }
 );
 
 export const COLLECTORS = ['ps', 'version', 'tags'] as const;
-/** A call of Ollama's API, by its name in `/api/…` and in `api` labels. */
+/** A request to Ollama's API, by its name in `/api/…` and in `api` labels. */
 export type Collector = (typeof COLLECTORS)[number];
 
-/** What a scraper is told: what Ollama says, by call, and what is known of its machine beforehand. */
+/** What a scrape brings: what Ollama reports, by request, and the capacity of its machine. */
 export interface Snapshot {
   readonly capacity: Capacity;
-  /** undefined, as each of them, where it was not asked for. */
-  readonly ps?: Outcome<RunningModels> | undefined;
-  readonly version?: Outcome<string> | undefined;
-  readonly tags?: Outcome<InstalledModels> | undefined;
+  /** undefined, as each of them, where the request was not made. */
+  readonly ps?: Outcome<RunningModels>;
+  readonly version?: Outcome<string>;
+  readonly tags?: Outcome<InstalledModels>;
 }
 
-/** The calls of one reading, some of which may still be under way. */
-export interface Reading {
-  /** Rejects with a ForbiddenAddressError and faults of our own; a failed call is an outcome, with its reason. */
+/** A scrape that is under way. */
+export interface RunningScrape {
+  /** Rejects with a ForbiddenAddressError and with faults of ours; a failed request is an outcome, with its reason. */
   readonly done: Promise<Snapshot>;
-  /** What there is of it now, for one who can't wait: a call that is still under way has failed for this reason. */
+  /** What there is of it now, for a scraper that can't wait: requests under way have failed for this reason. */
   readonly cutShort: (reason: unknown) => Snapshot;
 }
 
-/** What to call, and what is known beforehand. */
-export interface Assignment {
+export interface ScrapeOptions {
   readonly capacity: Capacity;
   /** `ps` or `version` is among them: `ollama_up` comes from these. */
   readonly collectors: readonly Collector[];
 }
 
-export function startReading(
+export function startScrape(
   ollama: OllamaClient,
-  { capacity, collectors }: Assignment,
-  signal: CancelSignal,
-): Reading {
+  { capacity, collectors }: ScrapeOptions,
+  signal: AbortSignal,
+): RunningScrape {
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1_000;
-  const settle = async <T>(call: (signal: CancelSignal) => Promise<T>): Promise<Outcome<T>> => {
+  const exchanges = { ps: { signal }, version: { signal }, tags: { signal } } satisfies Record<
+    Collector,
+    Exchange
+  >;
+  const settle = async <T>(
+    exchange: Exchange,
+    request: (exchange: Exchange) => Promise<T>,
+  ): Promise<Outcome<T>> => {
     try {
-      const value = await call(signal);
-      return { ok: true, value, seconds: seconds() };
+      const value = await request(exchange);
+      return { ok: true, value, seconds: seconds(), exchange };
     } catch (error) {
       if (error instanceof ApiError) {
-        return { ok: false, error, seconds: seconds() };
+        return { ok: false, error, seconds: seconds(), exchange };
       }
       throw error;
     }
   };
   const snapshot: { -readonly [Name in keyof Snapshot]: Snapshot[Name] } = { capacity };
-  const calls: Readonly<Record<Collector, () => Promise<void>>> = {
+  const requests: Readonly<Record<Collector, () => Promise<void>>> = {
     ps: async () => {
-      snapshot.ps = await settle(ollama.runningModels);
+      snapshot.ps = await settle(exchanges.ps, ollama.ps);
     },
     version: async () => {
-      snapshot.version = await settle(ollama.version);
+      snapshot.version = await settle(exchanges.version, ollama.version);
     },
     tags: async () => {
-      snapshot.tags = await settle(ollama.installedModels);
+      snapshot.tags = await settle(exchanges.tags, ollama.tags);
     },
   };
   return {
-    done: Promise.all(collectors.map((api) => calls[api]())).then(() => snapshot),
+    done: Promise.all(collectors.map((api) => requests[api]())).then(() => snapshot),
     cutShort: (reason) => {
       const error = new ApiError('timeout', messageOf(reason), { cause: reason });
-      const failed = { ok: false, error, seconds: seconds() } as const;
-      return { ...Object.fromEntries(collectors.map((api) => [api, failed])), ...snapshot };
+      const failed = collectors.map(
+        (api) => [api, { ok: false, error, seconds: seconds(), exchange: exchanges[api] }] as const,
+      );
+      return { ...Object.fromEntries(failed), ...snapshot };
     },
   };
 }
@@ -92,14 +97,10 @@ export function isUp({ ps, version }: Snapshot): boolean {
   return ps?.ok === true || version?.ok === true;
 }
 
-/** The calls that were made, with the names that they have in `api` labels. */
+/** The requests that were made, with the names that they have in `api` labels. */
 export function outcomes(snapshot: Snapshot): ReadonlyArray<readonly [api: Collector, Outcome<unknown>]> {
-  const made: Array<readonly [Collector, Outcome<unknown>]> = [];
-  for (const api of COLLECTORS) {
+  return COLLECTORS.flatMap((api) => {
     const outcome = snapshot[api];
-    if (outcome !== undefined) {
-      made.push([api, outcome]);
-    }
-  }
-  return made;
+    return outcome === undefined ? [] : [[api, outcome] as const];
+  });
 }

@@ -1,24 +1,25 @@
-/** The routes about the configuration file: what is in force, and reading it again. */
+/** The routes for operators: health, the configuration in force, and its reload. None of them scrapes Ollama. */
 import type { FastifyInstance } from 'fastify';
 import { messageOf } from '../log/error-text.ts';
-import { RequestError } from '../scrape/request-error.ts';
-import type { RunningConfig } from '../targets/modules.ts';
-import { TEXT } from './content-type.ts';
+import { RequestError } from '../scrape/limits.ts';
+import type { ServerDependencies } from './dependencies.ts';
 
-export function addConfigRoutes(app: FastifyInstance, config: RunningConfig): void {
-  app.get('/config', (_request, reply) => reply.type(TEXT).send(config.shown()));
+export function addAdminRoutes(app: FastifyInstance, { modules }: ServerDependencies): void {
+  app.get('/-/healthy', (_request, reply) => reply.send('Healthy\n'));
+  app.get('/-/ready', (_request, reply) => reply.send('Ready\n'));
+  app.get('/config', (_request, reply) => reply.send(modules.shown()));
   // The methods and words of Prometheus and blackbox_exporter.
   app.route({
     method: ['POST', 'PUT'],
     url: '/-/reload',
     handler: async (_request, reply) => {
       try {
-        await config.reload();
+        await modules.reload();
       } catch (cause) {
         const problem = messageOf(cause);
         throw new RequestError(500, `failed to reload config: ${problem}`, { cause });
       }
-      return reply.type(TEXT).send('Reloaded\n');
+      return reply.send('Reloaded\n');
     },
   });
   app.get('/-/reload', () => {

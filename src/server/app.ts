@@ -1,24 +1,15 @@
-/** Turns its dependencies into a Fastify app with the exporter's routes. It does not listen. */
-import { type RequestListener, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
+/** The Fastify app with the exporter's routes. It does not listen. */
+import { type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import type { CancelSignal } from '../ollama/cancellation.ts';
-import { RequestError } from '../scrape/request-error.ts';
-import { addConfigRoutes } from './admin-routes.ts';
-import { TEXT } from './content-type.ts';
+import { RequestError } from '../scrape/limits.ts';
+import { addAdminRoutes } from './admin-routes.ts';
+import type { ServerDependencies } from './dependencies.ts';
 import { packForTaker } from './gzip.ts';
-import { addMetricsRoute, type MetricsDependencies } from './metrics-route.ts';
-import { addProbeRoute, type ProbeDependencies } from './probe-route.ts';
-import { addStatusRoutes, type StatusDependencies } from './status-routes.ts';
-
-export interface ServerDependencies extends MetricsDependencies, ProbeDependencies, StatusDependencies {
-  /** Makes the server that hands its requests to the app: here one can stand before it. */
-  readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
-  /** Has fired when no new scrape is wanted any more. */
-  readonly closing: CancelSignal;
-  readonly log: Logger;
-}
+import { addMetricsRoute } from './metrics-route.ts';
+import { addProbeRoute } from './probe-route.ts';
+import { addStatusRoutes } from './status-routes.ts';
 
 /** Of a request, which is a few hundred bytes that arrive at once. */
 const LIMITS: ServerOptions = {
@@ -58,22 +49,14 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
     return await packForTaker(request, reply, payload);
   });
   ignoreRequestBodies(app);
-  addRoutes(app, dependencies);
+  addMetricsRoute(app, dependencies);
+  addProbeRoute(app, dependencies);
+  addStatusRoutes(app, dependencies);
+  addAdminRoutes(app, dependencies);
   return app;
 }
 
 const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
-
-function addRoutes(app: FastifyInstance, dependencies: ServerDependencies): void {
-  const { telemetryPath, config } = dependencies;
-  addMetricsRoute(app, telemetryPath, dependencies);
-  addProbeRoute(app, dependencies);
-  addConfigRoutes(app, config);
-  addStatusRoutes(app, dependencies);
-  // Neither asks Ollama: they tell whether the exporter lives and serves.
-  app.get('/-/healthy', (_request, reply) => reply.type(TEXT).send('Healthy\n'));
-  app.get('/-/ready', (_request, reply) => reply.type(TEXT).send('Ready\n'));
-}
 
 /** No route wants one, so none is worth an error of its own. */
 function ignoreRequestBodies(app: FastifyInstance): void {
@@ -82,7 +65,7 @@ function ignoreRequestBodies(app: FastifyInstance): void {
 }
 
 function replyNotFound(reply: FastifyReply): FastifyReply {
-  return reply.code(404).type(TEXT).send('not found, see /\n');
+  return reply.code(404).send('not found, see /\n');
 }
 
 function replyWithError(
@@ -92,11 +75,13 @@ function replyWithError(
   log: Logger,
 ): FastifyReply {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  // Over HTML that the page has announced.
+  reply.type('text/plain; charset=utf-8');
   if (error instanceof RequestError || (error instanceof Error && status < 500)) {
-    return reply.code(status).type(TEXT).send(`${error.message}\n`);
+    return reply.code(status).send(`${error.message}\n`);
   }
   log.error({ err: error, method: request.method, url: request.url }, 'could not answer a request');
-  return reply.code(500).type(TEXT).send('internal error, see the log of the exporter\n');
+  return reply.code(500).send('internal error, see the log of the exporter\n');
 }
 
 const STATUS_OF_NOISE: ReadonlyMap<string, number> = new Map([

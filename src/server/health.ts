@@ -1,7 +1,7 @@
 /** Finds out where the exporter listens, and whether it answers there. */
 import { type ClientRequest, request as http } from 'node:http';
 import { request as https } from 'node:https';
-import type { Config } from '../config/command-line.ts';
+import type { Config } from '../config/options.ts';
 import { messageOf } from '../log/error-text.ts';
 
 export interface HealthAddress {

@@ -1,11 +1,12 @@
-/** Turns dependencies and addresses into an exporter that listens, and that can be closed in time. */
+/** Listens on the addresses of the options, and closes in time. */
 import { lookup } from 'node:dns/promises';
+import { setMaxListeners } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { ListenAddress } from '../config/listen-address.ts';
 import { messageOf } from '../log/error-text.ts';
-import { Cancellation } from '../ollama/cancellation.ts';
-import { buildServer, type ServerDependencies } from './app.ts';
+import { buildServer } from './app.ts';
+import type { ServerDependencies } from './dependencies.ts';
 
 /** A service manager's patience is short, so closing takes less than 5 s: first scrapes may end of themselves, … */
 const FINISH_MS = 3_000;
@@ -21,32 +22,30 @@ export interface BoundAddress {
   readonly port: number;
 }
 
-export interface Exporter {
-  /** One for each address that was asked for, with the port that it got. */
+export interface Listening {
+  /** One for each address of the options, with the port that it got. */
   readonly addresses: readonly BoundAddress[];
   /** Takes no new connection, lets the scrapes under way answer, and resolves within FINISH_MS + ANSWER_MS. */
   readonly close: () => Promise<void>;
 }
 
 /** @throws Error that names the address and what stands in the way */
-export async function startExporter(
+export async function listen(
   addresses: readonly ListenAddress[],
   dependencies: Omit<ServerDependencies, 'closing' | 'stopping'>,
-): Promise<Exporter> {
-  const closing = new Cancellation();
-  const stopping = new Cancellation();
+): Promise<Listening> {
+  const closing = new AbortController();
+  const stopping = new AbortController();
+  // Each scrape under way listens to it.
+  setMaxListeners(0, stopping.signal);
   const apps: FastifyInstance[] = [];
   const bound: BoundAddress[] = [];
   const close = () => closeAll(apps, closing, stopping);
   try {
     for (const address of addresses) {
-      const app = buildServer({
-        ...dependencies,
-        closing,
-        stopping,
-      });
+      const app = buildServer({ ...dependencies, closing: closing.signal, stopping: stopping.signal });
       apps.push(app);
-      const { hostname, port } = await listen(app, address);
+      const { hostname, port } = await listenOn(app, address);
       dependencies.log.info({ address: `${hostname}:${port}` }, 'Listening');
       bound.push({ hostname, port });
     }
@@ -59,8 +58,8 @@ export async function startExporter(
 
 async function closeAll(
   apps: readonly FastifyInstance[],
-  closing: Cancellation,
-  stopping: Cancellation,
+  closing: AbortController,
+  stopping: AbortController,
 ): Promise<void> {
   closing.abort(new Error('the exporter is stopping'));
   const finish = setTimeout(() => stopping.abort(new Error('the exporter is stopping')), FINISH_MS);
@@ -74,7 +73,7 @@ async function closeAll(
   clearTimeout(cut);
 }
 
-async function listen(app: FastifyInstance, { host, port, text }: ListenAddress): Promise<BoundAddress> {
+async function listenOn(app: FastifyInstance, { host, port, text }: ListenAddress): Promise<BoundAddress> {
   try {
     if (host === undefined) {
       await listenOnAll(app, port);

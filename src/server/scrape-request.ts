@@ -1,61 +1,66 @@
-/** Turns a request and a target into a snapshot, within the time that the scraper has and for as long as it waits. */
-import type { ServerResponse } from 'node:http';
+/** A request for a scrape → a snapshot, within the time that the scraper has and for as long as it waits. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { CancelSignal } from '../ollama/cancellation.ts';
-import type { Watch } from '../ollama/connections.ts';
-import {
-  type Ending,
-  scrapeBudgetMs,
-  TIMEOUT_HEADER,
-  whenAborted,
-  withDeadline,
-} from '../scrape/deadline.ts';
-import type { Readings } from '../scrape/sharing.ts';
+import { RequestError, scrapeBudgetMs, TIMEOUT_HEADER, withDeadline } from '../scrape/limits.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';
 import type { Target } from '../targets/targets.ts';
-
-export interface ScrapeDependencies {
-  readonly readings: Readings;
-  /** Kept back from the time that the scraper has, for the way back to it. */
-  readonly offsetMs: number;
-  /** Ends the scrapes under way, with what they have by then. */
-  readonly stopping: CancelSignal;
-}
+import type { ServerDependencies } from './dependencies.ts';
 
 export interface Scraped {
+  readonly target: Target;
   readonly snapshot: Snapshot;
   readonly budgetMs: number;
   /** Not cut short for another reason than its deadline: only then does a failure say something about Ollama. */
   readonly complete: boolean;
 }
 
+/** Not split at each `?`: a second one belongs to a value. */
+export function queryOf({ url }: { readonly url: string }): URLSearchParams {
+  return new URL(url, 'http://exporter').searchParams;
+}
+
 /** @throws RequestError with status 400 for a bad timeout header, 503 beyond the limit; and what the target throws */
-export async function scrapeFor(
-  { headers }: FastifyRequest,
+export async function scrape(
+  request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
-  { readings, offsetMs, stopping }: ScrapeDependencies,
-  watch?: Watch,
+  { config, share, stopping }: ServerDependencies,
 ): Promise<Scraped> {
-  const { timeoutMs, read } = target;
-  const budgetMs = scrapeBudgetMs(headers[TIMEOUT_HEADER]?.toString(), { timeoutMs, offsetMs });
-  const readable = { owner: target.module, key: target.url.href, longestMs: timeoutMs, start: read };
-  const snapshot = await withDeadline(budgetMs, [whenHungUp(reply.raw), whenAborted(stopping)], (signal) =>
-    watch === undefined
-      ? readings.shared(readable, signal)
-      : readings.alone((own) => read(own, watch), signal),
-  );
-  return { snapshot, budgetMs, complete: !hasHungUp(reply.raw) && !stopping.aborted };
+  const header = request.headers[TIMEOUT_HEADER]?.toString();
+  const budgetMs = scrapeBudgetMs(header, target.longestMs, config.timeoutOffsetMs);
+  // Fastify's `request.signal` also fires when a body was read.
+  const hangUp = new AbortController();
+  const onClose = () => hangUp.abort();
+  reply.raw.once('close', onClose);
+  try {
+    const endings = [hangUp.signal, stopping];
+    const snapshot = await withDeadline(budgetMs, endings, (signal) => share(target, signal));
+    return { target, snapshot, budgetMs, complete: endings.every(({ aborted }) => !aborted) };
+  } finally {
+    reply.raw.off('close', onClose);
+  }
 }
 
-/** When the connection ends before the answer. Fastify's `request.signal` also fires when a body was read. */
-function whenHungUp(response: ServerResponse): Ending {
-  return (end) => {
-    response.once('close', end);
-    return () => response.off('close', end);
-  };
-}
-
-function hasHungUp(response: ServerResponse): boolean {
-  return response.closed && !response.writableFinished;
+/**
+ * Scrapes the target that the query names, and logs one that is not allowed.
+ *
+ * @throws RequestError with status 400 or 403 if the query names no target that may be scraped; and as `scrape`
+ */
+export async function scrapeProbed(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dependencies: ServerDependencies,
+): Promise<Scraped> {
+  const query = queryOf(request);
+  try {
+    return await scrape(request, reply, dependencies.targets.probed(query), dependencies);
+  } catch (error) {
+    if (error instanceof RequestError && error.statusCode === 403) {
+      const { message, cause } = error;
+      // What a name resolved to is for the log only.
+      const because = cause instanceof Error ? { because: cause.message } : {};
+      const target = query.get('target');
+      dependencies.log.warn({ client: request.ip, target, err: message, ...because }, 'Refused a probe');
+    }
+    throw error;
+  }
 }

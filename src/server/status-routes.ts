@@ -1,36 +1,23 @@
-/** The page at `/` and its numbers as JSON: of the Ollama of the options, or of any that /probe may ask. */
+/** The page at `/` and its numbers as JSON: of the Ollama of the options, or of any that /probe may scrape. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Logger } from 'pino';
-import { RequestError } from '../scrape/request-error.ts';
-import type { PageAssets } from '../status/assets.ts';
+import { RequestError } from '../scrape/limits.ts';
+import { type PageAssets, readPageAssets } from '../status/assets.ts';
 import { type PageFrame, refusalPage, statusPage } from '../status/page.ts';
 import { type Status, statusOf } from '../status/status.ts';
-import type { RunningConfig } from '../targets/modules.ts';
-import type { Targets } from '../targets/targets.ts';
-import { queryOf } from './query.ts';
-import { logRefusal } from './refusal-log.ts';
-import { type ScrapeDependencies, scrapeFor } from './scrape-request.ts';
-
-export interface StatusDependencies extends ScrapeDependencies {
-  readonly targets: Targets;
-  readonly config: RunningConfig;
-  readonly assets: PageAssets;
-  /** Of the exporter. */
-  readonly version: string;
-  readonly telemetryPath: string;
-  /** Whether the Ollama of the options is a simulation. */
-  readonly simulated: boolean;
-  readonly log: Logger;
-}
+import type { ServerDependencies } from './dependencies.ts';
+import { queryOf, scrape, scrapeProbed } from './scrape-request.ts';
 
 const HTML = 'text/html; charset=utf-8';
 
-export function addStatusRoutes(app: FastifyInstance, dependencies: StatusDependencies): void {
+export function addStatusRoutes(app: FastifyInstance, dependencies: ServerDependencies): void {
+  const assets = readPageAssets();
   app.get('/api/status', { exposeHeadRoute: false }, async (request, reply) =>
     reply.header('cache-control', 'no-store').send(await readStatus(request, reply, dependencies)),
   );
-  if (dependencies.telemetryPath !== '/') {
-    app.get('/', { exposeHeadRoute: false }, (request, reply) => sendPage(request, reply, dependencies));
+  if (dependencies.config.telemetryPath !== '/') {
+    app.get('/', { exposeHeadRoute: false }, (request, reply) =>
+      sendPage(request, reply, dependencies, assets),
+    );
     app.head('/', (_request, reply) => reply.type(HTML).send());
   }
 }
@@ -38,12 +25,18 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: StatusDepend
 async function sendPage(
   request: FastifyRequest,
   reply: FastifyReply,
-  dependencies: StatusDependencies,
+  dependencies: ServerDependencies,
+  assets: PageAssets,
 ): Promise<FastifyReply> {
-  const { config, assets, version, telemetryPath } = dependencies;
+  const { config, modules, version } = dependencies;
   const query = queryOf(request);
   const search = query.size === 0 ? '' : `?${query}`;
-  const frame: PageFrame = { version, telemetryPath, search, openModules: config.openModules() };
+  const frame: PageFrame = {
+    version,
+    telemetryPath: config.telemetryPath,
+    search,
+    openModules: modules.probeable(),
+  };
   reply.type(HTML).header('content-security-policy', assets.policy).header('cache-control', 'no-store');
   try {
     return reply.send(statusPage(await readStatus(request, reply, dependencies), frame, assets));
@@ -58,22 +51,16 @@ async function sendPage(
 async function readStatus(
   request: FastifyRequest,
   reply: FastifyReply,
-  dependencies: StatusDependencies,
+  dependencies: ServerDependencies,
 ): Promise<Status> {
-  const { targets, simulated, log } = dependencies;
-  const query = queryOf(request);
-  const isLocal = !query.has('target');
-  try {
-    const target = isLocal ? targets.local() : targets.probed(query);
-    const { snapshot } = await scrapeFor(request, reply, target, dependencies);
-    return statusOf(snapshot, {
-      target: target.url,
-      module: target.module.name,
-      simulated: isLocal && simulated,
-      readAt: new Date(),
-    });
-  } catch (error) {
-    logRefusal(log, request, error);
-    throw error;
-  }
+  const isLocal = !queryOf(request).has('target');
+  const { snapshot, target } = isLocal
+    ? await scrape(request, reply, dependencies.targets.local(), dependencies)
+    : await scrapeProbed(request, reply, dependencies);
+  return statusOf(snapshot, {
+    target: target.url,
+    module: target.module.name,
+    simulated: isLocal && dependencies.config.demo,
+    readAt: new Date(),
+  });
 }

@@ -1,8 +1,7 @@
 /** Turns a snapshot into what people want to know: the numbers of the page, and of /api/status. */
 import type { ApiError } from '../ollama/errors.ts';
-import { expiryAt } from '../ollama/expiry.ts';
-import { remedyFor } from '../ollama/remedies.ts';
-import type { RunningModel, RunningModels } from '../ollama/running-models.ts';
+import type { RunningModel, RunningModels } from '../ollama/models.ts';
+import { expiryAt } from '../ollama/time.ts';
 import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
 import { processor } from './ps-words.ts';
 import { until } from './until.js';
@@ -90,7 +89,7 @@ function problemsOf(snapshot: Snapshot): readonly Problem[] {
 }
 
 function problemOf(api: string, error: ApiError): Problem {
-  return { api, reason: error.reason, message: error.message, remedy: remedyFor(error) };
+  return { api, reason: error.reason, message: error.message, remedy: error.remedy };
 }
 
 /** What takes most of the VRAM comes first. */

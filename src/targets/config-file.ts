@@ -1,10 +1,10 @@
-/** Turns `--config.file` into modules, and into texts that show it without its secrets. */
+/** `--config.file` → modules, and texts that show it without its secrets. */
 import { dirname } from 'node:path';
 import { stringify } from 'yaml';
 import { FileError, readYamlAsWritten } from '../config/yaml.ts';
 import { messageOf } from '../log/error-text.ts';
 import { isRecord } from '../ollama/json.ts';
-import { checkModule, createModule, type Module } from './module.ts';
+import { checkModule, createModule, isSecretHeader, type Module } from './module.ts';
 import { CONFIG_FILE } from './module-schema.ts';
 
 export interface ConfigFile {
@@ -13,12 +13,15 @@ export interface ConfigFile {
   readonly shown: string;
 }
 
-/** @throws FileError, also where a file that it names can't be used */
-export async function loadConfigFile(file: string): Promise<ConfigFile> {
+/**
+ * @param timeoutMs of modules that name none
+ * @throws FileError, also where a file that it names can't be used
+ */
+export async function loadConfigFile(file: string, timeoutMs: number): Promise<ConfigFile> {
   const { value, written } = readYamlAsWritten(file, CONFIG_FILE);
   const shown = withoutSecrets(written);
   const modules = Object.entries(value.modules).map(([name, settings]) =>
-    createModule(name, settings, dirname(file), stringify(shown[name] ?? {})),
+    createModule({ name, settings, folder: dirname(file), shown: stringify(shown[name] ?? {}) }, timeoutMs),
   );
   for (const module of modules) {
     await check(module, file);
@@ -52,10 +55,9 @@ function withoutSecrets(written: unknown): Section {
   );
 }
 
-/** A header may hold anything, so each is one; but Host is what one looks for when Ollama says 403. */
 function isSecret(section: string, key: string): boolean {
   return (
-    (section === 'headers' && key.toLowerCase() !== 'host') ||
+    (section === 'headers' && isSecretHeader(key)) ||
     (section === 'authorization' && key === 'credentials') ||
     (section === 'basic_auth' && key === 'password')
   );

@@ -1,11 +1,11 @@
-/** Turns the settings of a module into what a scrape with it needs, its secrets read when they are used. */
+/** A module of `--config.file`: who may be scraped with it, and how. Its secrets are read when they are used. */
 import { validateHeaderValue } from 'node:http';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import { parseAuthorities } from '../config/certificate-authorities.ts';
-import { readRegularFile } from '../config/regular-file.ts';
+import type { Agent } from 'undici';
+import { parseAuthorities, readRegularFile } from '../config/files.ts';
 import { messageOf } from '../log/error-text.ts';
-import type { TlsOptions } from '../ollama/connector.ts';
+import { createAgent, type TlsOptions } from '../ollama/agent.ts';
 import { ApiError } from '../ollama/errors.ts';
 import type { Collector } from '../scrape/snapshot.ts';
 import { type AllowList, createAllowList } from './allow-list.ts';
@@ -17,31 +17,55 @@ export interface Module {
   readonly shown: string;
   /** undefined: /probe may ask nobody. */
   readonly allow: AllowList | undefined;
+  /** The maximum duration of a scrape. */
+  readonly timeoutMs: number;
   /** undefined here and below: nothing said. */
-  readonly timeoutMs: number | undefined;
   readonly vramBytes: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly collectors: readonly Collector[] | undefined;
   /** By their lower-case names; undefined for none. @throws ApiError with the reason `config` */
   readonly headers: (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  /** Whether requests carry headers that may hold a secret. */
+  readonly sendsSecrets: boolean;
   /** @throws ApiError with the reason `config` */
   readonly tls: () => Promise<TlsOptions>;
+  /** Its own, since connections made by the rules of another module must not be used. */
+  readonly agent: Agent;
 }
 
-/** @param folder what the names of files are relative to */
-export function createModule(name: string, settings: ModuleSettings, folder: string, shown: string): Module {
-  const { allow, timeout, vram_capacity, memory_capacity, collectors } = settings;
+export interface ModuleSource {
+  readonly name: string;
+  readonly settings: ModuleSettings;
+  /** The folder that file names are relative to. */
+  readonly folder: string;
+  /** See `Module`. */
+  readonly shown: string;
+}
+
+/** @param timeoutMs where the settings have none */
+export function createModule({ name, settings, folder, shown }: ModuleSource, timeoutMs: number): Module {
+  const { timeout = timeoutMs, vram_capacity, memory_capacity, collectors } = settings;
+  const allow = settings.allow && createAllowList(settings.allow);
+  const tls = () => readTls(settings, folder);
   return {
     name,
     shown,
-    allow: allow && createAllowList(allow),
+    allow,
     timeoutMs: timeout,
     vramBytes: vram_capacity,
     memoryBytes: memory_capacity,
     collectors,
     headers: hasHeaders(settings) ? () => readHeaders(settings, folder) : undefined,
-    tls: () => readTls(settings, folder),
+    sendsSecrets: hasSecretHeaders(settings),
+    tls,
+    agent: createAgent({ connectTimeoutMs: timeout, tls, lookupFor: allow?.lookupFor }),
   };
+}
+
+/** The module for the Ollama of `--ollama.url`, whose address the allow list does not apply to. */
+export function withoutAllowList(module: Module): Module {
+  const { timeoutMs, tls } = module;
+  return { ...module, agent: createAgent({ connectTimeoutMs: timeoutMs, tls }) };
 }
 
 /** Reads all that the module names. @throws Error that says what can't be used */
@@ -57,6 +81,15 @@ export async function checkModule({ headers, tls }: Module): Promise<void> {
 
 function hasHeaders({ headers, authorization, basic_auth }: ModuleSettings): boolean {
   return headers !== undefined || authorization !== undefined || basic_auth !== undefined;
+}
+
+/** A header may hold anything; but Host is what Ollama checks, and no secret. */
+export function isSecretHeader(name: string): boolean {
+  return name.toLowerCase() !== 'host';
+}
+
+function hasSecretHeaders({ headers = {}, authorization, basic_auth }: ModuleSettings): boolean {
+  return authorization !== undefined || basic_auth !== undefined || Object.keys(headers).some(isSecretHeader);
 }
 
 async function readHeaders(

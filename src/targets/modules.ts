@@ -1,36 +1,38 @@
-/** Holds the configuration that is in force, and replaces it when the file has changed and is good. */
+/** The modules that are in force, and their replacement when the configuration file has changed and is valid. */
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import { messageOf } from '../log/error-text.ts';
-import { openConnections } from '../ollama/connections.ts';
-import type { AllowList } from './allow-list.ts';
 import type { ConfigFile } from './config-file.ts';
-import { createModule, type Module } from './module.ts';
-import { keepConnections, type TargetConnections } from './target-connections.ts';
+import { createModule, type Module, withoutAllowList } from './module.ts';
 
 /** The module that /metrics uses, and /probe where none is named. */
 export const DEFAULT_MODULE = 'default';
 
-/** A module, and the connections that were made by its rules: another's must not be used with them. */
-export interface LoadedModule extends Module {
-  readonly connections: TargetConnections;
-}
-
-export interface RunningConfig {
+export interface Modules {
   /** `default`, as /metrics uses it. */
-  readonly local: () => LoadedModule;
-  /** `default` is always there. */
-  readonly module: (name: string) => LoadedModule | undefined;
-  /** The names of the modules that allow /probe anything. */
-  readonly openModules: () => readonly string[];
-  /** YAML, secrets hidden. */
+  readonly local: () => Module;
+  /** `default` always exists. */
+  readonly get: (name: string) => Module | undefined;
+  /** The names of the modules with an allow list. */
+  readonly probeable: () => readonly string[];
+  /** The configuration file as YAML, secrets hidden. */
   readonly shown: () => string;
-  /** @throws FileError if the file is bad, or Error if there is none; what was in force stays so */
+  /** @throws FileError if the file is invalid, or Error if there is none; the old modules then stay in force */
   readonly reload: () => Promise<void>;
   /** Adds whether the last reload worked. */
   readonly registerMetrics: (registry: Registry) => void;
-  /** Drops the connections that are idle, and the others as their scrapes end. */
-  readonly close: () => void;
+  /** Ends all connections. */
+  readonly close: () => Promise<void>;
+}
+
+interface LastReload {
+  readonly successful: boolean;
+  /** Unix seconds. */
+  readonly successSeconds: number;
+}
+
+interface Loaded extends ConfigFile {
+  readonly local: Module;
 }
 
 /**
@@ -38,21 +40,21 @@ export interface RunningConfig {
  * @param timeoutMs of modules that name none
  * @throws FileError
  */
-export async function startRunningConfig(
+export async function loadModules(
   file: string | undefined,
   timeoutMs: number,
   log: Logger,
-): Promise<RunningConfig> {
-  let current = withConnections(await load(file), timeoutMs);
-  let lastReload = { successful: true, successSeconds: Date.now() / 1_000 };
+): Promise<Modules> {
+  let current = await load(file, timeoutMs);
+  let lastReload: LastReload = { successful: true, successSeconds: Date.now() / 1_000 };
   const reload = async () => {
     if (file === undefined) {
       throw new Error('there is nothing to reload: the exporter was started without --config.file');
     }
     try {
-      const next = withConnections(await load(file), timeoutMs);
-      closeAll(current);
-      current = next;
+      const old = current;
+      current = await load(file, timeoutMs);
+      retire(old);
     } catch (error) {
       lastReload = { ...lastReload, successful: false };
       const err = messageOf(error);
@@ -65,8 +67,8 @@ export async function startRunningConfig(
   let reloading: Promise<void> = Promise.resolve();
   return {
     local: () => current.local,
-    module: (name) => current.modules.get(name),
-    openModules: () => [...current.modules.values()].filter(({ allow }) => allow).map(({ name }) => name),
+    get: (name) => current.modules.get(name),
+    probeable: () => [...current.modules.values()].filter(({ allow }) => allow).map(({ name }) => name),
     shown: () => current.shown,
     reload: () => {
       // One after the other, so that the last one called reads the last state of the file, and wins.
@@ -74,15 +76,45 @@ export async function startRunningConfig(
       return reloading;
     },
     registerMetrics: (registry) => registerReloadMetrics(registry, () => lastReload),
-    close: () => closeAll(current),
+    close: async () => {
+      await Promise.all(all(current).map(({ agent }) => agent.destroy()));
+    },
   };
 }
 
+async function load(file: string | undefined, timeoutMs: number): Promise<Loaded> {
+  const { modules, shown } = await loadFile(file, timeoutMs);
+  const source = { name: DEFAULT_MODULE, settings: {}, folder: '.', shown: '{}\n' };
+  const local = modules.get(DEFAULT_MODULE) ?? createModule(source, timeoutMs);
+  return {
+    modules: new Map([[DEFAULT_MODULE, local], ...modules]),
+    shown,
+    local: withoutAllowList(local),
+  };
+}
+
+async function loadFile(file: string | undefined, timeoutMs: number): Promise<ConfigFile> {
+  if (file === undefined) {
+    return { modules: new Map(), shown: 'modules: {}\n' };
+  }
+  // Imported only here: YAML and schemas take a tenth of a second to load.
+  const { loadConfigFile } = await import('./config-file.ts');
+  return await loadConfigFile(file, timeoutMs);
+}
+
+function all({ local, modules }: Loaded): readonly Module[] {
+  return [local, ...modules.values()];
+}
+
+/** A scrape that took its module before the reload may still send requests, which a closed Agent would refuse. */
+function retire(loaded: Loaded): void {
+  for (const { agent, timeoutMs } of all(loaded)) {
+    setTimeout(() => void agent.close(), timeoutMs).unref();
+  }
+}
+
 /** Named as those of Prometheus and blackbox_exporter. */
-function registerReloadMetrics(
-  registry: Registry,
-  lastReload: () => { readonly successful: boolean; readonly successSeconds: number },
-): void {
+function registerReloadMetrics(registry: Registry, lastReload: () => LastReload): void {
   const registers = [registry];
   new Gauge({
     name: 'ollama_exporter_config_last_reload_successful',
@@ -100,47 +132,4 @@ function registerReloadMetrics(
       this.set(lastReload().successSeconds);
     },
   });
-}
-
-async function load(file: string | undefined): Promise<ConfigFile> {
-  if (file === undefined) {
-    return { modules: new Map(), shown: 'modules: {}\n' };
-  }
-  // Imported only here, as it costs the start of those who have no such file a tenth of a second.
-  const { loadConfigFile } = await import('./config-file.ts');
-  return await loadConfigFile(file);
-}
-
-interface LoadedConfig {
-  readonly shown: string;
-  readonly modules: ReadonlyMap<string, LoadedModule>;
-  /** Has connections of its own: the address of --ollama.url is not checked, and no probe may profit from that. */
-  readonly local: LoadedModule;
-}
-
-function withConnections({ modules, shown }: ConfigFile, timeoutMs: number): LoadedConfig {
-  const fallback = modules.get(DEFAULT_MODULE) ?? createModule(DEFAULT_MODULE, {}, '.', '{}\n');
-  const all = new Map([[DEFAULT_MODULE, fallback], ...modules]);
-  const load = (module: Module, lookupFor: AllowList['lookupFor'] | undefined): LoadedModule => ({
-    ...module,
-    connections: keepConnections((origin) =>
-      openConnections(origin, {
-        connectTimeoutMs: module.timeoutMs ?? timeoutMs,
-        headers: module.headers,
-        tls: module.tls,
-        lookup: lookupFor?.(new URL(origin)),
-      }),
-    ),
-  });
-  return {
-    shown,
-    modules: new Map([...all].map(([name, module]) => [name, load(module, module.allow?.lookupFor)])),
-    local: load(fallback, undefined),
-  };
-}
-
-function closeAll({ modules, local }: LoadedConfig): void {
-  for (const { connections } of [local, ...modules.values()]) {
-    connections.close();
-  }
 }

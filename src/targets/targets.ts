@@ -1,50 +1,38 @@
-/** Turns options, modules and requests into targets: what to scrape, how, and for how long at most. */
-
+/** Options, modules and the query of a request → a target: what to scrape, how, and for how long at most. */
 import { messageOf } from '../log/error-text.ts';
-import type { CancelSignal } from '../ollama/cancellation.ts';
 import { createOllamaClient } from '../ollama/client.ts';
-import type { Watch } from '../ollama/connections.ts';
 import { ForbiddenAddressError } from '../ollama/errors.ts';
 import { parseOllamaHost } from '../ollama/host.ts';
-import { PARSERS, type Parsers, parsersWithMemory } from '../ollama/parsers.ts';
-import { RequestError } from '../scrape/request-error.ts';
-import type { Capacity } from '../scrape/snapshot.ts';
-import { type Collector, isUp, type Reading, startReading } from '../scrape/snapshot.ts';
-import { DEFAULT_MODULE, type LoadedModule, type RunningConfig } from './modules.ts';
+import { RequestError } from '../scrape/limits.ts';
+import type { Shareable } from '../scrape/sharing.ts';
+import { type ScrapeOptions, startScrape } from '../scrape/snapshot.ts';
+import type { Module } from './module.ts';
+import { DEFAULT_MODULE, type Modules } from './modules.ts';
 
-/** What applies to every target unless its module says otherwise; the capacity to that of /metrics only. */
-export interface TargetOptions {
+/** What applies to the Ollama of the telemetry path; its collectors also where the module of a target names none. */
+export interface TargetOptions extends ScrapeOptions {
   readonly url: URL;
-  readonly timeoutMs: number;
-  readonly capacity: Capacity;
-  readonly collectors: readonly Collector[];
 }
 
-export interface Target {
+/** `start` rejects with a RequestError of status 403 if the name resolves to what the module does not allow. */
+export interface Target extends Shareable {
   readonly url: URL;
-  readonly module: LoadedModule;
-  /** The most that a scrape of it may take. */
-  readonly timeoutMs: number;
-  readonly capacity: Capacity;
-  /** Rejects with a RequestError of status 403 if its name resolves to what the module does not allow. */
-  readonly read: (signal: CancelSignal, watch?: Watch) => Reading;
+  readonly module: Module;
 }
 
 export interface Targets {
-  /** That of /metrics, as the configuration now in force wants it scraped. */
+  /** That of /metrics, by the module that is now in force. */
   readonly local: () => Target;
-  /** @throws RequestError with status 400 or 403, if the query names no target that may be asked */
+  /** @throws RequestError with status 400 or 403, if the query names no target that may be scraped */
   readonly probed: (query: URLSearchParams) => Target;
 }
 
-export function createTargets(options: TargetOptions, config: RunningConfig): Targets {
-  // Of one server, which is asked all the time. Those of a fleet would fill the memory.
-  const remembering = parsersWithMemory();
+export function createTargets(options: TargetOptions, modules: Modules): Targets {
   return {
-    local: () => createTarget(options.url, config.local(), options, remembering),
+    local: () => createTarget(options.url, modules.local(), options),
     probed: (query) => {
       const url = readTarget(query);
-      const module = knownModule(config, readModuleName(query));
+      const module = knownModule(modules, readModuleName(query));
       if (module.allow === undefined) {
         throw new RequestError(
           403,
@@ -55,51 +43,39 @@ export function createTargets(options: TargetOptions, config: RunningConfig): Ta
         throw refusal(url, module);
       }
       const capacity = { vramBytes: undefined, memoryBytes: undefined };
-      return createTarget(url, module, { ...options, capacity }, PARSERS);
+      return createTarget(url, module, { ...options, capacity });
     },
   };
 }
 
-/** The same whether a pattern or an address was the reason: what a name resolves to is told in the log only. */
-function refusal(url: URL, { name }: LoadedModule, cause?: Error): RequestError {
+/** The same whether a pattern or an address was the reason: what a name resolves to is for the log only. */
+function refusal(url: URL, { name }: Module, cause?: Error): RequestError {
   const message = `Target ${url.host} is not allowed by module ${JSON.stringify(name)}.`;
   return new RequestError(403, message, { cause });
 }
 
-function createTarget(
-  url: URL,
-  module: LoadedModule,
-  options: Omit<TargetOptions, 'url'>,
-  parsers: Parsers,
-): Target {
-  const timeoutMs = module.timeoutMs ?? options.timeoutMs;
-  const capacity = {
-    vramBytes: module.vramBytes ?? options.capacity.vramBytes,
-    memoryBytes: module.memoryBytes ?? options.capacity.memoryBytes,
+function createTarget(url: URL, module: Module, options: ScrapeOptions): Target {
+  const { agent, headers, timeoutMs } = module;
+  const scrapeOptions = {
+    capacity: {
+      vramBytes: module.vramBytes ?? options.capacity.vramBytes,
+      memoryBytes: module.memoryBytes ?? options.capacity.memoryBytes,
+    },
+    collectors: module.collectors ?? options.collectors,
   };
-  const collectors = module.collectors ?? options.collectors;
   return {
     url,
     module,
-    timeoutMs,
-    capacity,
-    read: (signal, watch) => {
-      const { connections, end } = module.connections.lease(url.origin);
-      const client = createOllamaClient(connections, url.pathname, parsers, watch);
-      const { done, cutShort } = startReading(client, { capacity, collectors }, signal);
-      return {
-        done: done.then(
-          (snapshot) => {
-            end(isUp(snapshot));
-            return snapshot;
-          },
-          (error) => {
-            end(false);
-            throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;
-          },
-        ),
-        cutShort,
-      };
+    owner: module,
+    key: url.href,
+    longestMs: timeoutMs,
+    start: (signal) => {
+      const client = createOllamaClient({ url, agent, headers });
+      const { done, cutShort } = startScrape(client, scrapeOptions, signal);
+      const allowed = done.catch((error) => {
+        throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;
+      });
+      return { done: allowed, cutShort };
     },
   };
 }
@@ -129,8 +105,8 @@ function readModuleName(query: URLSearchParams): string {
   return name || DEFAULT_MODULE;
 }
 
-function knownModule(config: RunningConfig, name: string): LoadedModule {
-  const module = config.module(name);
+function knownModule(modules: Modules, name: string): Module {
+  const module = modules.get(name);
   if (module === undefined) {
     throw new RequestError(400, `Unknown module ${JSON.stringify(name)}`);
   }

@@ -1,8 +1,7 @@
 /** Turns the TLS part of the web configuration, and the files that it names, into options for Node.js. */
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
-import { parseAuthorities } from '../config/certificate-authorities.ts';
-import { readRegularFileSync } from '../config/regular-file.ts';
+import { parseAuthorities, readRegularFileSync } from '../config/files.ts';
 import { messageOf } from '../log/error-text.ts';
 import { asksForCertificate } from './client-certificates.ts';
 import type { Pem, TlsConfig } from './tls-config.ts';

@@ -3,7 +3,7 @@ import { psBodies } from '../../bench/bodies.mjs';
 import { figuresOf } from '../../bench/figures.mjs';
 import { parseCpuSeconds, parsePeakRssBytes, parseRssBytes } from '../../bench/proc.mjs';
 import { median, percentile, ratios, spread } from '../../bench/statistics.mjs';
-import { parseRunningModels } from '../../src/ollama/running-models.ts';
+import { parseRunningModels } from '../../src/ollama/models.ts';
 
 describe('a percentile', () => {
   test.each([

@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type Config,
-  type Environment,
-  parseCommandLine,
-  UsageError,
-} from '../../src/config/command-line.ts';
-import { environmentName, OPTION_LIST } from '../../src/config/options.ts';
+import { type Environment, parseCommandLine, UsageError } from '../../src/config/command-line.ts';
+import { type Config, environmentName, OPTION_LIST } from '../../src/config/options.ts';
 
 function config(args: readonly string[] = [], env: Environment = {}): Config {
   const invocation = parseCommandLine(args, env, 'version text');
@@ -27,22 +22,23 @@ function refusal(args: readonly string[], env: Environment = {}): string {
 
 test('without arguments everything has its default', () => {
   expect(config()).toEqual({
-    ollama: new URL('http://127.0.0.1:11434'),
+    ollamaUrl: new URL('http://127.0.0.1:11434'),
     timeoutMs: 5_000,
-    offsetMs: 500,
+    timeoutOffsetMs: 500,
     vramCapacity: undefined,
     memoryCapacity: undefined,
     collectTags: false,
     configFile: undefined,
-    checkOnly: false,
+    configCheck: false,
     listenAddresses: [{ host: undefined, port: 10434, text: ':10434' }],
     telemetryPath: '/metrics',
     webConfigFile: undefined,
     maxRequests: 40,
-    exporterMetrics: true,
+    disableExporterMetrics: false,
     logLevel: 'info',
     logFormat: 'logfmt',
     once: false,
+    demo: false,
   });
 });
 
@@ -71,11 +67,11 @@ describe('an option', () => {
   });
 
   test.each([
-    ['true', false],
-    ['false', true],
-  ])('that is a switch can be %s in the environment', (value, exporterMetrics) => {
+    ['true', true],
+    ['false', false],
+  ])('that is a switch can be %s in the environment', (value, expected) => {
     const switched = config([], { OLLAMA_EXPORTER_WEB_DISABLE_EXPORTER_METRICS: value });
-    expect(switched.exporterMetrics).toBe(exporterMetrics);
+    expect(switched.disableExporterMetrics).toBe(expected);
   });
 
   test('that is repeatable adds up, also by commas', () => {
@@ -90,23 +86,23 @@ describe('the Ollama to scrape', () => {
   const env = { OLLAMA_HOST: '0.0.0.0:1', OLLAMA_EXPORTER_OLLAMA_URL: 'b:2' };
 
   test('is that of OLLAMA_HOST, where nothing else says', () => {
-    expect(config([], { OLLAMA_HOST: env.OLLAMA_HOST }).ollama).toEqual(new URL('http://127.0.0.1:1'));
+    expect(config([], { OLLAMA_HOST: env.OLLAMA_HOST }).ollamaUrl).toEqual(new URL('http://127.0.0.1:1'));
   });
 
   test('is that of the exporter’s own variable before it', () => {
-    expect(config([], env).ollama).toEqual(new URL('http://b:2'));
+    expect(config([], env).ollamaUrl).toEqual(new URL('http://b:2'));
   });
 
   test('is that of the flag before both', () => {
-    expect(config(['--ollama.url=c'], env).ollama).toEqual(new URL('http://c:11434'));
+    expect(config(['--ollama.url=c'], env).ollamaUrl).toEqual(new URL('http://c:11434'));
   });
 
   test('is a simulation with --demo, whatever the environment says', () => {
-    expect(config(['--demo'], { OLLAMA_HOST: 'ftp://x' }).ollama).toBe('demo');
+    expect(config(['--demo'], { OLLAMA_HOST: 'ftp://x' }).demo).toBe(true);
   });
 
   test('is that of the flag, where only the environment asks for a simulation', () => {
-    expect(config(['--ollama.url=c'], { OLLAMA_EXPORTER_DEMO: 'true' }).ollama).toEqual(
+    expect(config(['--ollama.url=c'], { OLLAMA_EXPORTER_DEMO: 'true' }).ollamaUrl).toEqual(
       new URL('http://c:11434'),
     );
   });

@@ -20,7 +20,9 @@ const services = Object.entries(real.services).map(([name, service]) => ({ name,
 /** What the exporter's command line makes it scrape. */
 function scraped({ command = [] }: Service): string {
   const invocation = parseCommandLine(command, {}, '');
-  return invocation.kind === 'run' ? String(invocation.config.ollama) : invocation.text;
+  return invocation.kind === 'run'
+    ? String(invocation.config.demo ? 'demo' : invocation.config.ollamaUrl)
+    : invocation.text;
 }
 
 describe('the compose files', () => {

@@ -85,7 +85,7 @@ test('the fleet’s exporter gets scrapes when it is ready; the one beside Ollam
 describe('the modules file', () => {
   const [generated] = kustomization.configMapGenerator;
   const [file = ''] = generated?.files ?? [];
-  const modules = loadConfigFile(manifestPath(file)).then((config) => config.modules);
+  const modules = loadConfigFile(manifestPath(file), 5_000).then((config) => config.modules);
 
   test('is where the exporter looks for it', () => {
     const mount = fleet?.exporter?.volumeMounts?.[0];

@@ -13,7 +13,7 @@ test('the lines of Node.js are those that the tests run on', () => {
 });
 
 test('versions of Ollama that the reader of /api/ps tells apart are named', () => {
-  const source = readFileSync(new URL('src/ollama/running-models.ts', ROOT), 'utf8');
+  const source = readFileSync(new URL('src/ollama/models.ts', ROOT), 'utf8');
   const versions = source.match(/(?<=v)0\.\d+\.\d+/g) ?? [];
   expect(versions.length).toBeGreaterThan(2);
   for (const version of versions) {

@@ -28,21 +28,24 @@ test.each([
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'tls'],
   ['EPROTO', 'tls'],
 ])('%s before an answer is %s', (code, reason) => {
-  expect(failureReason(systemError(code), false)).toBe(reason);
+  expect(failureReason(systemError(code), 'connect')).toBe(reason);
 });
 
 test('a dual-stack connect that is refused on both is refused', () => {
   const both = Object.assign(new AggregateError([systemError('ECONNREFUSED')]), { code: 'ECONNREFUSED' });
-  expect(failureReason(both, false)).toBe('refused');
+  expect(failureReason(both, 'connect')).toBe('refused');
 });
 
 test('a connection that ends is reset before the answer, and a cut-off body after its headers', () => {
   const ended = new errors.SocketError('other side closed');
-  expect([failureReason(ended, false), failureReason(ended, true)]).toEqual(['reset', 'invalid']);
+  expect([failureReason(ended, 'connect'), failureReason(ended, 'body')]).toEqual(['reset', 'invalid']);
 });
 
 test('what is thrown without being an error has a reason too', () => {
-  expect([failureReason('text', false), failureReason(undefined, true)]).toEqual(['refused', 'invalid']);
+  expect([failureReason('text', 'connect'), failureReason(undefined, 'body')]).toEqual([
+    'refused',
+    'invalid',
+  ]);
 });
 
 test('the message of a dual-stack connect is that of its parts', () => {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { expiryAt } from '../../src/ollama/expiry.ts';
-import { parseTimestamp } from '../../src/ollama/timestamp.ts';
+import { expiryAt, parseTimestamp } from '../../src/ollama/time.ts';
 
 const NOW = Date.parse('2026-08-22T12:00:00Z');
 const HOUR = 3_600_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRunningModels } from '../../src/ollama/running-models.ts';
+import { parseRunningModels } from '../../src/ollama/models.ts';
 
 function row(over: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
   return {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { serverClock } from '../../src/ollama/server-clock.ts';
+import { serverClock } from '../../src/ollama/time.ts';
 
 const NOW = Date.parse('2026-08-22T12:00:00.500Z');
 const dateOf = (ms: number) => new Date(ms).toUTCString();

@@ -1,9 +1,8 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { CancelSignal } from '../../src/ollama/cancellation.ts';
-import { scrapeBudgetMs, whenAborted, withDeadline } from '../../src/scrape/deadline.ts';
+import { scrapeBudgetMs, withDeadline } from '../../src/scrape/limits.ts';
 
 describe('the budget of a scrape', () => {
-  const options = { timeoutMs: 5_000, offsetMs: 500 };
+  const budget = (header: string | undefined) => scrapeBudgetMs(header, 5_000, 500);
 
   test.each([
     [undefined, 5_000, 'is the configured timeout without the header'],
@@ -14,23 +13,23 @@ describe('the budget of a scrape', () => {
     ['5.5', 5_000, 'may be a fraction'],
     ['1e1', 5_000, 'may be written with an exponent'],
   ])('for header %j: %d ms, and so it %s', (header, budgetMs, _promise) => {
-    expect(scrapeBudgetMs(header, options)).toBeCloseTo(budgetMs, 6);
+    expect(budget(header)).toBeCloseTo(budgetMs, 6);
   });
 
   test.each(['', ' ', 'abc', '-3', '0', '0.0', 'Infinity', 'NaN', '0x3', '3s', '1,2', '.', 'e1'])(
     'of header %j can’t be told',
     (header) => {
-      expect(() => scrapeBudgetMs(header, options)).toThrow('must be a number of seconds above 0');
+      expect(() => budget(header)).toThrow('must be a number of seconds above 0');
     },
   );
 
   test('is refused with the start of a header that is too long to repeat', () => {
-    expect(() => scrapeBudgetMs('x'.repeat(5_000), options)).toThrow(/not "x{40}"$/);
+    expect(() => budget('x'.repeat(5_000))).toThrow(/not "x{40}"$/);
   });
 });
 
 describe('the deadline', () => {
-  const forever = (signal: CancelSignal) =>
+  const forever = (signal: AbortSignal) =>
     new Promise<string>((resolve) => {
       signal.addEventListener('abort', () => resolve(String(signal.reason)));
     });
@@ -41,21 +40,13 @@ describe('the deadline', () => {
 
   test('fires when one of the endings comes', async () => {
     const scraper = new AbortController();
-    const ended = withDeadline(
-      60_000,
-      [new AbortController().signal, scraper.signal].map(whenAborted),
-      forever,
-    );
+    const ended = withDeadline(60_000, [new AbortController().signal, scraper.signal], forever);
     scraper.abort();
     expect(await ended).toMatch(/cancelled: the scraper hung up or the exporter is stopping/);
   });
 
   test('has fired from the start where an ending has come already', async () => {
-    const aborted = await withDeadline(
-      60_000,
-      [whenAborted(AbortSignal.abort())],
-      async (signal) => signal.aborted,
-    );
+    const aborted = await withDeadline(60_000, [AbortSignal.abort()], async (signal) => signal.aborted);
     expect(aborted).toBe(true);
   });
 
@@ -67,7 +58,7 @@ describe('the deadline', () => {
     const added = vi.spyOn(signal, 'addEventListener');
     const removed = vi.spyOn(signal, 'removeEventListener');
     const cleared = vi.spyOn(globalThis, 'clearTimeout');
-    await withDeadline(60_000, [whenAborted(signal)], work).catch(() => {});
+    await withDeadline(60_000, [signal], work).catch(() => {});
     expect(removed.mock.calls[0]?.slice(0, 2)).toEqual(added.mock.calls[0]?.slice(0, 2));
     expect(cleared).toHaveBeenCalledTimes(1);
     cleared.mockRestore();

@@ -1,14 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { CancelSignal } from '../../src/ollama/cancellation.ts';
-import { createScrapeLimit } from '../../src/scrape/scrape-limit.ts';
-import { createReadings, type Readable } from '../../src/scrape/sharing.ts';
-import type { Reading, Snapshot } from '../../src/scrape/snapshot.ts';
+import { createScrapeLimit } from '../../src/scrape/limits.ts';
+import { createSharing, type Shareable } from '../../src/scrape/sharing.ts';
+import type { RunningScrape, Snapshot } from '../../src/scrape/snapshot.ts';
 
 /** A reading that ends when, and as, the test says; its outcome tells which one it was. */
 interface Started {
   readonly number: number;
-  readonly signal: CancelSignal;
+  readonly signal: AbortSignal;
   readonly end: () => void;
   readonly fail: (error: Error) => void;
   settled: boolean;
@@ -23,7 +22,7 @@ const CUT_SHORT: Snapshot = { capacity: { vramBytes: undefined, memoryBytes: und
 /** Targets by key, whose readings the test ends. */
 function workplace(max = 0) {
   const started: Started[] = [];
-  const start = (signal: CancelSignal): Reading => {
+  const start = (signal: AbortSignal): RunningScrape => {
     let settle: Pick<Started, 'end' | 'fail'> = { end: () => {}, fail: () => {} };
     const number = started.length;
     const done = new Promise<Snapshot>((resolve, reject) => {
@@ -43,8 +42,8 @@ function workplace(max = 0) {
     return { done, cutShort: () => CUT_SHORT };
   };
   const owner = {};
-  const readable = (key = 'a'): Readable => ({ owner, key, longestMs: 60_000, start });
-  const { shared } = createReadings(createScrapeLimit(max));
+  const readable = (key = 'a'): Shareable => ({ owner, key, longestMs: 60_000, start });
+  const shared = createSharing(createScrapeLimit(max));
   const underWay = () => started.filter(({ signal, settled }) => !settled && !signal.aborted);
   return { started, readable, shared, underWay };
 }
@@ -109,7 +108,7 @@ test('however scrapes arrive, leave, end and fail: one reading at a time, and ea
   );
 });
 
-describe('a reading', () => {
+describe('a scrape of Ollama', () => {
   test('goes on while one waits, and is cancelled when the last one leaves', async () => {
     const { started, readable, shared } = workplace();
     const [first, second] = [new AbortController(), new AbortController()];

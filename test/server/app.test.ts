@@ -5,12 +5,12 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
-import { createOwnRegistry } from '../../src/metrics/own.ts';
-import { createReadings } from '../../src/scrape/sharing.ts';
+import { buildServer } from '../../src/server/app.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
 import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { dependencies } from './dependencies.ts';
 
 let ollama: FakeOllama;
 let exporter: InProcessExporter;
@@ -21,8 +21,7 @@ beforeAll(async () => {
   ollama.server.on('request', () => {
     calls += 1;
   });
-  const ownMetrics = createOwnRegistry({ version: '1.2.3', revision: 'abc' }, []);
-  exporter = await startInProcess(ollama.url, { ownMetrics });
+  exporter = await startInProcess(ollama.url, { disableExporterMetrics: false });
 });
 
 afterAll(async () => {
@@ -181,7 +180,7 @@ test('closing waits for a scrape under way, which answers with what it has, and 
   const exposition = await scrape;
   expect(sampleValue(exposition, 'ollama_up')).toBe(1);
   expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'ps' })).toBe(0);
-  expect(closing.snapshots).toEqual([]);
+  expect(closing.stateLines()).toEqual([]);
   await hanging.close();
 });
 
@@ -205,13 +204,14 @@ test('the metrics can be at /, in the place of the page', async () => {
 test('a fault of the exporter is 500 and a line in the log, without its inner workings in the answer', async () => {
   const lines: string[] = [];
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
-  const readings = createReadings(() => {
-    throw new Error('secret detail');
+  const broken = buildServer({
+    ...(await dependencies()),
+    share: () => Promise.reject(new Error('secret detail')),
+    log,
   });
-  const broken = await startInProcess(ollama.url, { readings, log });
-  const { statusCode, body } = await request(new URL('/metrics', broken.url));
+  const { statusCode, payload } = await broken.inject('/metrics');
   expect(statusCode).toBe(500);
-  expect(await body.text()).toBe('internal error, see the log of the exporter\n');
+  expect(payload).toBe('internal error, see the log of the exporter\n');
   expect(lines).toEqual([
     expect.stringMatching(/level=ERROR msg="could not answer a request".*secret detail/),
   ]);

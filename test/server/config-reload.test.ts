@@ -1,7 +1,7 @@
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
-import { startRunningConfig } from '../../src/targets/modules.ts';
+import { loadModules } from '../../src/targets/modules.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
 import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
@@ -115,7 +115,7 @@ describe('without a file', () => {
 
 test('a start with a bad file fails', async () => {
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: () => {} });
-  await expect(startRunningConfig('/nonexistent/ollama.yml', 1_000, log)).rejects.toThrow(
+  await expect(loadModules('/nonexistent/ollama.yml', 1_000, log)).rejects.toThrow(
     "/nonexistent/ollama.yml: can't be read: ENOENT",
   );
 });

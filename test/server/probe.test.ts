@@ -78,7 +78,7 @@ test('answers with the metrics of the target, and none of the exporter', async (
     [...exposition.keys()].filter((name) => !name.startsWith('ollama_') || name.includes('exporter')),
   ).toEqual([]);
   expect(asked.map(({ url }) => url).sort()).toEqual(['/api/ps', '/api/version']);
-  expect(exporter.snapshots).toEqual([]);
+  expect(exporter.stateLines()).toEqual([]);
 });
 
 test('a target that is down is 200 and ollama_up 0, as on the telemetry path', async () => {
@@ -200,7 +200,7 @@ describe('is 403 and a line in the log', () => {
     });
     expect(text).toBe(`Target gpu-1.lan:${ollama.url.port} is not allowed by module "default".\n`);
     expect(lines).toEqual([expect.stringContaining('because="gpu-1.lan resolves to ')]);
-    expect(exporter.snapshots).toEqual([]);
+    expect(exporter.stateLines()).toEqual([]);
   });
 });
 
@@ -296,8 +296,8 @@ modules:
   });
 
   test('that says nothing of memory leaves it open: what the options say is true of their own Ollama only', async () => {
-    const capacity = { vramBytes: 1, memoryBytes: 2 };
-    const exporter = await startInProcess(ollama.url, { configYaml: LOOPBACK, capacity });
+    const capacity = { vramCapacity: 1, memoryCapacity: 2 };
+    const exporter = await startInProcess(ollama.url, { configYaml: LOOPBACK, ...capacity });
     exporters.push(exporter);
     expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(1);
     expect((await probe(exporter, ollama.url.host)).text).not.toContain('capacity');

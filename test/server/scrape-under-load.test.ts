@@ -121,7 +121,7 @@ test('1,000 scrapers that hang up cancel the calls that they share, and leave no
   // undici connects anew after an abort, and gives the idle connection up after 4 s.
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
   await expect.poll(countTimers, { timeout: 15_000 }).toBeLessThanOrEqual(timers);
-  expect(exporter.snapshots).toEqual([]);
+  expect(exporter.stateLines()).toEqual([]);
 
   Object.assign(answers, { ps: json('{"models":[]}'), version: json(VERSION_BODY) });
   expect(sampleValue(await exporter.scrape(), 'ollama_up')).toBe(1);

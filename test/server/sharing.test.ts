@@ -93,6 +93,16 @@ test('a probe of the same Ollama asks for itself, as it has to be allowed to', a
   expect(loaded(await probe)).toBe(2);
 });
 
+test('a probe and a report on the same target share a scrape, and show the same', async () => {
+  const path = `/probe?target=${ollama.url.host}`;
+  const probe = scrape({ path });
+  await calls(1);
+  const [report] = await arrived(() => [scrape({ path: `${path}&debug=true` })]);
+  answer(1);
+  expect(await report).toContain(await probe);
+  await calls(1);
+});
+
 test('a scrape that comes after it gets a new one', async () => {
   const first = scrape();
   await calls(1);

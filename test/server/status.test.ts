@@ -44,7 +44,7 @@ test('/ shows the Ollama of the options, asked for that very moment, under a str
   expect(text).toContain('gpt-oss:120b');
   expect(text).toContain('href="./metrics"');
   // Only the telemetry path tells of Ollama's state in the log.
-  expect(exporter.snapshots).toEqual([]);
+  expect(exporter.stateLines()).toEqual([]);
 });
 
 test('HEAD / asks nobody', async () => {
@@ -102,7 +102,7 @@ describe('another target', () => {
   const nobody = new URL('http://127.0.0.1:1');
 
   test('is shown by the rules of /probe', async () => {
-    const exporter = await start({ configYaml, simulated: true }, nobody);
+    const exporter = await start({ configYaml, demo: true }, nobody);
     const { status, text } = await ask(exporter, `/?target=${ollama.url.host}&module=blue`);
     expect({ status, asked }).toEqual({ status: 200, asked: 2 });
     expect(text).toContain('gpt-oss:120b');

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../src/ollama/errors.ts';
-import { parseRunningModels, type RunningModels } from '../../src/ollama/running-models.ts';
+import { parseRunningModels, type RunningModels } from '../../src/ollama/models.ts';
 import type { Outcome, Snapshot } from '../../src/scrape/snapshot.ts';
 import { readPageAssets } from '../../src/status/assets.ts';
 import { type PageFrame, refusalPage, statusPage } from '../../src/status/page.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRunningModels } from '../../src/ollama/running-models.ts';
+import { parseRunningModels } from '../../src/ollama/models.ts';
 import { humanBytes } from '../../src/status/ps-words.ts';
 import { statusOf } from '../../src/status/status.ts';
 import { until } from '../../src/status/until.js';

@@ -20,7 +20,7 @@ execFileSync('mkfifo', [join(folder, 'pipe')]);
 
 function load(content: string): Promise<ConfigFile> {
   writeFileSync(file, content);
-  return loadConfigFile(file);
+  return loadConfigFile(file, 5_000);
 }
 
 /** @param content of the module `default`, as flow YAML */
@@ -48,7 +48,7 @@ test('a module that says nothing leaves everything as it is', async () => {
   expect(module).toMatchObject({
     name: 'default',
     allow: undefined,
-    timeoutMs: undefined,
+    timeoutMs: 5_000,
     collectors: undefined,
   });
   expect(module.headers).toBeUndefined();

@@ -1,7 +1,7 @@
-/** Turns the body of GET /api/ps into the models that sit in memory. */
+/** The rows of /api/ps and /api/tags → models: one for each name and quantization. */
 import { isByteCount } from './json.ts';
-import { largest, type ModelList, type ModelRow, type NamedModel, readModels, total } from './model-rows.ts';
-import { parseTimestamp } from './timestamp.ts';
+import { type ModelList, type ModelRow, type NamedModel, readModels } from './model-list.ts';
+import { parseTimestamp } from './time.ts';
 
 /** What one manifest says of a model: one per digest that is loaded under the same name and quantization. */
 export interface ModelDetails {
@@ -33,10 +33,10 @@ export interface RunningModels extends ModelList<RunningModel> {
  * @throws ApiError `invalid` where the body is not a list of models
  */
 export function parseRunningModels(body: unknown): ModelList<RunningModel> {
-  return readModels(body, readRow, mergeRows);
+  return readModels(body, readRunning, mergeRunning);
 }
 
-function readRow(row: ModelRow): RunningModel | undefined {
+function readRunning(row: ModelRow): RunningModel | undefined {
   const { model, quantization, sizeBytes, digest, format, family, parameterSize, fields } = row;
   // v0.1.38 to v0.1.41 omit size_vram when it is 0 (`omitempty` in api/types.go).
   const sizeVramBytes = 'size_vram' in fields ? fields['size_vram'] : 0;
@@ -60,7 +60,7 @@ function parseContextLength(value: unknown): number | undefined {
 }
 
 /** A tag that was pulled again while the old one is loaded gives two rows of one name (sched.go:107-127). */
-function mergeRows(twins: readonly [RunningModel, ...RunningModel[]]): RunningModel {
+function mergeRunning(twins: readonly [RunningModel, ...RunningModel[]]): RunningModel {
   return {
     ...twins[0],
     sizeBytes: total(twins.map(({ sizeBytes }) => sizeBytes)),
@@ -69,4 +69,46 @@ function mergeRows(twins: readonly [RunningModel, ...RunningModel[]]): RunningMo
     expiresAtMs: largest(twins.map(({ expiresAtMs }) => expiresAtMs)),
     details: twins.flatMap(({ details }) => details),
   };
+}
+
+export interface InstalledModel extends NamedModel {
+  /** Bytes of all its layers on disk; layers that models share count for each. */
+  readonly sizeBytes: number;
+  /** Unix milliseconds; undefined where the server gives no usable time. */
+  readonly modifiedAtMs: number | undefined;
+}
+
+export type InstalledModels = ModelList<InstalledModel>;
+
+/**
+ * @param body parsed JSON
+ * @throws ApiError `invalid` where the body is not a list of models
+ */
+export function parseInstalledModels(body: unknown): InstalledModels {
+  return readModels(body, readInstalled, mergeInstalled);
+}
+
+function readInstalled({ model, quantization, sizeBytes, fields }: ModelRow): InstalledModel {
+  return { model, quantization, sizeBytes, modifiedAtMs: parseTimestamp(fields['modified_at']) };
+}
+
+/** Names are unique on disk; another server than Ollama may know no better. */
+function mergeInstalled(twins: readonly [InstalledModel, ...InstalledModel[]]): InstalledModel {
+  return {
+    ...twins[0],
+    sizeBytes: total(twins.map(({ sizeBytes }) => sizeBytes)),
+    modifiedAtMs: largest(twins.map(({ modifiedAtMs }) => modifiedAtMs)),
+  };
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+/** The largest of figures that may be missing; undefined where all are. */
+function largest(numbers: ReadonlyArray<number | undefined>): number | undefined {
+  return numbers.reduce(
+    (a, b) => (a === undefined || b === undefined ? (a ?? b) : Math.max(a, b)),
+    undefined,
+  );
 }

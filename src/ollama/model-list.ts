@@ -1,0 +1,123 @@
+/** The list in the body of /api/ps or /api/tags, row by row, where rows of one name and quantization are one model. */
+import { ApiError } from './errors.ts';
+import { isByteCount, isRecord, textOf } from './json.ts';
+
+/** 16 MiB of real rows, some 350 bytes each, are fewer; rows that somebody makes up can be 25 bytes short. */
+const MAX_ROWS = 50_000;
+
+/** The labels that tell one series from another. */
+export interface NamedModel {
+  readonly model: string;
+  readonly quantization: string;
+}
+
+/** What the rows of both lists have in common. */
+export interface ModelRow extends NamedModel {
+  readonly sizeBytes: number;
+  readonly digest: string;
+  readonly format: string;
+  readonly family: string;
+  readonly parameterSize: string;
+  /** The row as it came, for what only one of the lists has. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelList<T> {
+  /** Sorted by model, then quantization, so that series keep their order from scrape to scrape. */
+  readonly models: readonly T[];
+  /** Rows in the list, skipped ones included, repetitions of a row not. */
+  readonly rows: number;
+  /** Rows without a name or a valid size. */
+  readonly skipped: number;
+}
+
+/**
+ * Reads a parsed body. Rows that can't be used are counted and skipped; they never cost the others.
+ *
+ * @param read makes a model of a row; undefined if the row can't be used after all
+ * @param merge makes one model of several that share name and quantization
+ * @throws ApiError `invalid` where the body is not an object with a list of models; null stands for an empty one;
+ *   `too_large` where the list is too long
+ */
+export function readModels<T extends NamedModel>(
+  body: unknown,
+  read: (row: ModelRow) => T | undefined,
+  merge: (twins: readonly [T, ...T[]]) => T,
+): ModelList<T> {
+  const byName = new Map<string, SameName<T>>();
+  let rows = 0;
+  let skipped = 0;
+  for (const item of modelList(body)) {
+    const row = parseRow(item);
+    const model = row && read(row);
+    if (row === undefined || model === undefined) {
+      skipped += 1;
+      continue;
+    }
+    const same = byName.get(model.model) ?? { digests: new Set(), byQuantization: new Map() };
+    byName.set(model.model, same);
+    // A row that is listed twice counts once. Without a digest none repeats another.
+    if (row.digest !== '' && same.digests.has(row.digest)) {
+      continue;
+    }
+    same.digests.add(row.digest);
+    rows += 1;
+    const twins = same.byQuantization.get(model.quantization);
+    if (twins === undefined) {
+      same.byQuantization.set(model.quantization, [model]);
+    } else {
+      twins.push(model);
+    }
+  }
+  const models = sorted(byName).flatMap(({ byQuantization }) =>
+    sorted(byQuantization).map((twins) => (twins.length === 1 ? twins[0] : merge(twins))),
+  );
+  return { models, rows: rows + skipped, skipped };
+}
+
+/** The rows of one name. */
+interface SameName<T> {
+  readonly digests: Set<string>;
+  readonly byQuantization: Map<string, [T, ...T[]]>;
+}
+
+/** The values, by their keys. */
+function sorted<T>(map: ReadonlyMap<string, T>): readonly T[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+}
+
+function modelList(body: unknown): readonly unknown[] {
+  if (!isRecord(body) || !('models' in body)) {
+    throw new ApiError('invalid', 'the answer is not a JSON object with a "models" key');
+  }
+  const list = body['models'] ?? [];
+  if (!Array.isArray(list)) {
+    throw new ApiError('invalid', '"models" in the answer is not a list');
+  }
+  if (list.length > MAX_ROWS) {
+    throw new ApiError('too_large', `the answer lists ${list.length} models, more than ${MAX_ROWS}`);
+  }
+  return list;
+}
+
+function parseRow(item: unknown): ModelRow | undefined {
+  if (!isRecord(item)) {
+    return undefined;
+  }
+  const model = textOf(item['model']) || textOf(item['name']);
+  const sizeBytes = item['size'];
+  if (model === '' || !isByteCount(sizeBytes)) {
+    return undefined;
+  }
+  const details = isRecord(item['details']) ? item['details'] : {};
+  return {
+    model,
+    quantization: textOf(details['quantization_level']) || 'unknown',
+    sizeBytes,
+    digest: textOf(item['digest']),
+    format: textOf(details['format']),
+    family: textOf(details['family']),
+    parameterSize: textOf(details['parameter_size']),
+    fields: item,
+  };
+}

@@ -1,2 +1,0 @@
-/** What is answered for people. */
-export const TEXT = 'text/plain; charset=utf-8';

@@ -1,0 +1,29 @@
+/** What the routes of the exporter work with. */
+import type { RequestListener, Server, ServerOptions } from 'node:http';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Config } from '../config/options.ts';
+import type { ShareScrape } from '../scrape/sharing.ts';
+import type { Snapshot } from '../scrape/snapshot.ts';
+import type { Modules } from '../targets/modules.ts';
+import type { Targets } from '../targets/targets.ts';
+
+export interface ServerDependencies {
+  readonly config: Pick<Config, 'demo' | 'telemetryPath' | 'timeoutOffsetMs'>;
+  /** Of the exporter. */
+  readonly version: string;
+  readonly targets: Targets;
+  readonly modules: Modules;
+  readonly share: ShareScrape;
+  /** The exporter's own metrics; undefined leaves them out. */
+  readonly own: Registry | undefined;
+  /** Called with each snapshot of the telemetry path that a scraper waited for to its end. */
+  readonly onSnapshot: (snapshot: Snapshot) => void;
+  /** Makes the server that hands its requests to the app; TLS and passwords can come before it. */
+  readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
+  /** Has fired when no new scrape is wanted. */
+  readonly closing: AbortSignal;
+  /** Ends the scrapes under way, with what they have by then. */
+  readonly stopping: AbortSignal;
+  readonly log: Logger;
+}
