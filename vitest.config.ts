@@ -6,15 +6,11 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       {
-        // GitHub's parser of workflows imports JSON as Node.js refuses to; Vite takes it, but would warn of each
-        // of its source maps, whose sources aren't published.
-        logLevel: 'error',
         test: {
           name: 'in-process',
           include: ['test/**/*.test.ts'],
           exclude: ['test/{e2e,image}/**'],
           testTimeout: 30_000,
-          server: { deps: { inline: [/\/@actions\//] } },
         },
       },
       {

@@ -8,7 +8,7 @@ import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PersistentVolumeClaim } from 'kubernetes-models/v1/PersistentVolumeClaim';
 import { Service } from 'kubernetes-models/v1/Service';
-import { parse, parseAllDocuments } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 
 const FOLDER = new URL('../deploy/kubernetes/', import.meta.url);
 
@@ -29,18 +29,8 @@ export interface Manifest {
   readonly content: object;
 }
 
-export interface Kustomization {
-  readonly namespace: string;
-  readonly resources: readonly string[];
-  readonly configMapGenerator: ReadonlyArray<{ readonly name: string; readonly files: readonly string[] }>;
-}
-
 export function manifestPath(file: string): string {
   return new URL(file, FOLDER).pathname;
-}
-
-export function readKustomization(): Kustomization {
-  return parse(readFileSync(manifestPath('kustomization.yaml'), 'utf8'));
 }
 
 export function manifestFiles(): readonly string[] {
@@ -59,16 +49,6 @@ export function readManifests(file: string): readonly Manifest[] {
     const content: { readonly kind: string } = document.toJS();
     return { file, kind: content.kind, content };
   });
-}
-
-/** The one manifest of this kind in the file. */
-export function only<T>(file: string, isOfKind: (content: unknown) => content is T): T {
-  const found: unknown[] = readManifests(file).map(({ content }) => content);
-  const [manifest, another] = found.filter(isOfKind);
-  if (manifest === undefined || another !== undefined) {
-    throw new Error(`not one such manifest in ${file}`);
-  }
-  return manifest;
 }
 
 /** @returns what is wrong with it, by the schema of its kind; the paths of fields that the schema does not know */

@@ -1,109 +1,45 @@
+/** The compose files: what Compose itself does not check. */
 import { existsSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { parseCommandLine } from '../../src/config/command-line.ts';
-import {
-  DEMO,
-  merged,
-  mounts,
-  parseComposeFile,
-  published,
-  ROOT,
-  readText,
-  type Service,
-  serviceOf,
-} from '../compose.ts';
+import { OPTIONS } from '../../src/config/options.ts';
+import { DEMO, mounts, ROOT, readText, serviceOf, WITH_OLLAMA } from '../compose.ts';
 
-const overlay = parseComposeFile(readText('compose.ollama.yaml'));
-const real = merged(DEMO, overlay);
-const services = Object.entries(real.services).map(([name, service]) => ({ name, service }));
+const SERVICES = [DEMO, WITH_OLLAMA].flatMap(({ services }) => Object.values(services));
 
-/** What the exporter's command line makes it scrape. */
-function scraped({ command = [] }: Service): string {
+test('the exporter accepts its options, and scrapes the service ollama with compose.ollama.yaml', () => {
+  const { command = [] } = serviceOf(WITH_OLLAMA, 'ollama-exporter');
   const invocation = parseCommandLine(command, {}, '');
-  return invocation.kind === 'run'
-    ? String(invocation.config.demo ? 'demo' : invocation.config.ollamaUrl)
-    : invocation.text;
-}
-
-describe('the compose files', () => {
-  test.each(services)('run $name from an exact version, or from the Dockerfile here', ({ name, service }) => {
-    if (name === 'ollama-exporter') {
-      expect(service).toMatchObject({ build: '.' });
-      expect(service.image).toBeUndefined();
-    } else {
-      expect(service.image).toMatch(/^[a-z]+\/[a-z]+:v?\d+\.\d+\.\d+$/);
-    }
-  });
-
-  test.each(services)('publish ports of $name on loopback only, under their own numbers', ({ service }) => {
-    for (const port of service.ports ?? []) {
-      expect(port).toMatch(/^127\.0\.0\.1:(\d+):\1$/);
-    }
-  });
-
-  test('show Grafana where the documentation says', () => {
-    expect(published('grafana')).toBe('3000');
-  });
-
-  test.each(services)(
-    'mount for $name what is there, files read-only and volumes declared',
-    ({ service }) => {
-      for (const { source, named, readOnly } of mounts(service)) {
-        expect(named ? source in (real.volumes ?? {}) : existsSync(new URL(source, ROOT))).toBe(true);
-        expect(readOnly).toBe(!named);
-      }
-    },
-  );
-
-  test('declare no volume that nobody mounts', () => {
-    const used = services.flatMap(({ service }) => mounts(service)).filter(({ named }) => named);
-    expect(Object.keys(real.volumes ?? {})).toEqual(used.map(({ source }) => source));
-  });
-
-  test.each(Object.keys(DEMO.services))('give %s no rights that it has no use for', (name) => {
-    expect(serviceOf(DEMO, name)).toMatchObject({
-      cap_drop: ['ALL'],
-      security_opt: ['no-new-privileges:true'],
-    });
-  });
-
-  test('give the exporter a root that it can not write to', () => {
-    expect(serviceOf(DEMO, 'ollama-exporter').read_only).toBe(true);
-  });
-
-  test.each(services)('start $name again after a crash and a reboot', ({ service }) => {
-    expect(service.restart).toBe('unless-stopped');
-  });
-
-  test.each(services)('let $name wait for services that there are', ({ service: { depends_on = [] } }) => {
-    for (const name of depends_on) {
-      expect(real.services).toHaveProperty(name);
-    }
-  });
+  expect(invocation).toMatchObject({ kind: 'run' });
+  const { hostname, port } = new URL(invocation.kind === 'run' ? invocation.config.ollamaUrl.href : '');
+  expect(serviceOf(WITH_OLLAMA, hostname).environment).toEqual({ OLLAMA_HOST: `0.0.0.0:${port}` });
 });
 
-describe('the exporter', () => {
-  test('scrapes the demo', () => {
-    expect(scraped(serviceOf(DEMO, 'ollama-exporter'))).toBe('demo');
-  });
-
-  test('scrapes the service ollama when compose.ollama.yaml is added, which listens on more than loopback', () => {
-    const url = new URL(scraped(serviceOf(real, 'ollama-exporter')));
-    const ollama = serviceOf(real, url.hostname);
-    expect(ollama.image).toMatch(/^ollama\/ollama:/);
-    expect(ollama.environment).toEqual({ OLLAMA_HOST: `0.0.0.0:${url.port}` });
-  });
-
-  test('differs in nothing but its command then, and nothing else differs', () => {
-    const { command, ...rest } = overlay.services['ollama-exporter'] ?? {};
-    expect(command).toBeDefined();
-    expect(rest).toEqual({});
-    expect(Object.keys(overlay.services)).toEqual(['ollama-exporter', 'ollama']);
-  });
+test('the exporter is published on the port that it listens on by default', () => {
+  const [address] = OPTIONS.listenAddresses.parse(OPTIONS.listenAddresses.fallback);
+  expect(serviceOf(DEMO, 'ollama-exporter').ports).toEqual([`127.0.0.1:${address?.port}:${address?.port}`]);
 });
 
-test('the lines for an NVIDIA GPU are good ones, and left out until wanted', () => {
-  expect(serviceOf(overlay, 'ollama').deploy).toBeUndefined();
-  const text = readText('compose.ollama.yaml').replaceAll(/^( +)#(?! \S)/gm, '$1');
-  expect(serviceOf(parseComposeFile(text), 'ollama').deploy).toBeDefined();
+test('Prometheus reads the configuration that is shipped, except for the names of the services', () => {
+  const shipped = readText('prometheus/prometheus.yml')
+    .replace('localhost:9093', 'alertmanager:9093')
+    .replace('localhost:10434', 'ollama-exporter:10434');
+  expect(parse(readText('deploy/compose/prometheus.yml'))).toEqual(parse(shipped));
+});
+
+test('mounted files exist: Docker would make empty folders in their place', () => {
+  const sources = SERVICES.flatMap(mounts).flatMap(({ source, named }) => (named ? [] : [source]));
+  expect(sources).toContain('./grafana/ollama.json');
+  expect(sources.filter((source) => !existsSync(new URL(source, ROOT)))).toEqual([]);
+});
+
+test('all ports are on 127.0.0.1, and nobody can log in to Grafana, as docs/installation.md says', () => {
+  const ports = SERVICES.flatMap((service) => service.ports ?? []);
+  expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
+  expect(serviceOf(DEMO, 'grafana').environment).toMatchObject({
+    GF_AUTH_ANONYMOUS_ORG_ROLE: 'Viewer',
+    GF_AUTH_DISABLE_LOGIN_FORM: 'true',
+    GF_AUTH_BASIC_ENABLED: 'false',
+  });
 });
