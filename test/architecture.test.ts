@@ -63,7 +63,7 @@ describe.each(files)('%s', (file) => {
   });
 
   test('opens with a sentence that says what it is for', () => {
-    expect(sourceOf(file).replace(/^#!.*\n/, '')).toMatch(/^\/\*\* [A-Z][^\n]*\. ?[^\n]*\*\/\n/);
+    expect(sourceOf(file).replace(/^#!.*\n/, '')).toMatch(/^\/\*\* \S[^\n]*\. \*\/\n/);
   });
 });
 

@@ -16,6 +16,8 @@ export interface AgentOptions {
   readonly connectTimeoutMs: number;
   /** Called for each new connection by https, since certificates rotate. */
   readonly tls?: (() => Promise<TlsOptions>) | undefined;
+  /** Milliseconds that an idle connection is kept. */
+  readonly keepAliveMs?: number;
   /** Resolves the name of a target; a ForbiddenAddressError from it comes out of the request as it is. */
   readonly lookupFor?: ((target: URL) => LookupFunction) | undefined;
 }
@@ -24,9 +26,14 @@ export interface AgentOptions {
  * Connections are kept by origin, and forgotten when they have been idle. Without `connections: 1`, so that an
  * `/api/ps` that hangs does not hold up `/api/version`. The signal of each request is its only deadline.
  */
-export function createAgent({ connectTimeoutMs, tls, lookupFor }: AgentOptions): Agent {
+export function createAgent({
+  connectTimeoutMs,
+  keepAliveMs = KEEP_ALIVE_MS,
+  tls,
+  lookupFor,
+}: AgentOptions): Agent {
   return new Agent({
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: keepAliveMs,
     maxResponseSize: MAX_BODY_BYTES,
     headersTimeout: 0,
     bodyTimeout: 0,

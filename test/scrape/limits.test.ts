@@ -1,3 +1,6 @@
+import { getEventListeners } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test, vi } from 'vitest';
 import { scrapeBudgetMs, withDeadline } from '../../src/scrape/limits.ts';
 
@@ -62,5 +65,23 @@ describe('the deadline', () => {
     expect(removed.mock.calls[0]?.slice(0, 2)).toEqual(added.mock.calls[0]?.slice(0, 2));
     expect(cleared).toHaveBeenCalledTimes(1);
     cleared.mockRestore();
+  });
+
+  test('keeps nothing of a scrape though its signal of the end lives as long as the process', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: () => void = runInNewContext('gc');
+    const { signal: stopping } = new AbortController();
+    const heapAfter = async (scrapes: number) => {
+      for (let scrape = 0; scrape < scrapes; scrape += 1) {
+        await withDeadline(60_000, [stopping], async (signal) => signal.addEventListener('abort', () => {}));
+      }
+      collectGarbage();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = await heapAfter(1_000);
+    const grown = (await heapAfter(20_000)) - before;
+    expect(getEventListeners(stopping, 'abort')).toEqual([]);
+    // AbortSignal.any kept 20 MB.
+    expect(grown).toBeLessThan(2_000_000);
   });
 });

@@ -1,0 +1,62 @@
+/** What the Agent keeps of targets, as their servers see it. */
+
+import type { Agent } from 'undici';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createAgent } from '../../src/ollama/agent.ts';
+import { createOllamaClient } from '../../src/ollama/client.ts';
+import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+
+let answers: Answers;
+let ollamas: readonly FakeOllama[];
+let agent: Agent;
+
+beforeEach(async () => {
+  answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
+  ollamas = await Promise.all(Array.from({ length: 20 }, () => startFakeOllama(answers)));
+  agent = createAgent({ connectTimeoutMs: 5_000, keepAliveMs: 500 });
+});
+
+afterEach(async () => {
+  await agent.destroy();
+  await Promise.all(ollamas.map(({ close }) => close()));
+});
+
+const signal = () => new AbortController().signal;
+
+function version({ url }: { readonly url: URL }): Promise<string> {
+  return createOllamaClient({ url, agent }).version({ signal: signal() });
+}
+
+const connected = () => ollamas.reduce((sum, { connections }) => sum + connections.size, 0);
+const known = () => Object.keys(agent.stats).length;
+
+test('targets that are not scraped for a while leave neither a connection nor an entry', async () => {
+  await Promise.all(ollamas.map(version));
+  expect({ connected: connected(), known: known() }).toEqual({ connected: 20, known: 20 });
+  await expect
+    .poll(() => ({ connected: connected(), known: known() }), { timeout: 15_000 })
+    .toEqual({
+      connected: 0,
+      known: 0,
+    });
+  expect(await Promise.all(ollamas.map(version))).toEqual(Array(20).fill('0.33.0'));
+});
+
+test('targets that nobody answers for leave no entry', async () => {
+  const urls = ollamas.map(({ url }) => url);
+  await Promise.all(ollamas.map(({ close }) => close()));
+  await Promise.all(urls.map((url) => expect(version({ url })).rejects.toMatchObject({ reason: 'refused' })));
+  await expect.poll(known, { timeout: 15_000 }).toBe(0);
+});
+
+test('a request that hangs holds up no other to the same server, nor to another one', async () => {
+  answers.ps = () => {};
+  const [first, second] = ollamas;
+  const hanging = new AbortController();
+  const client = createOllamaClient({ url: first?.url ?? new URL('http://x'), agent });
+  const ps = client.ps({ signal: hanging.signal });
+  expect(await client.version({ signal: signal() })).toBe('0.33.0');
+  expect(second && (await version(second))).toBe('0.33.0');
+  hanging.abort(new Error('enough'));
+  await expect(ps).rejects.toMatchObject({ reason: 'timeout', message: 'enough' });
+});
