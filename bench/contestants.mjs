@@ -1,121 +1,76 @@
-/** Whom the bench compares, and how each is started and stopped. */
+/** What is compared, and how each of them is started. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { startServer } from './children.mjs';
+import { startServer } from './processes.mjs';
 
 /**
- * @typedef {object} Running
+ * @typedef {object} Server
  * @property {string} url to scrape
- * @property {number | undefined} pid undefined where it isn't known, so that neither CPU nor memory can be told
- * @property {number} startMs from being spawned to the first good scrape
- * @property {() => Promise<void>} stop
+ * @property {number | undefined} pid undefined where CPU and memory cannot be measured
+ * @property {() => Promise<unknown>} [stop]
  *
- * @typedef {object} Conditions
- * @property {string} ollama its URL
- * @property {number} bytes about as many as the exporter answers
- * @property {string} [configFile]
- *
- * @typedef {object} Contestant
- * @property {string} name
- * @property {boolean} ours whether it is started by the bench
- * @property {(conditions: Conditions) => Promise<Running>} start
+ * @typedef {ReturnType<typeof contestant>} Contestant
  */
 
-export const FLOOR = 'floor';
-export const EXPORTER = 'exporter';
-export const WITH_OWN_METRICS = 'exporter+own';
+const UP = '\nollama_up 1\n';
 
-const PATIENCE_MS = 10_000;
+export const FLOOR = contestant('floor', UP, (ollama, models) =>
+  started(['bench/floor.mjs', ollama, String(models)]),
+);
 
-/** @type {(floorScript: string) => readonly Contestant[]} */
-export const ownContestants = (floorScript) => [
-  spawned(FLOOR, ({ ollama, bytes }) => [floorScript, ollama, String(bytes)]),
-  spawned(EXPORTER, (conditions) => [...exporter(conditions), '--web.disable-exporter-metrics']),
-  spawned(WITH_OWN_METRICS, exporter),
-];
+export const EXPORTER = exporter('exporter', '--web.disable-exporter-metrics');
+export const EXPORTER_AND_OWN = exporter('exporter+own');
+export const EXPORTER_OF_FLEET = exporter('exporter+own', '--config.file=bench/fleet.yml');
 
-/** @param {Conditions} conditions */
-function exporter({ ollama, configFile }) {
-  const config = configFile === undefined ? [] : [`--config.file=${configFile}`];
-  return ['dist/main.js', `--ollama.url=${ollama}`, '--web.listen-address=127.0.0.1:0', ...config];
+/** @type {(name: string, ...options: string[]) => Contestant} */
+function exporter(name, ...options) {
+  return contestant(name, UP, (ollama) =>
+    started(['dist/main.js', `--ollama.url=${ollama}`, '--web.listen-address=127.0.0.1:0', ...options]),
+  );
+}
+
+/** @type {(name: string, url: string, pid: number | undefined) => Contestant} for what somebody else has started */
+export const other = (name, url, pid) => contestant(name, '\n', async () => ({ url, pid }));
+
+/** @param {readonly string[]} args of node */
+async function started(args) {
+  const { pid, origin, stop } = await startServer(args);
+  return { url: `${origin}/metrics`, pid, stop };
 }
 
 /**
  * @param {string} name
- * @param {(conditions: Conditions) => string[]} command
- * @returns {Contestant}
+ * @param {string} expected text that a good response contains
+ * @param {(ollama: string, models: number) => Promise<Server>} launch
  */
-function spawned(name, command) {
-  const start = async (/** @type {Conditions} */ conditions) => {
+function contestant(name, expected, launch) {
+  /**
+   * @template T
+   * @param {string} ollama
+   * @param {number} models
+   * @param {(running: Server & { readonly startMs: number }) => Promise<T>} work
+   */
+  const whileRunning = async (ollama, models, work) => {
     const start = performance.now();
-    const { pid, origin, stop } = await startServer(command(conditions));
-    const url = `${origin}/metrics`;
+    const server = await launch(ollama, models);
     try {
-      await firstGoodScrape(url);
-    } catch (error) {
-      await stop();
-      throw error;
+      await firstGoodScrape(server.url, expected);
+      return await work({ ...server, startMs: performance.now() - start });
+    } finally {
+      await server.stop?.();
     }
-    return { url, pid, startMs: performance.now() - start, stop };
   };
-  return { name, ours: true, start };
+  return { name, expected, whileRunning };
 }
 
-/**
- * One that somebody else has started, with the simulated Ollama as its server.
- *
- * @param {string} name
- * @param {string} url
- * @param {number | undefined} pid
- * @returns {Contestant}
- */
-export function other(name, url, pid) {
-  const start = async () => {
-    await firstGoodScrape(url);
-    return { url, pid, startMs: Number.NaN, stop: async () => {} };
-  };
-  return { name, ours: false, start };
-}
-
-/**
- * @param {string} url
- * @returns {Promise<string>} the answer
- */
-export async function firstGoodScrape(url) {
-  const giveUp = performance.now() + PATIENCE_MS;
-  for (let seen = ''; performance.now() < giveUp; await sleep(10)) {
+/** @type {(url: string, expected: string) => Promise<void>} */
+async function firstGoodScrape(url, expected) {
+  for (const end = performance.now() + 10_000; performance.now() < end; await sleep(5)) {
     const { statusCode, body } = await request(url, { reset: true });
-    seen = await body.text();
-    if (statusCode === 200 && seen.endsWith('\n')) {
-      return seen;
+    const text = await body.text();
+    if (statusCode === 200 && text.includes(expected)) {
+      return;
     }
   }
-  throw new Error(`no good answer from ${url} within ${PATIENCE_MS / 1_000} s`);
-}
-
-/**
- * @template T
- * @param {Contestant} contestant
- * @param {Conditions} conditions
- * @param {(running: Running) => Promise<T>} work
- */
-export async function whileRunning(contestant, conditions, work) {
-  const running = await contestant.start(conditions);
-  try {
-    return await work(running);
-  } finally {
-    await running.stop();
-  }
-}
-
-/**
- * @param {readonly Contestant[]} contestants
- * @param {string} wanted
- */
-export function named(contestants, wanted) {
-  const contestant = contestants.find(({ name }) => name === wanted);
-  if (contestant === undefined) {
-    throw new Error(`there is no contestant ${wanted}`);
-  }
-  return contestant;
+  throw new Error(`no good response from ${url} within 10 s`);
 }

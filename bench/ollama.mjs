@@ -1,72 +1,82 @@
-/** A simulated Ollama over prepared bytes: what to answer is a line of JSON on stdin, and stdout says when it does. */
+/** A simulated Ollama that answers with prepared bytes. A message says with which. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { createInterface } from 'node:readline';
-import { psBodies } from './bodies.mjs';
 
-/** @typedef {{ readonly models: number, readonly mode: import('./bodies.mjs').Mode, readonly addresses?: readonly string[] }} Orders */
+/**
+ * @typedef {object} Orders
+ * @property {number} models
+ * @property {'unchanged' | 'changing'} mode whether size and expiry of all models change with each request
+ * @property {readonly string[]} [addresses] to listen on from now on, besides 127.0.0.1
+ */
 
-// Not over node:http, since the cores that it takes are the contestants' too.
-const HEAD_END = '\r\n\r\n';
-const VERSION = Buffer.from('{"version":"0.12.6"}');
+/** Enough that no cache of a few entries sees a body twice. */
+const VARIANTS = 64;
+
+const VERSION = responseOf('{"version":"0.12.6"}');
 
 /** @type {Buffer[]} */
-let bodies = [];
-let calls = 0;
-let date = '';
-setInterval(tellTime, 1_000);
-tellTime();
+let lists = [];
+let served = 0;
+let port = Number(process.argv[2]);
 
-function tellTime() {
-  date = new Date().toUTCString();
+/** @param {string} body */
+function responseOf(body) {
+  const head = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  return Buffer.from(head + body);
 }
 
-/** @param {string} start of a request, up to its path at least */
-function bodyFor(start) {
-  if (start.startsWith('GET /api/version ')) {
-    return VERSION;
-  }
-  return start.startsWith('GET /api/ps ') ? bodies[calls++ % bodies.length] : undefined;
+/** @type {(models: number, variant: number) => Buffer} */
+function listOf(models, variant) {
+  const rows = Array.from({ length: models }, (_, index) => {
+    const name = `llama3.1:bench-${index}`;
+    const size = 6 * 1_024 ** 3 + index * 1_000_003 + variant * 4_096;
+    const expiry = new Date(Date.now() + 3_600_000 + index * 1_000 + variant * 17);
+    return {
+      name,
+      model: name,
+      size,
+      digest: index.toString(16).padStart(64, '46e0c10c039e0191'),
+      details: { format: 'gguf', family: 'llama', parameter_size: '8.0B', quantization_level: 'Q4_K_M' },
+      // With nanoseconds, as Go writes it.
+      expires_at: expiry.toISOString().replace('Z', '530129Z'),
+      size_vram: index % 3 === 0 ? Math.floor(size / 2) : size,
+      context_length: 32_768,
+    };
+  });
+  return responseOf(JSON.stringify({ models: rows }));
 }
 
-/** @param {import('node:net').Socket} socket */
+/**
+ * By hand, because node:http would take several times the CPU from the cores that it shares with the contestants.
+ *
+ * @param {import('node:net').Socket} socket
+ */
 function serve(socket) {
-  let received = '';
+  let request = '';
   socket.setEncoding('latin1').on('error', () => socket.destroy());
   socket.on('data', (chunk) => {
-    received += chunk;
-    for (let end = received.indexOf(HEAD_END); end >= 0; end = received.indexOf(HEAD_END)) {
-      const body = bodyFor(received);
-      received = received.slice(end + HEAD_END.length);
-      const status = body === undefined ? '404 Not Found' : '200 OK';
-      socket.cork();
-      socket.write(
-        `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nDate: ${date}\r\nContent-Length: ${body?.length ?? 0}\r\n\r\n`,
-      );
-      socket.write(body ?? '');
-      socket.uncork();
+    request += chunk;
+    if (request.endsWith('\r\n\r\n')) {
+      const response = request.startsWith('GET /api/version ') ? VERSION : lists[served++ % lists.length];
+      request = '';
+      socket.write(response ?? '');
     }
   });
 }
 
-/**
- * @param {number} port
- * @param {string} address
- */
-async function listen(port, address) {
+/** @param {string} address */
+async function listen(address) {
   const server = createServer({ noDelay: true }, serve).listen(port, address);
   await once(server, 'listening');
   const bound = server.address();
-  return typeof bound === 'object' ? (bound?.port ?? 0) : 0;
+  port = typeof bound === 'object' ? (bound?.port ?? 0) : 0;
 }
 
-const port = await listen(Number(process.argv[2] ?? 0), '127.0.0.1');
-process.stdout.write(`${port}\n`);
-for await (const line of createInterface(process.stdin)) {
-  /** @type {Orders} */
-  const { models, mode, addresses = [] } = JSON.parse(line);
-  bodies = psBodies(models, mode, Date.now());
-  await Promise.all(addresses.map((address) => listen(port, address)));
-  process.stdout.write('ready\n');
-}
-process.exit();
+await listen('127.0.0.1');
+process.on('disconnect', () => process.exit());
+process.on('message', async (/** @type {Orders} */ orders) => {
+  const variants = orders.mode === 'changing' ? VARIANTS : 1;
+  lists = Array.from({ length: variants }, (_, variant) => listOf(orders.models, variant));
+  await Promise.all((orders.addresses ?? []).map(listen));
+  process.send?.(`http://127.0.0.1:${port}`);
+});

@@ -1,78 +1,79 @@
-/** Measures the exporter beside the least that its work can cost: `npm run bench`, and see `docs/performance.md`. */
-import { writeFileSync } from 'node:fs';
+/** `npm run bench`: measures the exporter beside the least that its work can cost. README.md says how. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { openBench } from './bench.mjs';
-import { endChildrenAtExit } from './children.mjs';
-import { GOALS } from './goals.mjs';
-import { machine, versions } from './machine.mjs';
-import { createProgress } from './progress.mjs';
-import { resultsText } from './results.mjs';
-import { summarize } from './runs.mjs';
-import { measureFleet } from './sections/fleet.mjs';
-import { measureGzip } from './sections/gzip.mjs';
-import { measureLoad } from './sections/load.mjs';
-import { measureMemory } from './sections/memory.mjs';
-import { measureStart } from './sections/start.mjs';
-import { measureSteady } from './sections/steady.mjs';
+import { measureFleet } from './fleet.mjs';
+import { measureLoad } from './load.mjs';
+import { measureMemory, measureStart } from './memory.mjs';
+import { startHelper } from './processes.mjs';
+import { figuresTable, judged } from './report.mjs';
 import { parseSettings } from './settings.mjs';
-import { goalsTable, tableOf } from './table.mjs';
-import { judge } from './verdicts.mjs';
+import { summarize } from './summary.mjs';
 
-const FLOOR_BUNDLE = '.cache/bench/floor.mjs';
+/** @typedef {ReturnType<typeof openBench>} Bench */
 
-/** @type {ReadonlyArray<readonly [string, (bench: import('./bench.mjs').Bench, progress: import('./progress.mjs').Progress) => Promise<void>]>} */
-const MEASURES = [
-  ['load', measureLoad],
-  ['start', measureStart],
-  ['steady', measureSteady],
-  ['fleet', measureFleet],
-  ['gzip', measureGzip],
-  ['memory', measureMemory],
-];
-
-/** In one file as the exporter is: otherwise the floor would lose its time to start with looking for modules. */
-async function bundleFloor() {
-  await build({
-    entryPoints: ['bench/floor.mjs'],
-    outfile: FLOOR_BUNDLE,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-  });
-}
+/** @type {Readonly<Record<string, (bench: Bench) => Promise<void>>>} */
+const SECTIONS = { load: measureLoad, start: measureStart, fleet: measureFleet, memory: measureMemory };
 
 /** @param {import('./settings.mjs').Settings} settings */
-async function runBench(settings) {
-  await bundleFloor();
-  const progress = createProgress(process.stderr);
-  const bench = await openBench(settings, FLOOR_BUNDLE);
-  try {
-    for (const [section, measure] of MEASURES.filter(([name]) => settings.sections.includes(name))) {
-      await measure(bench, progress.of(section));
-    }
-  } finally {
-    progress.end();
-    bench.end();
-  }
-  return bench.runs;
+function openBench(settings) {
+  const ollama = startHelper('ollama.mjs', settings.ollamaPort);
+  const generator = startHelper('generator.mjs');
+  /** @type {import('./summary.mjs').Result[]} */
+  const results = [];
+  return {
+    settings,
+    results,
+    /** @type {(orders: import('./ollama.mjs').Orders) => Promise<string>} from now on Ollama answers so, at this URL */
+    serve: ollama.ask,
+    /** @type {(job: import('./generator.mjs').Job) => Promise<import('./generator.mjs').Outcome>} */
+    load: generator.ask,
+    /** @type {(title: string, contestant: string, figures: Record<string, number>) => void} of one round */
+    record: (title, contestant, figures) => {
+      const known = results.find((result) => result.title === title && result.contestant === contestant);
+      known ? known.rounds.push(figures) : results.push({ title, contestant, rounds: [figures] });
+    },
+    /** @param {string} what */
+    progress: (what) => void process.stderr.write(`${Math.round(performance.now() / 1_000)} s: ${what}\n`),
+    end: () => {
+      ollama.end();
+      generator.end();
+    },
+  };
+}
+
+/** @type {(settings: import('./settings.mjs').Settings, rows: readonly import('./summary.mjs').Row[]) => void} */
+function save({ quick, output }, rows) {
+  const about = {
+    date: new Date().toISOString().slice(0, 10),
+    quick,
+    machine: `${cpus().length} × ${cpus()[0]?.model}, Linux ${release()}`,
+    node: process.versions.node,
+    undici: JSON.parse(readFileSync('node_modules/undici/package.json', 'utf8')).version,
+    commit: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+  };
+  const [first, ...others] = [about, ...rows].map((value) =>
+    JSON.stringify(value, (_key, part) => (typeof part === 'number' ? Number(part.toPrecision(4)) : part)),
+  );
+  writeFileSync(output, `{"about": ${first},\n"figures": [\n${others.join(',\n')}\n]}\n`);
 }
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 if (process.platform !== 'linux') {
-  throw new Error('the bench reads /proc and listens on 127.0.0.0/8: it needs Linux');
+  throw new Error('the bench requires Linux: it reads /proc and listens on 127.0.0.0/8');
 }
-endChildrenAtExit();
 const settings = parseSettings(process.argv.slice(2));
-const date = new Date().toISOString();
-const runs = await runBench(settings);
-const goals = judge(GOALS, runs);
-const summary = summarize(runs);
-process.stdout.write(`${tableOf(summary)}\n${goalsTable(goals)}`);
-const results = { date, machine: machine(), versions: versions(), settings, goals, summary, runs };
-writeFileSync(settings.output, resultsText(results));
+const unknown = settings.sections.find((section) => !(section in SECTIONS));
+if (unknown !== undefined) {
+  throw new Error(`--only=${unknown}: must be one of ${Object.keys(SECTIONS).join(', ')}`);
+}
+const bench = openBench(settings);
+for (const section of settings.sections) {
+  await SECTIONS[section]?.(bench);
+}
+bench.end();
+const rows = summarize(bench.results);
+const note = '\n× is the ratio to the floor: median (min–max) of the rounds. Budgets:';
+process.stdout.write(`${[...figuresTable(rows), note, ...judged(rows)].join('\n')}\n`);
+save(settings, rows);
