@@ -1,6 +1,6 @@
-/** Turns what a client showed in its TLS handshake into whether it may go on. */
-import { canonicalIp } from './ip-address.ts';
-import { subjectAltNames } from './subject-alt-names.ts';
+/** Decides by a client's certificate whether its connection may stay, as Go's crypto/tls and exporter-toolkit do. */
+import { isIPv4, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import type { TlsConfig } from './tls-config.ts';
 
 export type ClientPolicy = Pick<TlsConfig, 'clientAuth' | 'clientAllowedSans'>;
@@ -8,15 +8,15 @@ export type ClientPolicy = Pick<TlsConfig, 'clientAuth' | 'clientAllowedSans'>;
 export interface ClientCertificate {
   /** As Node.js writes them; undefined where it has none. */
   readonly subjectAltName: string | undefined;
-  /** undefined: signed by one of the authorities, within its time, and meant for clients. */
+  /** undefined: signed by a trusted CA, not expired, and meant for clients. */
   readonly problem: string | undefined;
 }
 
-export function asksForCertificate({ clientAuth }: ClientPolicy): boolean {
+export function asksForCertificate({ clientAuth }: Pick<TlsConfig, 'clientAuth'>): boolean {
   return clientAuth !== 'NoClientCert';
 }
 
-/** @returns why the client may not go on; undefined: it may */
+/** @returns why the connection must be closed; undefined: it may stay */
 export function refusal(
   { clientAuth, clientAllowedSans }: ClientPolicy,
   certificate: ClientCertificate | undefined,
@@ -40,7 +40,49 @@ function hasOneOf(allowed: readonly string[], { subjectAltName }: ClientCertific
   return allowed.some((name) => names.has(comparable(name)));
 }
 
-/** Exactly as written, but for IP addresses, which can be written in more ways than one. */
+/** Exactly as written, except for IP addresses, which can be written in several ways. */
 function comparable(name: string): string {
-  return canonicalIp(name) ?? name;
+  const [address = ''] = name.split('%');
+  if (!isIPv4(name) && !isIPv6(address)) {
+    return name;
+  }
+  // ipaddr.js reads the obsolete ::192.0.2.1 as ::ffff:192.0.2.1, which is another address.
+  return ipaddr.process(address.replace(/^::(?=\d+\.)/, '0::')).toString();
+}
+
+/** Node.js quotes a name as JSON if it has a character that could be taken for another name (CVE-2021-44532). */
+const NAME = /([^:",]+):("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/y;
+
+/** The kinds that Go compares; the others (`DirName`, `othername`, …) have no text of their own. */
+const KINDS: ReadonlySet<string> = new Set(['DNS', 'email', 'IP Address', 'URI']);
+
+/**
+ * @param text as in `X509Certificate.subjectAltName`
+ * @returns no name at all where any part of the text isn't understood
+ */
+export function subjectAltNames(text: string): readonly string[] {
+  const names: string[] = [];
+  const pattern = new RegExp(NAME);
+  while (pattern.lastIndex < text.length) {
+    const [, kind = '', written = ''] = pattern.exec(text) ?? [];
+    const name = unquoted(written);
+    if (kind === '' || name === undefined) {
+      return [];
+    }
+    if (KINDS.has(kind)) {
+      names.push(name);
+    }
+  }
+  return names;
+}
+
+function unquoted(written: string): string | undefined {
+  if (!written.startsWith('"')) {
+    return written;
+  }
+  try {
+    return String(JSON.parse(written));
+  } catch {
+    return undefined;
+  }
 }

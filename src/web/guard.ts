@@ -1,9 +1,9 @@
 /** Turns requests into those that may reach the handler, and answers of its own for the others. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
+import ipaddr from 'ipaddr.js';
 import type { Logger } from 'pino';
 import { messageOf } from '../log/error-text.ts';
 import { parseCredentials } from './credentials.ts';
-import { clientOf } from './ip-address.ts';
 import type { LiveSettings } from './settings.ts';
 import { TooManyChecksError, type Users } from './users.ts';
 
@@ -70,6 +70,12 @@ async function isUser(
   const credentials = parseCredentials(headers.authorization);
   const client = { name: clientOf(socket.remoteAddress), isGone: () => socket.destroyed };
   return credentials !== undefined && users.admits(credentials, hashes, client);
+}
+
+/** @returns what stands for one client: an IPv4 address, or the /64 of an IPv6 one, since a client has all of it */
+export function clientOf(remoteAddress: string | undefined): string {
+  const [address = ''] = remoteAddress?.split('%') ?? [];
+  return ipaddr.isValid(address) ? ipaddr.process(address).toByteArray().slice(0, 8).join('.') : '';
 }
 
 /** As Go's http.Error. Whoever may not come in shall not keep a connection. */
