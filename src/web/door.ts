@@ -8,11 +8,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Logger } from 'pino';
-import { guardedBy } from './guard.ts';
-import { rateLimiter } from './rate-limit.ts';
+import { type Guard, guarded, rateLimiter } from './guard.ts';
+import { type Compare, Passwords } from './passwords.ts';
 import { LiveSettings, readSettings } from './settings.ts';
 import { TlsServer } from './tls-server.ts';
-import { type Compare, Users } from './users.ts';
 
 export interface DoorDependencies {
   readonly log: Logger;
@@ -39,7 +38,7 @@ export function openDoor(file: string, { log, compare, now = monotonicMs }: Door
   const settings = new LiveSettings(file, log);
   const { config, tls } = settings.now();
   const mayPass = rateLimiter(config.rateLimit, now);
-  const guard = guardedBy({ settings, mayPass, users: new Users(compare), log });
+  const guard: Guard = { settings, mayPass, passwords: new Passwords(compare), log };
   return {
     tls: tls !== undefined,
     asksForHttp2: tls !== undefined && config.http2 === true,
@@ -49,9 +48,9 @@ export function openDoor(file: string, { log, compare, now = monotonicMs }: Door
           ? createServer(options)
           : new TlsServer(options, () => settings.now().tls ?? tls, log);
       return server
-        .on('request', guard(handler))
-        .on('checkContinue', guard(continued(handler)))
-        .on('checkExpectation', guard(refuseExpectation));
+        .on('request', guarded(handler, guard))
+        .on('checkContinue', guarded(continued(handler), guard))
+        .on('checkExpectation', guarded(refuseExpectation, guard));
     },
   };
 }

@@ -1,28 +1,31 @@
-/** Turns requests into those that may reach the handler, and answers of its own for the others. */
+/** Decides which requests may reach the handler, and answers the others. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import ipaddr from 'ipaddr.js';
 import type { Logger } from 'pino';
 import { messageOf } from '../log/error-text.ts';
-import { parseCredentials } from './credentials.ts';
+import { type Credentials, type Passwords, TooManyChecksError } from './passwords.ts';
 import type { LiveSettings } from './settings.ts';
-import { TooManyChecksError, type Users } from './users.ts';
+import type { RateLimit } from './web-config.ts';
 
-export interface GuardDependencies {
+export interface Guard {
   readonly settings: LiveSettings;
   /** Draws a token. */
   readonly mayPass: () => boolean;
-  readonly users: Users;
+  readonly passwords: Passwords;
   readonly log: Logger;
 }
 
-/** The order is that of prometheus/exporter-toolkit (web/handler.go), and so are the answers. */
-export function guardedBy(dependencies: GuardDependencies): (handler: RequestListener) => RequestListener {
-  return (handler) => async (request, response) => {
-    const status = await statusOf(dependencies, request, response);
-    // Who hung up while the password was checked wants no scrape.
-    if (status === undefined && !request.socket.destroyed) {
+/** Checks in the order of prometheus/exporter-toolkit (web/handler.go), and answers as it does. */
+export function guarded(handler: RequestListener, guard: Guard): RequestListener {
+  return async (request, response) => {
+    const status = await statusOf(guard, request, response);
+    if (request.socket.destroyed) {
+      // The client hung up while its password was checked: it wants no scrape.
+      return;
+    }
+    if (status === undefined) {
       handler(request, response);
-    } else if (status !== undefined) {
+    } else {
       answer(response, status);
     }
   };
@@ -30,7 +33,7 @@ export function guardedBy(dependencies: GuardDependencies): (handler: RequestLis
 
 /** @returns what to refuse the request with; undefined: it may pass */
 async function statusOf(
-  { settings, mayPass, users, log }: GuardDependencies,
+  { settings, mayPass, passwords, log }: Guard,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<number | undefined> {
@@ -48,7 +51,7 @@ async function statusOf(
     return undefined;
   }
   try {
-    if (await isUser(users, config.users, request)) {
+    if (await isUser(passwords, config.users, request)) {
       return undefined;
     }
   } catch (error) {
@@ -63,13 +66,37 @@ async function statusOf(
 }
 
 async function isUser(
-  users: Users,
-  hashes: ReadonlyMap<string, string>,
+  passwords: Passwords,
+  users: ReadonlyMap<string, string>,
   { headers, socket }: IncomingMessage,
 ): Promise<boolean> {
   const credentials = parseCredentials(headers.authorization);
-  const client = { name: clientOf(socket.remoteAddress), isGone: () => socket.destroyed };
-  return credentials !== undefined && users.admits(credentials, hashes, client);
+  const client = { address: clientOf(socket.remoteAddress), hasHungUp: () => socket.destroyed };
+  return credentials !== undefined && (await passwords.check(credentials, users, client)) === true;
+}
+
+const BASIC = /^basic /i;
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** By the rules of Go's Request.BasicAuth; text that isn't UTF-8 counts as none, since no hash could match it. */
+export function parseCredentials(authorization: string | undefined): Credentials | undefined {
+  const encoded = authorization?.replace(BASIC, '');
+  if (encoded === undefined || encoded === authorization || !BASE64.test(encoded)) {
+    return undefined;
+  }
+  const pair = utf8(Buffer.from(encoded, 'base64'));
+  const colon = pair?.indexOf(':') ?? -1;
+  return pair === undefined || colon < 0
+    ? undefined
+    : { user: pair.slice(0, colon), password: pair.slice(colon + 1) };
+}
+
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** @returns what stands for one client: an IPv4 address, or the /64 of an IPv6 one, since a client has all of it */
@@ -78,7 +105,26 @@ export function clientOf(remoteAddress: string | undefined): string {
   return ipaddr.isValid(address) ? ipaddr.process(address).toByteArray().slice(0, 8).join('.') : '';
 }
 
-/** As Go's http.Error. Whoever may not come in shall not keep a connection. */
+/** @returns whether a request may pass now; by the rules of Go's golang.org/x/time/rate */
+export function rateLimiter({ intervalMs, burst }: RateLimit, now: () => number): () => boolean {
+  if (intervalMs === 0) {
+    return () => true;
+  }
+  let tokens = burst;
+  let last = now();
+  return () => {
+    const time = now();
+    tokens = Math.min(burst, tokens + (time - last) / intervalMs);
+    last = time;
+    if (tokens < 1) {
+      return false;
+    }
+    tokens -= 1;
+    return true;
+  };
+}
+
+/** As Go's http.Error. The connection of a client that was refused is not kept. */
 function answer(response: ServerResponse, status: number): void {
   response
     .writeHead(status, {

@@ -1,22 +1,28 @@
-/** Turns a web configuration file, as all exporters of Prometheus take it, into what it means. */
+/** Reads a web configuration file in the format that all exporters of the Prometheus organisation share. */
+import { validateHeaderValue } from 'node:http';
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
+import { parseGoDuration } from '../config/go-duration.ts';
 import { mapping, namedEntries, parseBoolean, parsedBy, readYaml, text } from '../config/yaml.ts';
-import { parsePasswordHash } from './password-hash.ts';
-import { RATE_LIMIT_SECTION, type RateLimit } from './rate-limit.ts';
-import { parseHeaders } from './response-headers.ts';
 import { type TlsConfig, tlsSection } from './tls-config.ts';
 
 export interface WebConfig {
   /** undefined: plain HTTP. */
   readonly tls: TlsConfig | undefined;
-  /** What the file says; undefined: nothing, which in Go means yes. */
+  /** undefined: not in the file, which in Go means yes. */
   readonly http2: boolean | undefined;
   /** To be set on every response. */
   readonly headers: ReadonlyMap<string, string>;
-  /** From name to bcrypt hash; where there is none, nobody is asked for a password. */
+  /** From name to bcrypt hash; if empty, no password is needed. */
   readonly users: ReadonlyMap<string, string>;
   readonly rateLimit: RateLimit;
+}
+
+export interface RateLimit {
+  /** Between two tokens; 0 sets no limit at all. */
+  readonly intervalMs: number;
+  /** How many tokens there may be; with 0 nothing ever passes. */
+  readonly burst: number;
 }
 
 /**
@@ -26,12 +32,13 @@ export interface WebConfig {
  */
 export function readWebConfig(file: string): WebConfig {
   const config = readYaml(file, webConfigSchema(dirname(resolve(file))));
+  const { interval = 0, burst = 0 } = config.rate_limit ?? {};
   return {
     tls: config.tls_server_config,
     http2: config.http_server_config?.http2,
     headers: config.http_server_config?.headers ?? new Map(),
     users: new Map(Object.entries(config.basic_auth_users ?? {})),
-    rateLimit: config.rate_limit ?? { intervalMs: 0, burst: 0 },
+    rateLimit: { intervalMs: interval, burst },
   };
 }
 
@@ -45,6 +52,81 @@ function webConfigSchema(folder: string) {
       }),
     ),
     basic_auth_users: v.optional(namedEntries(text(parsePasswordHash))),
-    rate_limit: v.optional(RATE_LIMIT_SECTION),
+    rate_limit: v.optional(
+      mapping({ interval: v.optional(text(parseInterval)), burst: v.optional(text(parseBurst)) }),
+    ),
   });
+}
+
+/** The headers that may be set, spelled like this, and if not every value is allowed, the values that are. */
+const HEADERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Strict-Transport-Security', []],
+  ['X-Content-Type-Options', ['nosniff']],
+  ['X-Frame-Options', ['deny', 'sameorigin']],
+  ['X-XSS-Protection', []],
+  ['Content-Security-Policy', []],
+]);
+
+/** @throws Error with the message of prometheus/exporter-toolkit (web/handler.go) */
+function parseHeaders(entries: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  const headers = new Map(Object.entries(entries));
+  for (const [name, value] of headers) {
+    checkHeader(name, value);
+  }
+  return headers;
+}
+
+function checkHeader(name: string, value: string): void {
+  const values = HEADERS.get(name);
+  if (values === undefined) {
+    throw new Error(`HTTP header ${JSON.stringify(name)} can not be configured`);
+  }
+  if (values.length > 0 && !values.includes(value)) {
+    const expected = values.map((one) => JSON.stringify(one)).join(' ');
+    throw new Error(
+      `invalid value for ${name}. Expected one of: [${expected}], but got: ${JSON.stringify(value)}`,
+    );
+  }
+  // Go would send it, changed; Node.js would throw at every request.
+  validateHeaderValue(name, value);
+}
+
+/** Version, cost, 22 characters of salt and 31 of hash. */
+const HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+const MIN_LENGTH = 59;
+const [MIN_COST, MAX_COST] = [4, 31];
+
+/**
+ * Its messages never quote the hash, nor what was written in its place: it may be a password.
+ *
+ * @returns the hash, unchanged
+ * @throws Error with the message of Go's golang.org/x/crypto/bcrypt where that has one
+ */
+function parsePasswordHash(text: string): string {
+  if (text.length < MIN_LENGTH) {
+    throw new Error('hashedSecret too short to be a bcrypted password');
+  }
+  if (!text.startsWith('$')) {
+    throw new Error("bcrypt hashes must start with '$'");
+  }
+  const [, cost] = HASH.exec(text) ?? [];
+  if (cost === undefined) {
+    throw new Error('expected a bcrypt hash such as htpasswd -nBC 10 "" prints, with $2a$, $2b$ or $2y$');
+  }
+  if (Number(cost) < MIN_COST || Number(cost) > MAX_COST) {
+    throw new Error(`cost ${Number(cost)} is outside allowed inclusive range ${MIN_COST}..${MAX_COST}`);
+  }
+  return text;
+}
+
+/** Go's 0 needs no unit, and parseGoDuration takes no duration of 0. */
+function parseInterval(duration: string): number {
+  return /^0+(\.0*)?(ns|us|µs|ms|s|m|h)?$/.test(duration) ? 0 : parseGoDuration(duration);
+}
+
+function parseBurst(count: string): number {
+  if (!/^\d{1,9}$/.test(count)) {
+    throw new Error('expected a whole number of 0 or more');
+  }
+  return Number(count);
 }

@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/config/yaml.ts';
 import { readWebConfig } from '../../src/web/web-config.ts';
+import { temporaryFolder } from '../web-door.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/web-config/', import.meta.url));
 
@@ -172,6 +173,17 @@ test('no message quotes what stands in the place of a hash', () => {
   for (const name of Object.keys(BAD).filter((one) => one.startsWith('user-'))) {
     expect(messageOf(`${name}.bad`)).not.toMatch(/horse|cwoWzV0i3Qnj/);
   }
+});
+
+test.each([
+  ['', 0],
+  ['interval: 0', 0],
+  ['interval: 0.0ms', 0],
+  ['interval: 100ms', 100],
+  ['interval: 1m30s', 90_000],
+])('%j is an interval of %d ms between requests', (line, intervalMs) => {
+  const { folder } = temporaryFolder({ 'web.yml': `rate_limit: { ${line} }` });
+  expect(readWebConfig(join(folder, 'web.yml')).rateLimit).toEqual({ intervalMs, burst: 0 });
 });
 
 test('the path of a file is relative to the configuration file, wherever the process is', () => {

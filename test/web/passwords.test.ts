@@ -1,0 +1,206 @@
+import { compare as bcryptCompare, hashSync } from 'bcryptjs';
+import { describe, expect, test } from 'vitest';
+import { MAX_WAITING, Passwords, TooManyChecksError } from '../../src/web/passwords.ts';
+
+const HASHES = { alice: hashSync('alice123', 4), bob: hashSync('bob123', 4) };
+const USERS: ReadonlyMap<string, string> = new Map(Object.entries(HASHES));
+
+interface Attempt {
+  readonly users?: ReadonlyMap<string, string>;
+  readonly address?: string;
+  readonly hasHungUp?: () => boolean;
+}
+
+/** @returns a function that takes `user/password` */
+function checkWith(compare: (password: string, hash: string) => Promise<boolean>) {
+  const passwords = new Passwords(compare);
+  return (text: string, { users = USERS, address = 'a', hasHungUp = () => false }: Attempt = {}) => {
+    const [user = '', password = ''] = text.split('/');
+    return passwords.check({ user, password }, users, { address, hasHungUp });
+  };
+}
+
+/** With the hashes that were compared. */
+function counted() {
+  const hashes: string[] = [];
+  const check = checkWith((password, hash) => {
+    hashes.push(hash);
+    return bcryptCompare(password, hash);
+  });
+  return { check, hashes };
+}
+
+/** Answers each comparison only when told to: a password that contains `right` matches. */
+function held() {
+  const compared: string[] = [];
+  const answers: (() => void)[] = [];
+  const check = checkWith((password) => {
+    compared.push(password);
+    return new Promise((resolve) => answers.push(() => resolve(password.includes('right'))));
+  });
+  const answer = async (count = 1) => {
+    await settled();
+    for (let index = 0; index < count; index += 1) {
+      answers.shift()?.();
+      await settled();
+    }
+  };
+  return { check, compared, answer };
+}
+
+/** After all that can happen without an answer has happened. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('a password', () => {
+  test.each([
+    ['alice/alice123', true],
+    ['bob/bob123', true],
+    ['alice/bob123', false],
+    ['alice/', false],
+    ['mallory/alice123', false],
+    ['constructor/alice123', false],
+  ])('%s, right or wrong (%s), is compared once and then remembered', async (text, admitted) => {
+    const { check, hashes } = counted();
+    expect([await check(text), await check(text), await check(text)]).toEqual(Array(3).fill(admitted));
+    expect(hashes).toHaveLength(1);
+  });
+
+  test('in a burst of equal ones, from several clients, is compared once', async () => {
+    const { check, compared, answer } = held();
+    const burst = ['a', 'a', 'b', 'c', 'c'].map((address) => check('alice/right', { address }));
+    await answer();
+    expect(await Promise.all(burst)).toEqual(Array(5).fill(true));
+    expect(compared).toEqual(['right']);
+  });
+
+  test('is not taken for another one by where the name ends', async () => {
+    const users = new Map(['a', 'a,h'].map((name) => [name, 'h']));
+    const passwords = new Passwords(async (password) => password === 'x');
+    const client = { address: 'a', hasHungUp: () => false };
+    expect(await passwords.check({ user: 'a', password: 'h,x' }, users, client)).toBe(false);
+    expect(await passwords.check({ user: 'a,h', password: 'x' }, users, client)).toBe(true);
+  });
+
+  test('that was right is wrong once the hash has changed, or the user is removed', async () => {
+    const { check } = counted();
+    const checkAmong = (users: Readonly<Record<string, string>>) =>
+      check('alice/alice123', { users: new Map(Object.entries(users)) });
+    expect(await checkAmong(HASHES)).toBe(true);
+    expect(await checkAmong({ alice: HASHES.bob })).toBe(false);
+    expect(await checkAmong({ bob: HASHES.bob })).toBe(false);
+    expect(await checkAmong(HASHES)).toBe(true);
+  });
+
+  test('of an unknown user is wrong even if it matches the stand-in, also for a user who was removed', async () => {
+    const standIn = '$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi';
+    const check = checkWith(async () => true);
+    const results = [];
+    for (const name of ['alice', 'bob', 'alice']) {
+      results.push(await check('alice/fakepassword', { users: new Map([[name, standIn]]) }));
+    }
+    expect(results).toEqual([true, false, true]);
+    expect(await check('mallory/fakepassword')).toBe(false);
+  });
+
+  test('that was right is remembered however many wrong ones follow; of wrong ones the last hundred are', async () => {
+    const { check, hashes } = counted();
+    await check('alice/alice123');
+    for (let number = 0; number <= 100; number += 1) {
+      await check(`alice/${number}`);
+    }
+    hashes.length = 0;
+    expect([await check('alice/alice123'), await check('alice/1')]).toEqual([true, false]);
+    expect(hashes).toHaveLength(0);
+    await check('alice/0');
+    expect(hashes).toHaveLength(1);
+  });
+
+  test('that could not be compared is compared again, and holds up no other', async () => {
+    let broken = true;
+    const check = checkWith(async () => {
+      if (broken) {
+        throw new Error('thread ended');
+      }
+      return true;
+    });
+    const results = await Promise.allSettled([check('alice/1'), check('alice/1'), check('alice/2')]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    broken = false;
+    expect(await check('alice/1')).toBe(true);
+  });
+});
+
+describe('an unknown user costs one comparison', () => {
+  const costs = async (users: ReadonlyMap<string, string>) => {
+    const names = Array.from({ length: 20 }, (_, number) => `mallory${number}`);
+    const { check, hashes } = counted();
+    for (const name of names) {
+      await check(`${name}/x`, { users });
+    }
+    return hashes.map((hash) => hash.slice(0, 7));
+  };
+
+  test.each([4, 5])('as costly as that of the known ones: %i', async (cost) => {
+    expect(await costs(new Map([['alice', hashSync('x', cost)]]))).toEqual(Array(20).fill(`$2y$0${cost}$`));
+  });
+
+  test('where these differ, of one of their costs, and of the same one after a restart', async () => {
+    const mixed = new Map([
+      ['alice', HASHES.alice],
+      ['bob', hashSync('x', 5)],
+    ]);
+    const before = await costs(mixed);
+    expect(new Set(before)).toEqual(new Set(['$2y$04$', '$2y$05$']));
+    expect(await costs(mixed)).toEqual(before);
+  });
+});
+
+describe('clients whose passwords wait', () => {
+  test('take turns, one comparison at a time, and who has had one waits for all others', async () => {
+    const { check, compared, answer } = held();
+    const results = ['x1', 'a1', 'a2', 'b1 right', 'b2', 'c1'].map((password) =>
+      check(`alice/${password}`, { address: password.slice(0, 1) }),
+    );
+    await settled();
+    expect(compared).toEqual(['x1']);
+    await answer(2);
+    results.push(check('alice/a3', { address: 'a' }));
+    await answer(5);
+    expect(compared).toEqual(['x1', 'a1', 'b1 right', 'c1', 'a2', 'b2', 'a3']);
+    expect((await Promise.all(results)).indexOf(true)).toBe(3);
+  });
+
+  test('are limited to so many passwords each, which hold up neither known ones nor other clients', async () => {
+    const { check, answer } = held();
+    const known = check('bob/right');
+    await answer();
+    expect(await known).toBe(true);
+    // One is being compared, and the others wait.
+    const flood = Array.from({ length: MAX_WAITING + 1 }, (_, number) => check(`alice/${number}`));
+    await settled();
+    await expect(check('alice/one more')).rejects.toThrow(TooManyChecksError);
+    expect(await check('bob/right')).toBe(true);
+    const other = check('alice/right', { address: 'b' });
+    await answer(3);
+    expect(await other).toBe(true);
+    await answer(flood.length);
+    expect(new Set(await Promise.all(flood))).toEqual(new Set([false]));
+  });
+
+  test('are skipped if they have hung up', async () => {
+    const { check, compared, answer } = held();
+    let gone = false;
+    const hasHungUp = () => gone;
+    const [first, second, third] = [
+      check('alice/1'),
+      check('alice/2', { hasHungUp }),
+      check('alice/3 right'),
+    ];
+    gone = true;
+    await answer(2);
+    expect(compared).toEqual(['1', '3 right']);
+    expect(await Promise.all([first, second, third])).toEqual([false, undefined, true]);
+  });
+});
