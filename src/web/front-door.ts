@@ -22,7 +22,7 @@ export async function openFrontDoor(file: string | undefined, log: Logger): Prom
   }
   // Imported only here, for the sake of those who have no such file.
   const { openDoor } = await import('./door.ts');
-  const { bcryptThread } = await import('./bcrypt-thread.ts');
+  const { bcryptThread } = await import('./bcrypt.ts');
   const { compare, close } = bcryptThread();
   const { tls, asksForHttp2, createServer } = openDoor(file, { log, compare });
   log.info({ file, tls }, 'Requests have to pass the web configuration file');

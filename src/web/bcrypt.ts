@@ -1,21 +1,19 @@
-/** Turns passwords and bcrypt hashes into whether they match, without holding up the event loop. */
+/** Compares passwords with bcrypt hashes in a worker thread, since a comparison takes longer than a scrape may wait. */
 import { Worker } from 'node:worker_threads';
 
 export interface BcryptThread {
-  /** @throws Error where the thread ended before its answer; the next call starts a new one */
+  /** @throws Error if the thread ends before it answers; the next call starts a new one */
   readonly compare: (password: string, hash: string) => Promise<boolean>;
   readonly close: () => Promise<void>;
 }
 
 interface Thread {
   readonly worker: Worker;
-  /** Answers come in the order of the questions. */
-  readonly waiting: Question[];
-}
-
-interface Question {
-  readonly resolve: (matches: boolean) => void;
-  readonly reject: (error: Error) => void;
+  /** In the order of their messages, which is that of the answers. */
+  readonly waiting: Array<{
+    readonly resolve: (matches: boolean) => void;
+    readonly reject: (error: Error) => void;
+  }>;
 }
 
 const WORKER = new URL('./bcrypt-worker.js', import.meta.url);
@@ -26,7 +24,9 @@ export function bcryptThread(file: URL = WORKER): BcryptThread {
   const started = () => {
     const thread = startThread(file);
     thread.worker.once('exit', () => {
-      current = current === thread ? undefined : current;
+      if (current === thread) {
+        current = undefined;
+      }
     });
     return thread;
   };
@@ -46,7 +46,7 @@ export function bcryptThread(file: URL = WORKER): BcryptThread {
 function startThread(file: URL): Thread {
   // Options that were meant for the process, such as those of a debugger, can stop a thread from starting.
   const worker = new Worker(file, { execArgv: [] });
-  const waiting: Question[] = [];
+  const waiting: Thread['waiting'] = [];
   let cause: unknown;
   worker.on('message', (matches) => waiting.shift()?.resolve(matches === true));
   worker.on('error', (error) => {
