@@ -9,7 +9,7 @@ import { compare } from 'bcryptjs';
 import pino from 'pino';
 import { expect, onTestFinished } from 'vitest';
 import { type Door, type DoorDependencies, openDoor } from '../src/web/door.ts';
-import { Sighting } from '../src/web/sighting.ts';
+import { changeDetector } from '../src/web/settings.ts';
 
 export interface Answer {
   readonly status: number;
@@ -82,7 +82,7 @@ export async function startDoor(
   const { port } = Object(server.address());
   const get = (options: RequestOptions = {}) => request(door.tls, { port, ...options });
   const paths = Object.keys(files).map((name) => join(folder, name));
-  const settled = () => expect.poll(() => new Sighting(paths).isUpToDate(), { interval: 10 }).toBe(true);
+  const settled = () => expect.poll(() => changeDetector(paths)(), { interval: 10 }).toBe(false);
   return { door, server, port, logged, compared, write, get, settled };
 }
 

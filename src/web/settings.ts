@@ -1,9 +1,10 @@
-/** Turns the web configuration file, and the files that it names, into settings that follow their changes. */
+/** The web configuration file and the certificates that it names, read again whenever one of these files changes. */
+import { statSync } from 'node:fs';
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { FileError } from '../config/yaml.ts';
 import { messageOf } from '../log/error-text.ts';
-import { Sighting } from './sighting.ts';
+import { asksForCertificate } from './client-certificates.ts';
 import type { TlsConfig } from './tls-config.ts';
 import { filesOf, readTlsOptions } from './tls-options.ts';
 import { readWebConfig, type WebConfig } from './web-config.ts';
@@ -19,7 +20,7 @@ export interface Settings {
 }
 
 /**
- * Reads all there is to read.
+ * Reads the file, and all certificates that it names.
  *
  * @throws FileError
  */
@@ -33,8 +34,7 @@ export class LiveSettings {
   readonly #log: Logger;
   #settings: Settings;
   #usable = true;
-  /** Of all files; undefined where one couldn't be used: the next attempt may fare better though none has changed. */
-  #sightings: readonly Sighting[] | undefined;
+  #mayHaveChanged = () => true;
   /** So that a problem is logged once, and not at every request. */
   #logged: string | undefined;
 
@@ -51,39 +51,41 @@ export class LiveSettings {
    * @returns the last settings that could be read, and whether the file as it is now can be used
    */
   now(): Settings & { readonly usable: boolean } {
-    if (!this.#sightings?.every((sighting) => sighting.isUpToDate())) {
+    if (this.#mayHaveChanged()) {
       this.#read();
     }
     return { ...this.#settings, usable: this.#usable };
   }
 
   #read(): void {
-    const sighting = new Sighting([this.#file]);
-    this.#sightings = undefined;
+    // If a file can't be used, the next attempt may succeed though no file has changed.
+    this.#mayHaveChanged = () => true;
+    const fileMayHaveChanged = changeDetector([this.#file]);
     const config = this.#attempt('Unable to parse configuration', () => this.#readConfig());
     this.#usable = config !== undefined;
     if (config === undefined) {
       return;
     }
-    const certificates = new Sighting(config.tls === undefined ? [] : filesOf(config.tls));
+    const certificatesMayHaveChanged = changeDetector(config.tls === undefined ? [] : filesOf(config.tls));
     const tls = this.#attempt('Unable to load certificates, those from before stay in use', () =>
       readTls(this.#file, config.tls),
     );
     this.#settings = { config, tls: tls ?? this.#settings.tls };
-    if (tls !== undefined || config.tls === undefined) {
-      this.#sightings = [sighting, certificates];
-      if (this.#logged !== undefined) {
-        this.#log.info({ file: this.#file }, 'The web configuration can be used again');
-      }
-      this.#logged = undefined;
+    if (tls === undefined && config.tls !== undefined) {
+      return;
     }
+    this.#mayHaveChanged = () => fileMayHaveChanged() || certificatesMayHaveChanged();
+    if (this.#logged !== undefined) {
+      this.#log.info({ file: this.#file }, 'The web configuration can be used again');
+    }
+    this.#logged = undefined;
   }
 
   #readConfig(): WebConfig {
     const config = readWebConfig(this.#file);
-    const [was, is] = [this.#settings.tls !== undefined, config.tls !== undefined];
-    if (was !== is) {
-      throw new FileError(`${this.#file}: TLS can only be switched ${is ? 'on' : 'off'} by a restart`);
+    const obstacle = obstacleTo(this.#settings.config.tls, config.tls);
+    if (obstacle !== undefined) {
+      throw new FileError(`${this.#file}: ${obstacle} by a restart`);
     }
     return config;
   }
@@ -102,6 +104,16 @@ export class LiveSettings {
   }
 }
 
+/** @returns what a running server can't follow: Node.js decides at its start whether it asks clients for certificates */
+function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): string | undefined {
+  if (was === undefined || is === undefined) {
+    return was === is ? undefined : `TLS can only be switched ${is === undefined ? 'off' : 'on'}`;
+  }
+  return asksForCertificate(was) === asksForCertificate(is)
+    ? undefined
+    : `client_auth_type can only be changed from ${was.clientAuth} to ${is.clientAuth}`;
+}
+
 function readTls(file: string, config: TlsConfig | undefined): TlsSettings | undefined {
   if (config === undefined) {
     return undefined;
@@ -111,5 +123,29 @@ function readTls(file: string, config: TlsConfig | undefined): TlsSettings | und
   } catch (cause) {
     const problem = messageOf(cause);
     throw new FileError(`${file}: ${problem}`, { cause });
+  }
+}
+
+/** A file system's clock ticks every few milliseconds: a file this young may change once more without a trace. */
+const TRACELESS_MS = 100;
+
+/**
+ * To be called before the files are read, so that a change while they are is noticed.
+ *
+ * @returns whether one of the files may have changed since then
+ */
+export function changeDetector(files: readonly string[]): () => boolean {
+  const states = files.map((file) => ({ file, ...fileState(file) }));
+  const settled = states.every(({ changedMs }) => Date.now() - changedMs >= TRACELESS_MS);
+  return () => !settled || states.some(({ file, state }) => state !== fileState(file).state);
+}
+
+/** Links are followed: Kubernetes changes a mounted secret by changing a link. */
+function fileState(file: string): { readonly state: string; readonly changedMs: number } {
+  try {
+    const { mtimeNs, ctimeNs, size, ino, ctimeMs } = statSync(file, { bigint: true });
+    return { state: [mtimeNs, ctimeNs, size, ino].join(), changedMs: Number(ctimeMs) };
+  } catch {
+    return { state: 'none', changedMs: 0 };
   }
 }

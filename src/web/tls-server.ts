@@ -1,4 +1,4 @@
-/** Turns TLS settings that may change into an https server that follows them, from one handshake to the next. */
+/** An https server that follows changes of its TLS settings from one handshake to the next. */
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
 import { Server } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -7,19 +7,17 @@ import type { Logger } from 'pino';
 import { asksForCertificate, type ClientCertificate, refusal } from './client-certificates.ts';
 import type { TlsSettings } from './settings.ts';
 
-/** A client has said nothing of use by then. Node.js would wait for two minutes. */
+/** For clients that connect and send nothing. Node.js would wait for two minutes. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 export class TlsServer extends Server<typeof IncomingMessage, typeof ServerResponse> {
   readonly #current: () => TlsSettings;
   readonly #log: Logger;
-  /** Also those in their handshake, which the HTTP part of the server knows nothing of. */
+  /** Including those in their handshake, which closeAllConnections of Node.js leaves open. */
   readonly #connections = new Set<Duplex>();
   #applied: TlsSettings;
-  /** What Node.js makes each handshake by. It's no part of its documented API, so the tests hold it fast. */
-  declare requestCert: boolean;
 
-  /** @param current the settings as of now; called before each handshake */
+  /** @param current the settings as of now, all of which ask for client certificates, or none; called at each handshake */
   constructor(options: ServerOptions, current: () => TlsSettings, log: Logger) {
     const settings = current();
     super({
@@ -27,7 +25,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
       ...settings.options,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       requestCert: asksForCertificate(settings.config),
-      // Refused is what has to be by us, in one place, and by the policy of the moment.
+      // Clients are refused in one place, by the policy of the moment.
       rejectUnauthorized: false,
     });
     this.#current = current;
@@ -50,7 +48,6 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
     const settings = this.#current();
     if (settings !== this.#applied) {
       this.setSecureContext(settings.options);
-      this.requestCert = asksForCertificate(settings.config);
       this.#applied = settings;
     }
   }

@@ -253,14 +253,14 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(nameOf(await get(trusting({ port })))).toBe('renewed');
   });
 
-  test('another policy for clients, to and fro', async () => {
-    const { get, write } = await startDoor(files());
-    const lets = async () => [await served(get(trusting())), await served(get(showing('good')))];
-    const verifying = files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt');
-    expect(await lets()).toEqual([true, true]);
-    write('web.yml', verifying['web.yml'] ?? '');
-    expect(await lets()).toEqual([false, true]);
-    write('web.yml', files()['web.yml'] ?? '');
+  test('another policy for clients', async () => {
+    const policy = (type: string) => files(`client_auth_type: ${type}`, 'client_ca_file: clients.crt');
+    const { get, write } = await startDoor(policy('VerifyClientCertIfGiven'));
+    const lets = async () => [await served(get(trusting())), await served(get(showing('of a stranger')))];
+    expect(await lets()).toEqual([true, false]);
+    write('web.yml', policy('RequireAndVerifyClientCert')['web.yml'] ?? '');
+    expect(await lets()).toEqual([false, false]);
+    write('web.yml', policy('RequestClientCert')['web.yml'] ?? '');
     expect(await lets()).toEqual([true, true]);
   });
 
@@ -347,19 +347,25 @@ test('an authority that can not be loaded does not widen who may go on', async (
   expect(await served(get(trusting()))).toBe(false);
 });
 
-test('TLS can not be switched off or on without a restart: requests fail until the file is as before', async () => {
-  const { get, write, logged } = await startDoor(files());
-  write('web.yml', '');
-  expect((await get(trusting())).status).toBe(500);
-  write('web.yml', files()['web.yml'] ?? '');
-  expect((await get(trusting())).status).toBe(200);
+const VERIFYING = () => files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt');
+const REQUESTING = () => files('client_auth_type: RequestClientCert');
+
+test.each([
+  ['TLS can only be switched off', files, () => ({ 'web.yml': '' })],
+  ['TLS can only be switched on', () => ({ ...files(), 'web.yml': '' }), files],
+  ['client_auth_type can only be changed from NoClientCert to RequireAndVerifyClientCert', files, VERIFYING],
+  ['client_auth_type can only be changed from RequestClientCert to NoClientCert', REQUESTING, files],
+])('%s by a restart: requests fail until the file is as before', async (problem, before, after) => {
+  const { get, write, logged } = await startDoor(before());
+  const status = async () => (await get(trusting())).status;
+  write('web.yml', after()['web.yml'] ?? '');
+  expect([await status(), await status()]).toEqual([500, 500]);
+  write('web.yml', before()['web.yml'] ?? '');
+  expect(await status()).toBe(200);
   expect(logged.map(({ msg, err }) => err ?? msg)).toEqual([
-    expect.stringContaining('web.yml: TLS can only be switched off by a restart'),
+    expect.stringContaining(`web.yml: ${problem} by a restart`),
     'The web configuration can be used again',
   ]);
-  const plain = await startDoor({ ...files(), 'web.yml': '' });
-  plain.write('web.yml', files()['web.yml'] ?? '');
-  expect((await plain.get()).status).toBe(500);
 });
 
 test('closing all connections closes those in their handshake as well', async () => {
