@@ -14,7 +14,7 @@ import type { Capacity, Collector, Snapshot } from './scrape/snapshot.ts';
 import { type BoundAddress, listen } from './server/listen.ts';
 import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
-import { openFrontDoor } from './web/front-door.ts';
+import { openServerFactory } from './web/server-factory.ts';
 
 /** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
 const DEMO_SEED = 11434;
@@ -106,8 +106,8 @@ export async function startExporter(
   };
   try {
     const { modules, targets, onSnapshot } = scraper;
-    const door = await openFrontDoor(config.webConfigFile, log);
-    open.push(door.close);
+    const servers = await openServerFactory(config.webConfigFile, log);
+    open.push(servers.close);
     const rooms = config.configFile === undefined ? [] : [modules.registerMetrics];
     const listening = await listen(config.listenAddresses, {
       config,
@@ -117,7 +117,7 @@ export async function startExporter(
       share: createSharing(createScrapeLimit(config.maxRequests)),
       own: config.disableExporterMetrics ? undefined : createOwnRegistry(build, rooms),
       onSnapshot,
-      createServer: door.createServer,
+      createServer: servers.createServer,
       log,
     });
     open.push(listening.close);
@@ -143,8 +143,8 @@ export async function checkFiles({ configFile, webConfigFile, timeoutMs }: Confi
     await loadConfigFile(configFile, timeoutMs);
   }
   if (webConfigFile !== undefined) {
-    const { checkWebConfig } = await import('./web/door.ts');
-    checkWebConfig(webConfigFile);
+    const { readSettings } = await import('./web/settings.ts');
+    readSettings(webConfigFile);
   }
   return [configFile, webConfigFile]
     .flatMap((file) => (file === undefined ? [] : [`${file}: valid\n`]))

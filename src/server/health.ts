@@ -7,11 +7,11 @@ import { messageOf } from '../log/error-text.ts';
 export interface HealthAddress {
   readonly url: URL;
   /** A password, a limit or a client certificate may be asked for, and the answer may come in TLS. */
-  readonly door: boolean;
+  readonly guarded: boolean;
 }
 
-/** The answers of a door that is shut, and works, to somebody without a password. */
-const SHUT: readonly number[] = [401, 429];
+/** How a healthy exporter answers a client without a password. */
+const REFUSALS: readonly number[] = [401, 429];
 
 /**
  * @param commandLine `/proc/PID/cmdline`: each word ends with a NUL
@@ -28,28 +28,30 @@ export function healthAddress({ listenAddresses, webConfigFile }: Config): Healt
   const [{ host, port } = { host: undefined, port: 0 }] = listenAddresses;
   const any = host === undefined || host === '0.0.0.0' || host === '::';
   const authority = any ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return { url: new URL(`http://${authority}:${port}/-/healthy`), door: webConfigFile !== undefined };
+  return { url: new URL(`http://${authority}:${port}/-/healthy`), guarded: webConfigFile !== undefined };
 }
 
 /** @throws Error that says what came instead of the answer of a healthy exporter */
-export async function askHealth({ url, door }: HealthAddress, signal: AbortSignal): Promise<void> {
-  const status = await (door ? askDoor(url, signal) : ask(http(url, { signal }))).catch((cause: unknown) => {
-    const problem = signal.aborted ? 'no answer in time' : messageOf(cause);
-    throw new Error(`could not ask ${url.href}: ${problem}`, { cause });
-  });
-  if (status !== 200 && !(door && SHUT.includes(status))) {
+export async function askHealth({ url, guarded }: HealthAddress, signal: AbortSignal): Promise<void> {
+  const status = await (guarded ? askGuarded(url, signal) : ask(http(url, { signal }))).catch(
+    (cause: unknown) => {
+      const problem = signal.aborted ? 'no answer in time' : messageOf(cause);
+      throw new Error(`could not ask ${url.href}: ${problem}`, { cause });
+    },
+  );
+  if (status !== 200 && !(guarded && REFUSALS.includes(status))) {
     throw new Error(`${url.href} answered ${status}`);
   }
 }
 
-/** Whether a door speaks TLS stands in its file, which may have changed since: it is tried. */
-async function askDoor(url: URL, signal: AbortSignal): Promise<number> {
+/** The file says whether the exporter serves TLS, but may have changed since the start: it is tried. */
+async function askGuarded(url: URL, signal: AbortSignal): Promise<number> {
   // No secret goes out, and its certificate is not made out for this name.
   const options = { signal, rejectUnauthorized: false };
   try {
     return await ask(https(new URL(url.href.replace('http:', 'https:')), options));
   } catch (error) {
-    // It hangs up on whoever shows no certificate: shut, and works.
+    // It hangs up on a client without a certificate, so it works.
     return isReset(error) ? 401 : ask(http(url, { signal }));
   }
 }

@@ -1,4 +1,4 @@
-/** Turns `tls_server_config` of the web configuration file into what it means. */
+/** The section `tls_server_config` of the web configuration file. */
 import { resolve } from 'node:path';
 import type { SecureVersion } from 'node:tls';
 import * as v from 'valibot';

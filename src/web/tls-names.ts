@@ -1,4 +1,4 @@
-/** Turns Go's names of TLS versions, cipher suites and curves into those of Node and OpenSSL. */
+/** Go's names of TLS versions, cipher suites and curves, and those of Node.js and OpenSSL for the same. */
 import type { SecureVersion } from 'node:tls';
 
 /** In order, the oldest first. */

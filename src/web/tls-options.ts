@@ -1,4 +1,4 @@
-/** Turns the TLS part of the web configuration, and the files that it names, into options for Node.js. */
+/** Loads the certificates of the web configuration file into options for Node.js, and makes sure that they work. */
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
 import { parseAuthorities, readRegularFileSync } from '../config/files.ts';

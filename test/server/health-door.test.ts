@@ -1,9 +1,9 @@
-/** The image's health check against real doors, which ask for more than it can show. */
+/** The image's health check against exporters that ask for passwords and certificates, which it has none of. */
 import { hashSync } from 'bcryptjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { askHealth } from '../../src/server/health.ts';
 import { type Certificate, newAuthority } from '../certificates.ts';
-import { startDoor } from '../web-door.ts';
+import { startGuarded } from '../web-server.ts';
 
 let server: Certificate;
 let authority: string;
@@ -18,7 +18,7 @@ const TLS = ['tls_server_config:', '  cert_file: server.crt', '  key_file: serve
 const REQUIRED = ['  client_auth_type: RequireAndVerifyClientCert', '  client_ca_file: clients.crt'];
 const PASSWORD = ['basic_auth_users:', `  prometheus: ${hashSync('x', 10)}`];
 
-describe('a door is healthy', () => {
+describe('an exporter is healthy', () => {
   test.each([
     ['with nothing to ask for', []],
     ['with a password', PASSWORD],
@@ -28,15 +28,17 @@ describe('a door is healthy', () => {
     ['with a client certificate under TLS 1.2', [...TLS, ...REQUIRED, '  max_version: TLS12']],
   ])('%s', async (_, lines) => {
     const files = { 'web.yml': lines.join('\n'), 'server.crt': server.cert, 'server.key': server.key };
-    const { port } = await startDoor({ ...files, 'clients.crt': authority });
+    const { port } = await startGuarded({ ...files, 'clients.crt': authority });
     const url = new URL(`http://127.0.0.1:${port}/-/healthy`);
-    await expect(askHealth({ url, door: true }, AbortSignal.timeout(10_000))).resolves.toBeUndefined();
+    await expect(askHealth({ url, guarded: true }, AbortSignal.timeout(10_000))).resolves.toBeUndefined();
   });
 });
 
-test('behind a door that hangs nothing is healthy', async () => {
+test('an exporter that hangs is not healthy, with TLS as well', async () => {
   const files = { 'web.yml': TLS.join('\n'), 'server.crt': server.cert, 'server.key': server.key };
-  const { port } = await startDoor(files, () => {});
+  const { port } = await startGuarded(files, () => {});
   const url = new URL(`http://127.0.0.1:${port}/-/healthy`);
-  await expect(askHealth({ url, door: true }, AbortSignal.timeout(300))).rejects.toThrow('no answer in time');
+  await expect(askHealth({ url, guarded: true }, AbortSignal.timeout(300))).rejects.toThrow(
+    'no answer in time',
+  );
 });

@@ -24,12 +24,17 @@ describe('the address to ask', () => {
     ['of every address', ['--web.listen-address=0.0.0.0:9999'], 'http://localhost:9999/-/healthy', false],
     ['of one address', ['--web.listen-address=10.0.0.5:80,:9999'], 'http://10.0.0.5/-/healthy', false],
     ['of IPv6', ['--web.listen-address=[::1]:9999'], 'http://[::1]:9999/-/healthy', false],
-    ['with a door', ['--web.config.file=web.yml'], 'http://localhost:10434/-/healthy', true],
-  ])('%s', (_, args, href, door) => {
+    [
+      'with a web configuration file',
+      ['--web.config.file=web.yml'],
+      'http://localhost:10434/-/healthy',
+      true,
+    ],
+  ])('%s', (_, args, href, guarded) => {
     const invocation = parseCommandLine(args, {}, '');
     expect(invocation.kind === 'run' && healthAddress(invocation.config)).toEqual({
       url: new URL(href),
-      door,
+      guarded,
     });
   });
 });
@@ -55,25 +60,25 @@ describe('an answer', () => {
     [200, true],
     [401, true],
     [429, true],
-  ])('of %i is healthy, with a door: %s', async (code, door) => {
+  ])('of %i is healthy, guarded: %s', async (code, guarded) => {
     const url = await answering(status(code));
-    await expect(askHealth({ url, door }, AbortSignal.timeout(5_000))).resolves.toBeUndefined();
+    await expect(askHealth({ url, guarded }, AbortSignal.timeout(5_000))).resolves.toBeUndefined();
   });
 
   test.each([
     [401, false],
     [404, false],
     [500, true],
-  ])('of %i is not, with a door: %s', async (code, door) => {
+  ])('of %i is not, guarded: %s', async (code, guarded) => {
     const url = await answering(status(code));
-    await expect(askHealth({ url, door }, AbortSignal.timeout(5_000))).rejects.toThrow(
+    await expect(askHealth({ url, guarded }, AbortSignal.timeout(5_000))).rejects.toThrow(
       `${url.href} answered ${code}`,
     );
   });
 
   test('that does not come in time is not', async () => {
     const url = await answering(() => {});
-    await expect(askHealth({ url, door: false }, AbortSignal.timeout(50))).rejects.toThrow(
+    await expect(askHealth({ url, guarded: false }, AbortSignal.timeout(50))).rejects.toThrow(
       `could not ask ${url.href}: no answer in time`,
     );
   });

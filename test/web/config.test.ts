@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { FileError } from '../../src/config/yaml.ts';
 import { readWebConfig } from '../../src/web/web-config.ts';
-import { temporaryFolder } from '../web-door.ts';
+import { temporaryFolder } from '../web-server.ts';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/web-config/', import.meta.url));
 

@@ -1,12 +1,15 @@
 import { chmodSync, renameSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pino from 'pino';
 import { describe, expect, test } from 'vitest';
-import { changeDetector } from '../../src/web/settings.ts';
-import { temporaryFolder } from '../web-door.ts';
+import { FileError } from '../../src/config/yaml.ts';
+import { changeDetector, LiveSettings, readSettings } from '../../src/web/settings.ts';
+import { newAuthority } from '../certificates.ts';
+import { temporaryFolder } from '../web-server.ts';
 
 const TIME = new Date('2026-01-01');
 
-function write(file: string, content: string): string {
+function writeOld(file: string, content: string): string {
   writeFileSync(file, content);
   utimesSync(file, TIME, TIME);
   return file;
@@ -20,14 +23,14 @@ async function settled(...files: readonly string[]): Promise<() => boolean> {
 
 describe('a file may have changed', () => {
   test.each<[string, (file: string) => void]>([
-    ['written again, with as many bytes and the time from before', (file) => write(file, 'y')],
-    ['replaced by another one that looks the same', (file) => renameSync(write(`${file}.new`, 'y'), file)],
+    ['written again, with as many bytes and the time from before', (file) => writeOld(file, 'y')],
+    ['replaced by another one that looks the same', (file) => renameSync(writeOld(`${file}.new`, 'y'), file)],
     ['appended to', (file) => writeFileSync(file, 'xy')],
     ['removed', (file) => unlinkSync(file)],
     ['made readable for others', (file) => chmodSync(file, 0o640)],
   ])('if it was %s', async (_what, change) => {
     const { folder } = temporaryFolder({});
-    const [other, file] = [write(join(folder, 'other'), 'x'), write(join(folder, 'file'), 'x')];
+    const [other, file] = [writeOld(join(folder, 'other'), 'x'), writeOld(join(folder, 'file'), 'x')];
     const mayHaveChanged = await settled(other, file);
     change(file);
     expect(mayHaveChanged()).toBe(true);
@@ -46,7 +49,7 @@ describe('a file may have changed', () => {
   test('if it did not exist', async () => {
     const { folder } = temporaryFolder({ other: 'x' });
     const mayHaveChanged = await settled(join(folder, 'file'), join(folder, 'other', 'below'));
-    write(join(folder, 'file'), 'x');
+    writeOld(join(folder, 'file'), 'x');
     expect(mayHaveChanged()).toBe(true);
   });
 
@@ -54,4 +57,31 @@ describe('a file may have changed', () => {
     const { folder } = temporaryFolder({ file: 'x' });
     expect(changeDetector([join(folder, 'file')])()).toBe(true);
   });
+});
+
+test('settings are read again when a link leads to a broken file, and when it leads back', async () => {
+  const { folder } = temporaryFolder({ good: '', broken: '[' });
+  const link = join(folder, 'web.yml');
+  symlinkSync(join(folder, 'good'), link);
+  await settled(link, join(folder, 'broken'));
+  const settings = new LiveSettings(link, pino({ level: 'silent' }));
+  const usable = ['good', 'broken', 'good'].map((target) => {
+    unlinkSync(link);
+    symlinkSync(join(folder, target), link);
+    return settings.now().usable;
+  });
+  expect(usable).toEqual([true, false, true]);
+});
+
+test('settings can be read only with all certificates that the file names', async () => {
+  const { cert, key } = await (await newAuthority()).issue();
+  const { folder, write } = temporaryFolder({
+    'web.yml': 'tls_server_config: { cert_file: server.crt, key_file: server.key }',
+    'server.crt': cert,
+  });
+  const read = () => readSettings(join(folder, 'web.yml'));
+  expect(read).toThrow(FileError);
+  expect(read).toThrow(/web.yml: failed to read key_file \(.*server.key\): ENOENT/);
+  write('server.key', key);
+  expect(read().tls?.options).toMatchObject({ cert, key });
 });

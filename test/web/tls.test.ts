@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Authority, type Certificate, newAuthority } from '../certificates.ts';
-import { keptConnection, type Live, type RequestOptions, startDoor } from '../web-door.ts';
+import { keptConnection, type Live, type RequestOptions, startGuarded } from '../web-server.ts';
 
 let authority: Authority;
 let server: Certificate;
@@ -56,28 +56,28 @@ async function served(answer: Promise<{ readonly status: number }>): Promise<boo
 
 describe('a file with certificate and key', () => {
   test('makes a server of TLS 1.3', async () => {
-    const { get, door } = await startDoor(files());
+    const { get, servers } = await startGuarded(files());
     const { status, body, socket } = await get(trusting());
-    expect([door.tls, status, body]).toEqual([true, 200, 'behind the door']);
+    expect([servers.tls, status, body]).toEqual([true, 200, 'handled']);
     expect(socket?.getProtocol()).toBe('TLSv1.3');
   });
 
   test('may have both inline', async () => {
     const inline = (pem: string) => `|\n    ${pem.trim().replaceAll('\n', '\n    ')}`;
-    const { get } = await startDoor({
+    const { get } = await startGuarded({
       'web.yml': `tls_server_config:\n  cert: ${inline(server.cert)}\n  key: ${inline(server.key)}\n`,
     });
     expect(await served(get(trusting()))).toBe(true);
   });
 
   test('serves nobody who speaks plain HTTP', async () => {
-    const { port } = await startDoor(files());
+    const { port } = await startGuarded(files());
     const socket = connect(port, '127.0.0.1').end('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     let received = '';
     for await (const part of socket.setEncoding('utf8')) {
       received += part;
     }
-    expect(received).not.toContain('behind the door');
+    expect(received).not.toContain('handled');
   });
 
   test.each([
@@ -92,14 +92,14 @@ describe('a file with certificate and key', () => {
     [['cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA]'], 'TLSv1.3', true],
     [['cipher_suites: [TLS_AES_128_GCM_SHA256]'], 'TLSv1.2', false],
   ] as const)('with %j serves a client of %s: %s', async (lines, version, expected) => {
-    const { get } = await startDoor(files(...lines));
+    const { get } = await startGuarded(files(...lines));
     const ciphers = 'DEFAULT:@SECLEVEL=0';
     const options = { minVersion: version, maxVersion: version, ...(version < 'TLSv1.2' && { ciphers }) };
     expect(await served(get(trusting(options)))).toBe(expected);
   });
 
   test('speaks no cipher suite but those that are chosen', async () => {
-    const { get } = await startDoor(files('cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]'));
+    const { get } = await startGuarded(files('cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]'));
     const old = trusting({ maxVersion: 'TLSv1.2' });
     const { socket } = await get(old);
     expect(socket?.getCipher().name).toBe('ECDHE-ECDSA-AES128-GCM-SHA256');
@@ -111,7 +111,7 @@ describe('a file with certificate and key', () => {
     ['false', 'ECDHE-ECDSA-AES128-GCM-SHA256'],
   ])('with prefer_server_cipher_suites: %s chooses %s', async (prefer, chosen) => {
     const suites = ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'];
-    const { get } = await startDoor(
+    const { get } = await startGuarded(
       files(`cipher_suites: [${suites}]`, `prefer_server_cipher_suites: ${prefer}`),
     );
     const ciphers = 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384';
@@ -124,12 +124,12 @@ describe('a file with certificate and key', () => {
     ['P-384', false],
     ['X25519', false],
   ])('with the curve CurveP521 serves a client with %s: %s', async (ecdhCurve, expected) => {
-    const { get } = await startDoor(files('curve_preferences: [CurveP521]'));
+    const { get } = await startGuarded(files('curve_preferences: [CurveP521]'));
     expect(await served(get(trusting({ ecdhCurve })))).toBe(expected);
   });
 
   test('lets no client negotiate again', async () => {
-    const { port } = await startDoor(files('max_version: TLS12'));
+    const { port } = await startGuarded(files('max_version: TLS12'));
     const socket = connectTls({ port, host: '127.0.0.1', ca: authority.cert });
     await new Promise((resolve) => socket.once('secureConnect', resolve));
     const error = await new Promise((resolve) => {
@@ -161,7 +161,7 @@ describe('a client certificate', () => {
   ])('under %s lets in: %j', async (type, expected) => {
     const authorities = type === 'NoClientCert' ? [] : ['client_ca_file: clients.crt'];
     let handled = 0;
-    const { get } = await startDoor(
+    const { get } = await startGuarded(
       files(`client_auth_type: ${type}`, ...authorities),
       (_request, response) => {
         handled += 1;
@@ -174,7 +174,7 @@ describe('a client certificate', () => {
   });
 
   test('is verified by public authorities where the file names none', async () => {
-    const { get } = await startDoor(files('client_auth_type: RequireAndVerifyClientCert'));
+    const { get } = await startGuarded(files('client_auth_type: RequireAndVerifyClientCert'));
     expect(await served(get(showing('good')))).toBe(false);
   });
 
@@ -184,14 +184,14 @@ describe('a client certificate', () => {
     ['[other.example]', []],
     ['[]', []],
   ])('with client_allowed_sans %s alone lets in: %j', async (sans, expected) => {
-    const { get } = await startDoor(
+    const { get } = await startGuarded(
       files('client_auth_type: RequireAnyClientCert', `client_allowed_sans: ${sans}`),
     );
     expect(await letIn(get)).toEqual(expected);
   });
 
   test('with the right name, but of a stranger, is refused where it is verified', async () => {
-    const { get, logged } = await startDoor(files(...VERIFY, 'client_allowed_sans: [prometheus.example]'));
+    const { get, logged } = await startGuarded(files(...VERIFY, 'client_allowed_sans: [prometheus.example]'));
     expect(await served(get(showing('good')))).toBe(true);
     expect(await served(get(showing('of a stranger')))).toBe(false);
     expect(logged.map(({ msg }) => msg)).toEqual(['Refused a connection']);
@@ -206,7 +206,7 @@ describe('a client certificate', () => {
     'of %s under %s may be left out where a session is resumed: %s',
     async (version, type, resumed) => {
       const lines = type === 'NoClientCert' ? [] : VERIFY;
-      const { port, settled, get } = await startDoor(files(...lines));
+      const { port, settled, get } = await startGuarded(files(...lines));
       await settled();
       await get(showing('good'));
       const { cert, key } = clients['good'] ?? server;
@@ -233,7 +233,7 @@ describe('a change of the files takes effect at the next connection:', () => {
     Object(Object(answer.socket?.getPeerCertificate())['subject'])['CN'];
 
   test('another certificate, on a server address without a name', async () => {
-    const { get, write, settled } = await startDoor(files());
+    const { get, write, settled } = await startGuarded(files());
     await settled();
     expect(nameOf(await get(trusting()))).toBe('first');
     write('server.key', renewed.key);
@@ -241,9 +241,9 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(nameOf(await get(trusting()))).toBe('renewed');
   });
 
-  test('of each server behind the door', async () => {
-    const { door, get, write } = await startDoor(files());
-    const second = door.createServer((_request, response) => response.end(), {});
+  test('of each server handled', async () => {
+    const { servers, get, write } = await startGuarded(files());
+    const second = servers.createServer((_request, response) => response.end(), {});
     await new Promise<void>((resolve) => second.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void second.close());
     write('server.key', renewed.key);
@@ -255,7 +255,7 @@ describe('a change of the files takes effect at the next connection:', () => {
 
   test('another policy for clients', async () => {
     const policy = (type: string) => files(`client_auth_type: ${type}`, 'client_ca_file: clients.crt');
-    const { get, write } = await startDoor(policy('VerifyClientCertIfGiven'));
+    const { get, write } = await startGuarded(policy('VerifyClientCertIfGiven'));
     const lets = async () => [await served(get(trusting())), await served(get(showing('of a stranger')))];
     expect(await lets()).toEqual([true, false]);
     write('web.yml', policy('RequireAndVerifyClientCert')['web.yml'] ?? '');
@@ -265,7 +265,7 @@ describe('a change of the files takes effect at the next connection:', () => {
   });
 
   test('other authorities of clients', async () => {
-    const { get, write } = await startDoor(
+    const { get, write } = await startGuarded(
       files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'),
     );
     const lets = async () => [
@@ -280,7 +280,7 @@ describe('a change of the files takes effect at the next connection:', () => {
   test('other names of clients', async () => {
     const sans = (names: string) =>
       files('client_auth_type: RequireAnyClientCert', `client_allowed_sans: [${names}]`);
-    const { get, write } = await startDoor(sans('other.example'));
+    const { get, write } = await startGuarded(sans('other.example'));
     expect(await served(get(showing('good')))).toBe(false);
     write('web.yml', sans('prometheus.example')['web.yml'] ?? '');
     expect(await served(get(showing('good')))).toBe(true);
@@ -288,7 +288,7 @@ describe('a change of the files takes effect at the next connection:', () => {
 });
 
 test('while clients scrape on new and on kept connections, a change of certificate fails no request', async () => {
-  const { get, write, door } = await startDoor(files());
+  const { get, write, servers } = await startGuarded(files());
   const seen = new Set<unknown>();
   let ended = false;
   const scrape = async (options: RequestOptions) => {
@@ -301,7 +301,7 @@ test('while clients scrape on new and on kept connections, a change of certifica
     }
     return count;
   };
-  const kept = [1, 2].map(() => keptConnection(door, { ca: authority.cert }));
+  const kept = [1, 2].map(() => keptConnection(servers.tls, { ca: authority.cert }));
   const scrapers = [{}, {}, ...kept.map((agent) => ({ agent }))].map(scrape);
   for (let turn = 0; turn < 10; turn += 1) {
     const next = turn % 2 === 0 ? renewed : server;
@@ -317,28 +317,35 @@ test('while clients scrape on new and on kept connections, a change of certifica
 });
 
 test.each([
-  ['the key of another certificate', () => ({ 'server.crt': renewed.cert })],
-  ['half a certificate', () => ({ 'server.crt': renewed.cert.slice(0, 200) })],
+  ['the key of another certificate', () => ({ 'server.crt': server.cert })],
+  ['half a certificate', () => ({ 'server.crt': server.cert.slice(0, 200) })],
   ['an empty certificate', () => ({ 'server.crt': '' })],
   ['an empty key', () => ({ 'server.key': '' })],
-])('%s changes nothing, is logged once, and is tried again', async (_what, broken) => {
-  const { get, write, logged } = await startDoor(files());
-  for (const [name, content] of Object.entries(broken())) {
-    write(name, content);
-  }
-  const name = async () => (await get(trusting())).socket?.getPeerCertificate().subject.CN;
-  expect([await name(), await name(), await name()]).toEqual(['first', 'first', 'first']);
-  expect(logged.map(({ msg }) => msg)).toEqual([
-    'Unable to load certificates, those from before stay in use',
-  ]);
-  expect(logged[0]?.err).toContain("can't be used: ");
-  write('server.crt', renewed.cert);
-  write('server.key', renewed.key);
-  expect(await name()).toBe('renewed');
-});
+])(
+  'with %s the pair from before stays in use, which is logged once, until they fit',
+  async (_what, broken) => {
+    const { get, write, logged } = await startGuarded(files());
+    const put = (contents: Readonly<Record<string, string>>) => {
+      for (const [name, content] of Object.entries(contents)) {
+        write(name, content);
+      }
+    };
+    const name = async () => (await get(trusting())).socket?.getPeerCertificate().subject.CN;
+    put({ 'server.crt': renewed.cert, 'server.key': renewed.key });
+    expect(await name()).toBe('renewed');
+    put(broken());
+    expect([await name(), await name(), await name()]).toEqual(Array(3).fill('renewed'));
+    expect(logged.map(({ msg }) => msg)).toEqual([
+      'Unable to load certificates, those from before stay in use',
+    ]);
+    expect(logged[0]?.err).toContain("can't be used: ");
+    put({ 'server.crt': server.cert, 'server.key': server.key });
+    expect(await name()).toBe('first');
+  },
+);
 
 test('an authority that can not be loaded does not widen who may go on', async () => {
-  const { get, write } = await startDoor(
+  const { get, write } = await startGuarded(
     files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'),
   );
   write('clients.crt', '');
@@ -356,7 +363,7 @@ test.each([
   ['client_auth_type can only be changed from NoClientCert to RequireAndVerifyClientCert', files, VERIFYING],
   ['client_auth_type can only be changed from RequestClientCert to NoClientCert', REQUESTING, files],
 ])('%s by a restart: requests fail until the file is as before', async (problem, before, after) => {
-  const { get, write, logged } = await startDoor(before());
+  const { get, write, logged } = await startGuarded(before());
   const status = async () => (await get(trusting())).status;
   write('web.yml', after()['web.yml'] ?? '');
   expect([await status(), await status()]).toEqual([500, 500]);
@@ -369,7 +376,7 @@ test.each([
 });
 
 test('closing all connections closes those in their handshake as well', async () => {
-  const { server: listening, port } = await startDoor(files());
+  const { server: listening, port } = await startGuarded(files());
   const arrived = new Promise((resolve) => listening.once('connection', resolve));
   const silent = connect(port, '127.0.0.1');
   await arrived;

@@ -8,7 +8,11 @@ import { TLSSocket } from 'node:tls';
 import { compare } from 'bcryptjs';
 import pino from 'pino';
 import { expect, onTestFinished } from 'vitest';
-import { type Door, type DoorDependencies, openDoor } from '../src/web/door.ts';
+import {
+  type GuardDependencies,
+  type GuardedServers,
+  openGuardedServers,
+} from '../src/web/guarded-servers.ts';
 import { changeDetector } from '../src/web/settings.ts';
 
 export interface Answer {
@@ -27,8 +31,8 @@ export interface Logged {
 export type RequestOptions = https.RequestOptions & { readonly as?: string };
 
 export interface Live {
-  readonly door: Door;
-  readonly server: ReturnType<Door['createServer']>;
+  readonly servers: GuardedServers;
+  readonly server: ReturnType<GuardedServers['createServer']>;
   readonly port: number;
   readonly logged: readonly Logged[];
   /** The hashes that passwords were compared with. */
@@ -39,11 +43,11 @@ export interface Live {
   readonly settled: () => Promise<void>;
 }
 
-/** A folder with these files, which is gone with the test. */
+/** A folder with these files, which is removed after the test. */
 export function temporaryFolder(files: Readonly<Record<string, string>>) {
-  const folder = mkdtempSync(join(tmpdir(), 'web-door-'));
+  const folder = mkdtempSync(join(tmpdir(), 'web-server-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  // At once, as whoever renews a certificate should.
+  // By renaming, as documented.
   const write = (name: string, content: string) => {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, `${name}.new`), content);
@@ -55,16 +59,16 @@ export function temporaryFolder(files: Readonly<Record<string, string>>) {
   return { folder, write };
 }
 
-/** A door with the file `web.yml` of these, and behind it a server that listens on all addresses of this machine. */
-export async function startDoor(
+/** A server that listens on all addresses of this machine, guarded by the file `web.yml` of these. */
+export async function startGuarded(
   files: Readonly<Record<string, string>>,
-  handler: RequestListener = (_request, response) => response.end('behind the door'),
-  dependencies: Partial<DoorDependencies> = {},
+  handler: RequestListener = (_request, response) => response.end('handled'),
+  dependencies: Partial<GuardDependencies> = {},
 ): Promise<Live> {
   const { folder, write } = temporaryFolder(files);
   const logged: Logged[] = [];
   const compared: string[] = [];
-  const door = openDoor(join(folder, 'web.yml'), {
+  const servers = openGuardedServers(join(folder, 'web.yml'), {
     log: pino({ level: 'debug' }, { write: (line) => logged.push(JSON.parse(line)) }),
     compare: (password, hash) => {
       compared.push(hash);
@@ -72,7 +76,7 @@ export async function startDoor(
     },
     ...dependencies,
   });
-  const server = door.createServer(handler, {});
+  const server = servers.createServer(handler, {});
   await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
   onTestFinished(async () => {
     const closed = new Promise((resolve) => server.close(resolve));
@@ -80,16 +84,16 @@ export async function startDoor(
     await closed;
   });
   const { port } = Object(server.address());
-  const get = (options: RequestOptions = {}) => request(door.tls, { port, ...options });
+  const get = (options: RequestOptions = {}) => request(servers.tls, { port, ...options });
   const paths = Object.keys(files).map((name) => join(folder, name));
   const settled = () => expect.poll(() => changeDetector(paths)(), { interval: 10 }).toBe(false);
-  return { door, server, port, logged, compared, write, get, settled };
+  return { servers, server, port, logged, compared, write, get, settled };
 }
 
 /** @returns an agent that keeps its one connection */
-export function keptConnection(door: Door, options: https.AgentOptions = {}): https.Agent | http.Agent {
+export function keptConnection(tls: boolean, options: https.AgentOptions = {}): https.Agent | http.Agent {
   const all = { ...options, keepAlive: true, maxSockets: 1 };
-  const agent = door.tls ? new https.Agent(all) : new http.Agent(all);
+  const agent = tls ? new https.Agent(all) : new http.Agent(all);
   onTestFinished(() => agent.destroy());
   return agent;
 }

@@ -1,4 +1,4 @@
-/** Turns a web configuration file into servers whose every request passes it: TLS, rate limit, headers, passwords. */
+/** Makes servers that pass a request on only if the web configuration file lets it pass. */
 import {
   createServer,
   type IncomingMessage,
@@ -10,22 +10,22 @@ import {
 import type { Logger } from 'pino';
 import { type Guard, guarded, rateLimiter } from './guard.ts';
 import { type Compare, Passwords } from './passwords.ts';
-import { LiveSettings, readSettings } from './settings.ts';
+import { LiveSettings } from './settings.ts';
 import { TlsServer } from './tls-server.ts';
 
-export interface DoorDependencies {
+export interface GuardDependencies {
   readonly log: Logger;
   readonly compare: Compare;
   /** Milliseconds, of a clock that never goes back. */
   readonly now?: () => number;
 }
 
-export interface Door {
-  /** Decided at the start: the file can't switch it later on. */
+export interface GuardedServers {
+  /** As at the start: a change of the file can't switch it. */
   readonly tls: boolean;
-  /** Whether the file asks for HTTP/2, which is not served, by name. */
+  /** Whether the file asks by name for HTTP/2, which is not served. */
   readonly asksForHttp2: boolean;
-  /** An http or https server whose every request passes the door before `handler`. */
+  /** An http or https server; all share one rate limit and the passwords that are remembered. */
   readonly createServer: (handler: RequestListener, options: ServerOptions) => Server | TlsServer;
 }
 
@@ -34,7 +34,10 @@ export interface Door {
  *
  * @throws FileError
  */
-export function openDoor(file: string, { log, compare, now = monotonicMs }: DoorDependencies): Door {
+export function openGuardedServers(
+  file: string,
+  { log, compare, now = () => performance.now() }: GuardDependencies,
+): GuardedServers {
   const settings = new LiveSettings(file, log);
   const { config, tls } = settings.now();
   const mayPass = rateLimiter(config.rateLimit, now);
@@ -55,16 +58,7 @@ export function openDoor(file: string, { log, compare, now = monotonicMs }: Door
   };
 }
 
-/**
- * Parses the file, and loads all certificates that it names.
- *
- * @throws FileError
- */
-export function checkWebConfig(file: string): void {
-  readSettings(file);
-}
-
-/** Left to Node.js, the body would be asked for before the password. */
+/** Left to Node.js, the client would be told to send the body before its password is checked. */
 function continued(handler: RequestListener): RequestListener {
   return (request, response) => {
     response.writeContinue();
@@ -72,11 +66,7 @@ function continued(handler: RequestListener): RequestListener {
   };
 }
 
-/** What Node.js does, but behind the door. */
+/** What Node.js does by itself, but only after the password is checked. */
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(417).end();
-}
-
-function monotonicMs(): number {
-  return performance.now();
 }

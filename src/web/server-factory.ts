@@ -1,0 +1,28 @@
+/** How the exporter's servers are made: plain HTTP, or with `--web.config.file` TLS and authentication. */
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import type { Logger } from 'pino';
+
+export interface ServerFactory {
+  readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
+  readonly close: () => Promise<void>;
+}
+
+/** @throws FileError */
+export async function openServerFactory(file: string | undefined, log: Logger): Promise<ServerFactory> {
+  if (file === undefined) {
+    return {
+      createServer: (handler, limits) => createServer(limits, handler),
+      close: () => Promise.resolve(),
+    };
+  }
+  // Imported only here, so that without such a file the exporter starts sooner.
+  const { openGuardedServers } = await import('./guarded-servers.ts');
+  const { bcryptThread } = await import('./bcrypt.ts');
+  const { compare, close } = bcryptThread();
+  const guarded = openGuardedServers(file, { log, compare });
+  log.info({ file, tls: guarded.tls }, 'Requests have to pass the web configuration file');
+  if (guarded.asksForHttp2) {
+    log.warn({ file }, 'HTTP/2 is not served, HTTP/1.1 is: http2 has no effect');
+  }
+  return { createServer: guarded.createServer, close };
+}
