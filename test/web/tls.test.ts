@@ -241,7 +241,7 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(nameOf(await get(trusting()))).toBe('renewed');
   });
 
-  test('of each server handled', async () => {
+  test('of each server, where there are several', async () => {
     const { servers, get, write } = await startGuarded(files());
     const second = servers.createServer((_request, response) => response.end(), {});
     await new Promise<void>((resolve) => second.listen(0, '127.0.0.1', resolve));
