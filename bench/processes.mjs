@@ -60,7 +60,7 @@ export function startHelper(script, ...args) {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child = fork(path, args, { serialization: 'advanced' });
   // Why it failed is on stderr already.
-  exitOf(child).then((code) => code !== 0 && process.exit(1));
+  void exitOf(child).then((code) => code !== 0 && process.exit(1));
   /** @param {object} message */
   const ask = async (message) => {
     child.send(message);

@@ -32,7 +32,11 @@ function openBench(settings) {
     /** @type {(title: string, contestant: string, figures: Record<string, number>) => void} of one round */
     record: (title, contestant, figures) => {
       const known = results.find((result) => result.title === title && result.contestant === contestant);
-      known ? known.rounds.push(figures) : results.push({ title, contestant, rounds: [figures] });
+      if (known === undefined) {
+        results.push({ title, contestant, rounds: [figures] });
+      } else {
+        known.rounds.push(figures);
+      }
     },
     /** @param {string} what */
     progress: (what) => void process.stderr.write(`${Math.round(performance.now() / 1_000)} s: ${what}\n`),

@@ -15,7 +15,9 @@ try {
   const host = await new Promise((resolve) => {
     demo.stderr.on('data', (chunk) => {
       const [, address] = /msg=Listening address=(\S+)/.exec(String(chunk)) ?? [];
-      address && resolve(address);
+      if (address) {
+        resolve(address);
+      }
     });
   });
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {

@@ -30,7 +30,11 @@ export async function startFakeOllama(answers: Answers, port = 0): Promise<FakeO
   const connections = new Set<Socket>();
   const server = createServer((request, response) => {
     const answer = { '/api/ps': answers.ps, '/api/version': answers.version }[request.url ?? ''];
-    answer === undefined ? response.writeHead(404).end('404 page not found') : answer(request, response);
+    if (answer === undefined) {
+      response.writeHead(404).end('404 page not found');
+    } else {
+      answer(request, response);
+    }
   });
   // As Ollama, which never ends an idle connection.
   server.keepAliveTimeout = 0;

@@ -18,7 +18,7 @@ document.documentElement.classList.add('js');
 document.addEventListener('visibilitychange', () => {
   clearTimeout(next);
   if (document.visibilityState === 'visible') {
-    refresh();
+    void refresh();
   }
 });
 main.addEventListener('input', filter);
@@ -74,10 +74,14 @@ function countDown() {
  */
 function become(old, fresh) {
   for (const { name } of [...old.attributes]) {
-    fresh.hasAttribute(name) || old.removeAttribute(name);
+    if (!fresh.hasAttribute(name)) {
+      old.removeAttribute(name);
+    }
   }
   for (const { name, value } of fresh.attributes) {
-    old.getAttribute(name) === value || old.setAttribute(name, value);
+    if (old.getAttribute(name) !== value) {
+      old.setAttribute(name, value);
+    }
   }
   const wanted = [...fresh.childNodes];
   for (const [index, child] of wanted.entries()) {
@@ -101,7 +105,9 @@ function becomeNode(old, fresh) {
   if (old instanceof Element && fresh instanceof Element && old.tagName === fresh.tagName) {
     become(old, fresh);
   } else if (old instanceof Text && fresh instanceof Text) {
-    old.data === fresh.data || old.replaceData(0, old.length, fresh.data);
+    if (old.data !== fresh.data) {
+      old.replaceData(0, old.length, fresh.data);
+    }
   } else {
     old.replaceWith(fresh);
   }
@@ -135,7 +141,9 @@ async function copy({ target }) {
     await navigator.clipboard.writeText(digest);
     write(target, 'Copied');
   } catch {
-    text instanceof Element && getSelection()?.selectAllChildren(text);
+    if (text instanceof Element) {
+      getSelection()?.selectAllChildren(text);
+    }
     write(target, 'Selected');
   }
   setTimeout(() => write(target, 'Copy'), 2_000);

@@ -94,7 +94,9 @@ describe('the VRAM of the machine', () => {
   ])(
     'that can not be found is an error that says what to do (nvidia-smi: %j)',
     async (behaviour, problem) => {
-      behaviour && installNvidiaSmi(behaviour);
+      if (behaviour) {
+        installNvidiaSmi(behaviour);
+      }
       const message = `^--ollama.vram-capacity auto found no GPU \\(${problem}.*\\): give a size such as 24GiB$`;
       await expect(detectVramBytes(machine)).rejects.toThrow(new RegExp(message));
     },

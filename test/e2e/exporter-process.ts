@@ -80,7 +80,9 @@ export async function startExporterProcess(
   const host = await new Promise<string>((resolve, reject) => {
     child.stderr.on('data', () => {
       const [, address] = /msg=Listening address=(\S+)/.exec(output.stderr) ?? [];
-      address && resolve(address);
+      if (address) {
+        resolve(address);
+      }
     });
     finished.then(({ stderr }) => reject(new Error(`the exporter ended: ${stderr}`)));
   });

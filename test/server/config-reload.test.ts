@@ -13,7 +13,7 @@ beforeEach(async () => {
   ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
   lines = [];
   const log = createLogger({ logLevel: 'info', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
-  exporter = await startInProcess(ollama.url, { configYaml: OPEN, log });
+  exporter = await startInProcess(ollama.url, { configYaml: OPEN, timeoutMs: 500, log });
   lines = [];
 });
 

@@ -1,7 +1,9 @@
-import type { LookupAddress } from 'node:dns';
+import dns from 'node:dns';
 import type { IncomingHttpHeaders } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
+import { isIP } from 'node:net';
 import { request } from 'undici';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
@@ -9,10 +11,17 @@ import { parseExposition, sampleValue } from '../exposition.ts';
 import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 /** What each name resolves to, at each resolution the next, and then the last again. */
-const names = vi.hoisted(() => new Map<string, string[][]>());
-vi.mock('node:dns', async (original) => ({
-  ...(await original<typeof import('node:dns')>()),
-  lookup: (name: string, _options: unknown, callback: (error: unknown, found: LookupAddress[]) => void) => {
+const names = new Map<string, string[][]>();
+
+/** In place of DNS. An address is no name, and Node.js resolves those that it listens on, too. */
+beforeAll(() => {
+  const real = dns.lookup;
+  const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...args: readonly unknown[]) => {
+    const [name, , callback] = args;
+    if (typeof name !== 'string' || isIP(name) > 0 || typeof callback !== 'function') {
+      Reflect.apply(real, dns, args);
+      return;
+    }
     const [next = [], ...rest] = names.get(name) ?? [];
     if (rest.length > 0) {
       names.set(name, rest);
@@ -20,8 +29,13 @@ vi.mock('node:dns', async (original) => ({
     const found = next.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
     const failure = Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND' });
     setImmediate(() => callback(found.length === 0 ? failure : null, found));
-  },
-}));
+  });
+  syncBuiltinESMExports();
+  return () => {
+    lookup.mockRestore();
+    syncBuiltinESMExports();
+  };
+});
 
 let ollama: FakeOllama;
 let asked: { readonly url: string; readonly headers: IncomingHttpHeaders }[];
