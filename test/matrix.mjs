@@ -1,6 +1,7 @@
-// Runs the unit and integration tests under every supported Node.js, with npm's packages of it: `npm run test:matrix`.
+// Runs the package and the in-process tests under every supported Node.js, with npm's packages of it: `npm run test:matrix`.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -35,11 +36,43 @@ export function fetchNode(version) {
   return program;
 }
 
+/** @returns {string} the program of the package as npm packs it, installed with its dependencies in an empty folder */
+function installPackage() {
+  const folder = mkdtempSync(join(tmpdir(), 'matrix-'));
+  writeFileSync(join(folder, 'package.json'), '{}');
+  const pack = spawnSync('npm', ['pack', '--json', '--silent', '--pack-destination', folder], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  const [, file = ''] = /"filename": "(.*)"/.exec(pack.stdout) ?? [];
+  const args = ['install', '--no-audit', '--no-fund', '--omit=dev', '--loglevel=error', join(folder, file)];
+  const { status, stderr } = spawnSync('npm', args, { cwd: folder, encoding: 'utf8' });
+  if (status !== 0) {
+    throw new Error(`could not install the package: ${pack.stderr}${stderr}`);
+  }
+  return join(folder, 'node_modules/ollama-exporter/dist/main.js');
+}
+
+/**
+ * @param {string} node
+ * @param {string} program
+ * @returns {boolean} whether a scrape of the demo finds it up
+ */
+function runsPackage(node, program) {
+  const { status, stdout, stderr } = spawnSync(node, [program, '--demo', '--once'], { encoding: 'utf8' });
+  const isUp = status === 0 && /^ollama_up 1$/m.test(stdout);
+  if (!isUp) {
+    process.stderr.write(stdout + stderr);
+  }
+  return isUp;
+}
+
 /**
  * @param {string} version
+ * @param {string} program of the installed package
  * @returns {boolean} whether all passed
  */
-function runTests(version) {
+function runTests(version, program) {
   const start = performance.now();
   const node = fetchNode(version);
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', ...SUITES];
@@ -54,11 +87,13 @@ function runTests(version) {
   if (status !== 0) {
     process.stderr.write(stdout + stderr);
   }
+  const passed = runsPackage(node, program) && status === 0;
   const seconds = Math.round((performance.now() - start) / 1_000);
-  process.stdout.write(`${exact} ${status === 0 ? 'passed' : 'failed'} ${seconds} s\n`);
-  return status === 0;
+  process.stdout.write(`${exact} ${passed ? 'passed' : 'failed'} ${seconds} s\n`);
+  return passed;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.exitCode = NODES.map(runTests).every(Boolean) ? 0 : 1;
+  const program = installPackage();
+  process.exitCode = NODES.map((version) => runTests(version, program)).every(Boolean) ? 0 : 1;
 }

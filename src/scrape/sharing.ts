@@ -16,7 +16,8 @@ export interface Shareable {
  * Joins the scrape that is under way, or starts one. A scraper that leaves neither cancels nor delays it for the
  * others; when all have left, it is cancelled.
  *
- * @returns when the signal fires, what there is by then; all others get the same object
+ * @returns when the signal fires, what there is by then, the same object for all whose signals fire together; the others
+ *   get the same object, too
  * @throws RequestError with status 503 if a new scrape would be one too many, and as the scrape does
  */
 export type ShareScrape = (target: Shareable, signal: AbortSignal) => Promise<Snapshot>;
@@ -84,6 +85,18 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
     cancel();
   }, longestMs);
   const result = Promise.race([done.finally(end), expired]);
+
+  // Of 2,000 scrapers whose time is up in the same turn of the event loop, each would else wait until all texts before
+  // its own are made.
+  const cut = new Map<string, Snapshot>();
+  const cutShortOnce = (reason: unknown) => {
+    const known = cut.get(String(reason)) ?? cutShort(reason);
+    if (cut.size === 0) {
+      setImmediate(() => cut.clear());
+    }
+    cut.set(String(reason), known);
+    return known;
+  };
   // Those who wait learn of a failure; perhaps nobody does.
   result.catch(() => {});
 
@@ -91,7 +104,7 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
     join: async (signal) => {
       joined += 1;
       try {
-        return await unlessAborted(result, signal, () => cutShort(signal.reason));
+        return await unlessAborted(result, signal, () => cutShortOnce(signal.reason));
       } finally {
         joined -= 1;
         if (joined === 0) {

@@ -156,4 +156,21 @@ describe('a scrape of Ollama', () => {
     expect(await shared(readable(), AbortSignal.abort())).toBe(CUT_SHORT);
     expect(underWay()).toEqual([]);
   });
+
+  test('is the same for all whose time is up together, so that its text is made once', async () => {
+    const { readable, shared } = workplace();
+    const target = readable();
+    const controllers = Array.from({ length: 3 }, () => new AbortController());
+    const cutShort = () => ({ ...CUT_SHORT });
+    const own = { ...target, start: (signal: AbortSignal) => ({ ...target.start(signal), cutShort }) };
+    const all = controllers.map(({ signal }) => shared(own, signal));
+    for (const controller of controllers.slice(0, 2)) {
+      controller.abort(new Error('time is up'));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    controllers[2]?.abort(new Error('time is up'));
+    const [first, second, later] = await Promise.all(all);
+    expect(second).toBe(first);
+    expect(later).not.toBe(first);
+  });
 });

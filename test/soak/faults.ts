@@ -1,87 +1,115 @@
-/** The faults: how each begins and ends, and whom it befalls. */
+/** How each fault begins and ends. */
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { EXPORTERS, type Exporter, type ExporterName, NARROW_FDS } from './exporters.ts';
-import type { OllamaFault } from './ollama-faults.ts';
-import type { Server } from './simulated-server.ts';
+import { type Exporter, MOST_FILES } from './exporter.ts';
+import type { FaultName } from './judge.ts';
+import type { ActiveFault, OllamaMessage } from './ollama.ts';
 
 export interface Fault {
-  /** The exporters whose answers it may change. */
-  readonly befalls: readonly ExporterName[];
-  /** How long it takes, if not up to chance. */
-  readonly seconds?: number;
-  /** @param variant any number: which one of several kinds */
-  readonly begin: (variant: number) => Promise<void>;
-  /** Resolves when all is well again. */
-  readonly end: () => Promise<void>;
+  readonly begin: (variant: number) => unknown;
+  /** Resolves when everything is back to normal. */
+  readonly end: () => unknown;
 }
 
-export type Faults = Readonly<Record<string, Fault>>;
+export interface Ollama {
+  readonly port: number;
+  readonly faults: Readonly<Record<Exclude<FaultName, 'descriptors' | 'storm'>, Fault>>;
+  readonly overlaps: readonly string[];
+  readonly kill: () => void;
+}
 
-export function createFaults(server: Server, exporters: ReadonlyMap<ExporterName, Exporter>): Faults {
-  const misbehaving = (fault: OllamaFault): Fault => ({
-    befalls: EXPORTERS,
-    begin: (variant) => server.tell(fault, variant),
-    end: () => server.tell(undefined),
+/** More than an idle exporter has open. */
+const FEW_FILES = 128;
+const PROGRAM = new URL('ollama.js', import.meta.url);
+
+export async function startOllama(): Promise<Ollama> {
+  const overlaps: string[] = [];
+  const start = async (port: number): Promise<readonly [ChildProcess, number]> => {
+    const child = fork(PROGRAM, [String(port)]);
+    child.on('message', ({ overlap }: OllamaMessage) => overlap && overlaps.push(overlap));
+    const [message]: OllamaMessage[] = await once(child, 'message');
+    return [child, message?.port ?? 0];
+  };
+  let [child, port] = await start(0);
+  let active: readonly ActiveFault[] = [];
+  let down = 0;
+  const tell = async () => {
+    if (down === 0) {
+      child.send([...active]);
+      await once(child, 'message');
+    }
+  };
+  const signal = (name: NodeJS.Signals) => {
+    down += 1;
+    child.kill(name);
+  };
+  const up = () => {
+    down -= 1;
+    return tell();
+  };
+  const misbehaviour = (fault: FaultName): Fault => ({
+    begin: (variant) => {
+      active = [...active, { fault, variant }];
+      return tell();
+    },
+    end: () => {
+      active = active.filter((other) => other.fault !== fault);
+      return tell();
+    },
   });
   return {
-    killed: {
-      befalls: EXPORTERS,
-      begin: async () => server.signal('SIGKILL'),
-      end: server.restart,
-    },
-    stopped: {
-      befalls: EXPORTERS,
-      seconds: 5,
-      begin: async () => server.signal('SIGSTOP'),
-      end: async () => {
-        server.signal('SIGCONT');
-        await server.tell(undefined);
+    port,
+    overlaps,
+    kill: () => child.kill('SIGKILL'),
+    faults: {
+      hanging: misbehaviour('hanging'),
+      dripping: misbehaviour('dripping'),
+      resetting: misbehaviour('resetting'),
+      garbage: misbehaviour('garbage'),
+      huge: misbehaviour('huge'),
+      clock: misbehaviour('clock'),
+      stopped: {
+        begin: () => signal('SIGSTOP'),
+        end: () => {
+          child.kill('SIGCONT');
+          return up();
+        },
       },
-    },
-    hanging: misbehaving('hanging'),
-    dripping: misbehaving('dripping'),
-    resetting: misbehaving('resetting'),
-    garbage: misbehaving('garbage'),
-    huge: misbehaving('huge'),
-    clock: misbehaving('clock'),
-    'exporter stopped': {
-      befalls: ['main'],
-      seconds: 1,
-      begin: async () => void exporters.get('main')?.child.kill('SIGSTOP'),
-      end: async () => void exporters.get('main')?.child.kill('SIGCONT'),
-    },
-    'own clock': {
-      befalls: ['main'],
-      seconds: 1,
-      begin: async () => void exporters.get('main')?.child.kill('SIGIO'),
-      end: async () => void exporters.get('main')?.child.kill('SIGIO'),
-    },
-    'no file descriptors': crowding(exporters.get('narrow')),
-    'log reader gone': {
-      befalls: [],
-      seconds: 0,
-      begin: async () => void exporters.get('cut')?.child.stderr?.destroy(),
-      end: async () => {},
+      killed: {
+        begin: () => signal('SIGKILL'),
+        end: async () => {
+          [child] = await start(port);
+          await up();
+        },
+      },
     },
   };
 }
 
-function crowding(exporter: Exporter | undefined): Fault {
-  let sockets: readonly Socket[] = [];
+/** The crowd of all clients at once. */
+export function storm(clients: () => ChildProcess): Fault {
+  let ended: Promise<unknown>;
   return {
-    befalls: ['narrow'],
-    begin: async () => {
-      const { port, hostname } = exporter?.url ?? new URL('http://127.0.0.1:1');
-      sockets = Array.from({ length: NARROW_FDS * 2 }, () =>
-        connect(Number(port), hostname).on('error', () => {}),
-      );
+    begin: () => {
+      ended = once(clients(), 'disconnect');
+    },
+    end: () => ended,
+  };
+}
+
+/** Lowers the limit of open files, and opens more connections than it allows. */
+export function descriptors({ pid, port }: Exporter): Fault {
+  let sockets: readonly Socket[] = [];
+  const limit = (files: number) => execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}:`]);
+  return {
+    begin: () => {
+      limit(FEW_FILES);
+      sockets = Array.from({ length: 2 * FEW_FILES }, () => connect(port, '127.0.0.1').on('error', () => {}));
     },
     end: async () => {
-      await Promise.all(
-        sockets.map(
-          (socket) => socket.destroyed || new Promise((resolve) => socket.once('close', resolve).destroy()),
-        ),
-      );
+      await Promise.all(sockets.map((socket) => socket.closed || once(socket.destroy(), 'close')));
+      limit(MOST_FILES);
     },
   };
 }

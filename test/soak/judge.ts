@@ -1,60 +1,78 @@
-/** What has to hold of every answer, whatever is going on. */
-import { type Answer, BUDGET_MS } from './scrape.ts';
+/** Decides whether a response was allowed at its time. */
 
-/** A fault, or a storm. */
+export const FAULTS = [
+  'killed',
+  'stopped',
+  'hanging',
+  'dripping',
+  'resetting',
+  'garbage',
+  'huge',
+  'clock',
+  'descriptors',
+  'storm',
+] as const;
+export type FaultName = (typeof FAULTS)[number];
+
+/** What each fault may cause besides complete and right responses. */
+const EFFECTS: Readonly<Record<FaultName, readonly Answer['kind'][]>> = {
+  killed: ['failed'],
+  stopped: ['failed', 'busy'],
+  hanging: ['failed', 'busy'],
+  dripping: ['failed', 'busy'],
+  resetting: ['failed'],
+  garbage: ['failed'],
+  huge: ['failed', 'busy'],
+  clock: [],
+  descriptors: ['failed', 'none'],
+  // More connections than the exporter accepts.
+  storm: ['busy', 'none'],
+};
+
+export interface Answer {
+  readonly client: 'steady' | 'storm';
+  readonly start: number;
+  readonly end: number;
+  /** Delays of the machine that fall into this time. */
+  readonly lagMs: number;
+  /** Duration of the reading, which may have begun before the request. */
+  readonly readMs: number;
+  /** `failed`: metrics that report a failed API call; `busy`: 503; `none`: no response. */
+  readonly kind: 'right' | 'failed' | 'busy' | 'none' | 'wrong';
+  /** The API calls that failed, or what is wrong. */
+  readonly note: string;
+}
+
 export interface Trouble {
-  readonly fault: string;
-  readonly befalls: readonly string[];
+  readonly fault: FaultName;
   readonly start: number;
   readonly end: number;
 }
 
-/** By which an answer may outlive its budget. */
-const LATE_MS = 250;
-/** Beyond this the machine may have let requests pile up. */
-const NOISE_MS = 50;
-/** Until what is on its way when a fault ends has arrived: a reading that begins later has to be right. */
+/** Prometheus's scrape timeout, of which the exporter keeps half a second. */
+export const TIMEOUT_SECONDS = 3;
+const BUDGET_MS = 2_500;
+const MOST_LATE_MS = 250;
+/** Until responses that were on their way when a fault ended have arrived. */
 const SETTLE_MS = 250;
+/** With a longer delay of the machine, requests pile up. */
+const NOISE_MS = 50;
 
-/** Those in which Ollama takes its time, so that scrapes pile up. */
-const SLOW = new Set(['stopped', 'hanging', 'dripping', 'huge', 'storm', 'exporter stopped']);
-/** Those that must not show at all in what is answered. */
-const HARMLESS = new Set(['clock', 'own clock', 'storm']);
-
-/** Beyond its budget, and beyond what the machine can be blamed for: it kept the exporter or the prober waiting. */
-export function lateByMs({ start, end, lagMs }: Answer): number {
-  return end - start - BUDGET_MS - lagMs;
+/** How long the response came after the end of its budget, without the machine's delays. */
+export function lateMs({ start, end, lagMs }: Answer): number {
+  return Math.round(end - start - BUDGET_MS - lagMs);
 }
 
-/** @returns what is wrong with it; undefined if nothing is */
-export function verdict(answer: Answer, troubles: readonly Trouble[]): string | undefined {
-  const now = troubles.filter(
-    ({ befalls, start, end }) =>
-      befalls.includes(answer.exporter) &&
-      start <= answer.end &&
-      end + SETTLE_MS >= answer.start - answer.readMs,
-  );
-  const faults = new Set(now.map(({ fault }) => fault));
-  const during = `(during ${[...faults].join(', ') || 'calm'})`;
-  if (!MAY_BE[answer.kind](answer, faults)) {
-    return `${answer.name} ${answer.kind} ${answer.notes.join(', ')} ${during}`;
+/** @returns what is wrong with the response; undefined if nothing is */
+export function violation(answer: Answer, troubles: readonly Trouble[]): string | undefined {
+  const { client, kind, note, lagMs } = answer;
+  const faults = troubles
+    .filter(({ start, end }) => start <= answer.end && end + SETTLE_MS >= answer.start - answer.readMs)
+    .map(({ fault }) => fault);
+  const during = `during ${[...new Set(faults)].sort().join(' and ') || 'calm'}`;
+  const effects = faults.flatMap((fault) => EFFECTS[fault]);
+  if (kind !== 'right' && !effects.includes(kind) && !(kind === 'busy' && lagMs > NOISE_MS)) {
+    return `${client} ${kind} ${during}: ${note}`;
   }
-  return lateByMs(answer) > LATE_MS && !faults.has('exporter stopped')
-    ? `${answer.name} answered ${Math.round(lateByMs(answer))} ms late, ${Math.round(answer.lagMs)} ms of the machine's left out ${during}`
-    : undefined;
+  return lateMs(answer) > MOST_LATE_MS ? `${client} ${lateMs(answer)} ms late ${during}` : undefined;
 }
-
-type Check = (answer: Answer, faults: ReadonlySet<string>) => boolean;
-
-/** Whether an answer of this kind may be given. */
-const MAY_BE: Readonly<Record<Answer['kind'], Check>> = {
-  wrong: () => false,
-  // The storm is larger than the number of connections that the exporter takes.
-  none: (_, faults) => faults.has('no file descriptors') || faults.has('storm'),
-  // Kept from the processor for a second, the exporter finds fifty requests at once.
-  busy: (answer, faults) => [...faults].some((fault) => SLOW.has(fault)) || answer.lagMs > NOISE_MS,
-  metrics: ({ name, notes }, faults) =>
-    name === 'dns'
-      ? notes.length === 2 && notes.every((note) => /(dns|timeout)$/.test(note))
-      : notes.length === 0 || [...faults].some((fault) => !HARMLESS.has(fault)),
-};

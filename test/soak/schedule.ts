@@ -1,28 +1,49 @@
-/** Which fault comes when, by seed. */
-import { between, type Random, shuffled } from './random.ts';
+/** Which faults occur when. The same seed gives the same schedule. */
 
-export interface Turn {
-  readonly fault: string;
-  /** Of calm before it. */
-  readonly calmMs: number;
-  readonly faultMs: number;
+export interface Step<F> {
+  readonly afterMs: number;
+  readonly fault: F;
+  readonly begins: boolean;
+  /** Any number: which variant of the fault. */
   readonly variant: number;
 }
 
-const CALM_MS = [800, 2_000] as const;
-/** Shorter and longer than the time that a scrape has. */
-const FAULT_MS = [300, 4_000] as const;
+const CALM_MS = [500, 1_000] as const;
+const ALONE_MS = [200, 1_000] as const;
+/** Shorter and longer than the timeout of a scrape. */
+const TOGETHER_MS = [200, 3_500] as const;
 
-/** Endless. All faults come once before any comes again. */
-export function* schedule(random: Random, faults: readonly string[]): Generator<Turn, never> {
+/** Endless turns of two faults that overlap. Every fault occurs once before any occurs again. */
+export function* turns<F>(seed: number, faults: readonly F[]): Generator<readonly Step<F>[], never> {
+  const random = seeded(seed);
+  const between = ([low, high]: readonly [number, number]) => low + random() * (high - low);
+  const variant = () => Math.floor(random() * 1_000);
   for (;;) {
-    for (const fault of shuffled(random, faults)) {
-      yield {
-        fault,
-        calmMs: between(random, ...CALM_MS),
-        faultMs: between(random, ...FAULT_MS),
-        variant: Math.floor(random() * 1_000),
-      };
+    const deck = shuffled(random, faults);
+    for (let index = 0; index + 1 < deck.length; index += 2) {
+      const pair = deck.slice(index, index + 2);
+      const begins = pair.map((fault) => ({ fault, begins: true, variant: variant() }));
+      const ends = shuffled(random, begins).map((step) => ({ ...step, begins: false }));
+      const waits = [CALM_MS, ALONE_MS, TOGETHER_MS, ALONE_MS];
+      yield [...begins, ...ends].map((step, at) => ({ ...step, afterMs: between(waits[at] ?? CALM_MS) }));
     }
   }
+}
+
+function shuffled<T>(random: () => number, items: readonly T[]): readonly T[] {
+  return items
+    .map((item) => ({ item, rank: random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ item }) => item);
+}
+
+/** Numbers in [0, 1), the same ones for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }

@@ -1,102 +1,142 @@
-/** The soak: hours of trouble in minutes, and what has to hold all along. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/**
+ * `npm run soak -- --seconds 600 --seed 1`: runs an exporter while Ollama and the clients misbehave by a seeded
+ * schedule, and checks each response. Exits with code 1 if something is wrong.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXPORTERS, type Exporter, type ExporterName, startExporter, stopExporter } from './exporters.ts';
-import { createFaults } from './faults.ts';
-import { startLoad } from './load.ts';
-import { logProblems } from './log-check.ts';
-import { buildPrograms } from './processes.ts';
-import { seeded } from './random.ts';
-import { type Server, startServer } from './simulated-server.ts';
-import { type Summary, summarize } from './summary.ts';
-import { makeTrouble } from './trouble.ts';
-import { growth, measureVitals } from './vitals.ts';
+import { parseArgs } from 'node:util';
+import type { ClientOptions } from './clients.ts';
+import {
+  availabilityLines,
+  type Exporter,
+  growth,
+  logProblems,
+  measureUsage,
+  startExporter,
+  stopExporter,
+  type Usage,
+} from './exporter.ts';
+import { descriptors, type Fault, type Ollama, startOllama, storm } from './faults.ts';
+import { type Answer, FAULTS, type FaultName, lateMs, type Trouble, violation } from './judge.ts';
+import { turns } from './schedule.ts';
+import { now } from './states.ts';
 
-export interface SoakOptions {
-  readonly seconds: number;
-  readonly seed: number;
-  /** Scrapes a second, all the time. */
-  readonly steady: number;
-  /** Scrapes at once, every ten seconds. */
-  readonly storm: number;
-  /** Whether scrapes that overlap have to share one read of Ollama. */
-  readonly oneRead: boolean;
-  /** Called every second. */
-  readonly onProgress?: (text: string) => void;
-}
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '600' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    /** Scrapes a second. */
+    steady: { type: 'string', default: '50' },
+    /** Scrapes at once, whenever the schedule has a storm. */
+    storm: { type: 'string', default: '2000' },
+  },
+});
+const seconds = Number(values.seconds);
+const seed = Number(values.seed);
 
-/** A storm comes first, as what a crowd leaves behind is no leak. */
-const WARM_UP_MS = 6_000;
-const LAST_CALM_MS = 2_000;
-/** Until the last storm is over, and who was half-open is gone. */
-const COOL_DOWN_MS = 5_000;
+/** With a storm, as what the first one leaves behind is no leak. */
+const WARM_UP_MS = 3_000;
+const LAST_CALM_MS = 1_000;
+/** Until connections of misbehaving clients are closed. */
+const COOL_DOWN_MS = 1_000;
+/** For start and end, and for a busy machine. */
+const MOST_MS = seconds * 1_000 + 60_000;
 
-/** @param folder of these files */
-export async function soak(options: SoakOptions, folder: string): Promise<Summary> {
-  const programs = buildPrograms(folder);
-  const scratch = mkdtempSync(join(tmpdir(), 'soak-'));
-  const overlaps = new Map<string, number>();
-  const server = await startServer(programs, (read) => overlaps.set(read, (overlaps.get(read) ?? 0) + 1));
-  const exporters = new Map<ExporterName, Exporter>();
-  try {
-    for (const name of EXPORTERS) {
-      const program = join(folder, '../../dist/main.js');
-      exporters.set(name, await startExporter(program, name, server.port, scratch));
+async function makeTrouble(
+  faults: Readonly<Record<FaultName, Fault>>,
+  ms: number,
+): Promise<readonly Trouble[]> {
+  const troubles: Trouble[] = [];
+  const starts = new Map<FaultName, number>();
+  let plannedMs = 0;
+  for (const turn of turns(seed, FAULTS)) {
+    plannedMs += turn.reduce((sum, { afterMs }) => sum + afterMs, 0);
+    if (plannedMs > ms) {
+      break;
     }
-    return await run(options, { programs, server, exporters, overlaps });
-  } finally {
-    for (const { child } of exporters.values()) {
-      child.kill('SIGKILL');
+    for (const { afterMs, fault, begins, variant } of turn) {
+      await sleep(afterMs);
+      if (begins) {
+        starts.set(fault, now());
+        await faults[fault].begin(variant);
+      } else {
+        await faults[fault].end();
+        troubles.push({ fault, start: starts.get(fault) ?? 0, end: now() });
+      }
     }
-    server.signal('SIGKILL');
-    programs.remove();
-    rmSync(scratch, { recursive: true });
   }
+  return troubles;
 }
 
-interface Parts {
-  readonly programs: ReturnType<typeof buildPrograms>;
-  readonly server: Server;
-  readonly exporters: ReadonlyMap<ExporterName, Exporter>;
-  readonly overlaps: ReadonlyMap<string, number>;
-}
-
-async function run(options: SoakOptions, { programs, server, exporters, overlaps }: Parts): Promise<Summary> {
-  const main = exporters.get('main');
-  if (main === undefined) {
-    throw new Error('there is no exporter');
-  }
-  const load = startLoad(programs, [...exporters.values()], options);
-  await sleep(WARM_UP_MS);
-  const before = await measureVitals(main);
-  const troubles = await makeTrouble({
-    faults: createFaults(server, exporters),
-    random: seeded(options.seed),
-    ms: options.seconds * 1_000 - WARM_UP_MS - LAST_CALM_MS - COOL_DOWN_MS,
-    onSecond: (left, fault) =>
-      options.onProgress?.(`${left} s left, ${load.answers.length} answers, ${fault}`),
-  });
-  // What comes after the last fault has to be right, too.
+/** @returns what is wrong */
+async function soak(ollama: Ollama, exporter: Exporter): Promise<readonly string[]> {
+  const { pid, port, log } = exporter;
+  const answers: Answer[] = [];
+  const clients = (more: Pick<ClientOptions, 'steady' | 'storm'>) => {
+    const options: ClientOptions = { pid, port, seed, ...more };
+    const child = fork(new URL('clients.js', import.meta.url), [JSON.stringify(options)]);
+    return child.on('message', (some: readonly Answer[]) => answers.push(...some));
+  };
+  const crowd = storm(() => clients({ steady: 0, storm: Number(values.storm) }));
+  const steady = clients({ steady: Number(values.steady), storm: 0 });
+  const start = now();
+  await crowd.begin(0);
+  await crowd.end();
+  const warmUp: Trouble = { fault: 'storm', start, end: now() };
+  await sleep(start + WARM_UP_MS - now());
+  const before = await measureUsage(exporter);
+  const faults = { ...ollama.faults, descriptors: descriptors(exporter), storm: crowd };
+  const troubles = await makeTrouble(faults, seconds * 1_000 - WARM_UP_MS - LAST_CALM_MS - COOL_DOWN_MS);
   await sleep(LAST_CALM_MS);
-  await load.stop();
+  steady.send('stop');
+  await once(steady, 'disconnect');
   await sleep(COOL_DOWN_MS);
-  const after = await measureVitals(main);
-  const ends = await Promise.all([...exporters.values()].map(stopExporter));
-  const readable = [...exporters.values()].filter(({ name }) => name === 'main' || name === 'narrow');
-  const changes = (name: ExporterName) => 2 * troubles.filter(({ befalls }) => befalls.includes(name)).length;
-  return summarize(options, {
-    answers: load.answers,
-    troubles: [...troubles, ...load.storms],
-    before,
-    after,
-    overlaps,
-    log: main.log,
-    problems: [
-      ...growth(before, after),
-      ...ends.filter((problem) => problem !== undefined),
-      ...readable.flatMap(({ name, log }) => logProblems(name, log, changes(name))),
-    ],
-  });
+  const after = await measureUsage(exporter);
+  const ending = await stopExporter(exporter);
+  const wrong = answers.flatMap((answer) => violation(answer, [warmUp, ...troubles]) ?? []);
+  const late = answers.filter(({ client }) => client === 'steady').map(lateMs);
+  const change = (name: keyof Usage) => `${before[name].toFixed(0)} → ${after[name].toFixed(0)}`;
+  print(
+    `${seconds} s, seed ${seed}, ${values.steady} scrapes a second, storms of ${values.storm}`,
+    `responses: ${count(answers.map(({ client, kind }) => `${client} ${kind}`)).join(', ')}`,
+    `failed calls: ${count(answers.flatMap(({ kind, note }) => (kind === 'failed' ? note.split(', ') : []))).join(', ')}`,
+    `faults: ${count(troubles.map(({ fault }) => fault)).join(', ')}`,
+    `after the budget: at most ${Math.max(...late)} ms, delays of the machine left out`,
+    `log lines about Ollama: ${availabilityLines(log).length}`,
+    `heap ${change('heapMiB')} MiB, resident ${change('residentMiB')} MiB (peak ${after.peakMiB.toFixed(0)}), open files ${change('files')}`,
+  );
+  return [
+    ...count(wrong),
+    ...count(ollama.overlaps.map((path) => `${path} requested twice at the same time`)),
+    ...growth(before, after),
+    ...ending,
+    ...logProblems(log, 2 * troubles.length),
+  ];
 }
+
+function count(texts: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>();
+  for (const text of texts) {
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([text, times]) => `${times} ${text}`);
+}
+
+function print(...lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+setTimeout(() => {
+  print('failed: the soak itself hangs');
+  process.exit(1);
+}, MOST_MS).unref();
+const ollama = await startOllama();
+const exporter = await startExporter(ollama.port);
+process.once('exit', () => {
+  ollama.kill();
+  exporter.child.kill('SIGKILL');
+});
+const violations = await soak(ollama, exporter);
+print(...violations.map((text) => `FAIL ${text}`), violations.length === 0 ? 'passed' : 'failed');
+process.exit(violations.length === 0 ? 0 : 1);
