@@ -16,7 +16,8 @@ RUN REVISION=$REVISION npm run build
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS dependencies
 WORKDIR /src
 COPY package.json npm-shrinkwrap.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --omit=dev
+# Without optional ones: valibot names TypeScript as a peer, which npm would install.
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --omit=dev --omit=optional
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=unknown
