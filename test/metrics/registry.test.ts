@@ -6,7 +6,7 @@ import { createRender } from '../../src/metrics/registry.ts';
 import { ApiError } from '../../src/ollama/errors.ts';
 import { parseInstalledModels, parseRunningModels } from '../../src/ollama/models.ts';
 import type { Snapshot } from '../../src/scrape/snapshot.ts';
-import { readCorpus } from '../corpus.ts';
+import { corpusNames, readCorpus } from '../corpus.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
 
 function snapshotOf(count: number): Snapshot {
@@ -17,14 +17,15 @@ function snapshotOf(count: number): Snapshot {
   };
 }
 
-/** Some of everything: every family has samples. */
+function running(name: string) {
+  const value = { ...parseRunningModels(JSON.parse(readCorpus(name))), nowMs: 0 };
+  return { ok: true, value, seconds: 0.1 } as const;
+}
+
+/** Something for every family but the version. */
 const FULL: Snapshot = {
   capacity: { vramBytes: 1, memoryBytes: 2 },
-  ps: {
-    ok: true,
-    value: { ...parseRunningModels(JSON.parse(readCorpus('02-one-gpu.json'))), nowMs: 0 },
-    seconds: 0.1,
-  },
+  ps: running('02-one-gpu.json'),
   version: { ok: false, error: new ApiError('timeout', 'timed out'), seconds: 1 },
   tags: {
     ok: true,
@@ -34,7 +35,11 @@ const FULL: Snapshot = {
 };
 
 test('the samples of every family have the labels that it declares, in their order', () => {
-  const snapshots = [FULL, { ...FULL, version: { ok: true, value: '0.33.0', seconds: 1 } } as const];
+  const bodies = corpusNames().filter((name) => name.endsWith('.json'));
+  const snapshots: readonly Snapshot[] = [
+    ...bodies.map((name) => ({ ...FULL, ps: running(name) })),
+    { ...FULL, version: { ok: true, value: '0.33.0', seconds: 1 } },
+  ];
   for (const { name, labelNames, samples } of FAMILIES) {
     const labels = snapshots.flatMap((snapshot) => samples(snapshot).map((sample) => sample.labels));
     expect(labels.length, name).toBeGreaterThan(0);
