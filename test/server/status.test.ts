@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
-import { readCorpus } from '../corpus.ts';
+import { FROZEN_NOW_MS, readCorpus } from '../corpus.ts';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
 import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
@@ -93,6 +93,22 @@ test('an Ollama that is down is a page, too', async () => {
       { api: 'version', reason: 'refused' },
     ],
   });
+});
+
+test('/api/status of a known moment is the golden one', async () => {
+  const frozen = await startFakeOllama({
+    ps: (_request, response) => {
+      response.setHeader('date', new Date(FROZEN_NOW_MS).toUTCString());
+      response.end(readCorpus('11-names-odd.json'));
+    },
+    version: json(VERSION_BODY),
+  });
+  const { text } = await ask(await start({ vramCapacity: 24 * 1024 ** 3 }, frozen.url), '/api/status');
+  await frozen.close();
+  const golden = { ...JSON.parse(text), target: 'TARGET', read_at: 'READ_AT', seconds: 'SECONDS' };
+  await expect(`${JSON.stringify(golden, null, 2)}\n`).toMatchFileSnapshot(
+    '../fixtures/status/11-names-odd.json',
+  );
 });
 
 const MODULES = 'modules: { blue: { allow: ["127.0.0.0/8"], vram_capacity: 80GB }, default: {} }';
