@@ -34,11 +34,11 @@ const RUNNABLE: readonly Runnable[] = [
 
 const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [
-    /^(npm ci && npm test|npx vitest|npm run (dashboard|prometheus-rule|test:(image|matrix)))\b/,
+    /^((npm ci && )?npm test|npx vitest|npm run (check|coverage|dashboard|prometheus-rule|test:(image|matrix)))\b/,
     'is the test run',
   ],
-  [/^npm ci && npm run build$/, 'was run before the tests'],
-  [/^npm run (format|screenshots)\b/, 'writes into the clone'],
+  [/^npm ci( && npm run build)?$/, 'was run before the tests'],
+  [/^npm run (dev|format|screenshots)\b/, 'writes into the clone'],
   [/^npm run (bench|soak)\b/, 'takes minutes; a minute of the soak is a test of its own'],
   [
     /^(sudo|docker|podman|kubectl|helm|systemctl|journalctl|git clone|npm install -g|npm publish)\b/,
