@@ -65,10 +65,13 @@ export const perManifest: Samples<ModelLabel | 'digest' | 'format' | 'family' | 
       family,
       parameter_size: parameterSize,
     }));
-    const distinct = new Map(labels.map((set) => [JSON.stringify(set), set]));
-    return [...distinct.values()].map((set) => ({ labels: set, value: 1 }));
+    return distinct(labels).map((set) => ({ labels: set, value: 1 }));
   });
 };
+
+function distinct<T>(sets: readonly T[]): readonly T[] {
+  return sets.length === 1 ? sets : [...new Map(sets.map((set) => [JSON.stringify(set), set])).values()];
+}
 
 /** One sample per request that was made. */
 export function perApi(figureOf: (outcome: Outcome<unknown>) => number): Samples<'api'> {
