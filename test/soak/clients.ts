@@ -120,10 +120,15 @@ const MISBEHAVIOURS: ReadonlyArray<() => void> = [
     }),
 ];
 
-const send = (answers: readonly Answer[]) => process.send?.(answers);
+/** Resolves once the message is written: what is pending when the process ends is lost. */
+function send(answers: readonly Answer[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send?.(answers, undefined, undefined, (error) => (error ? reject(error) : resolve()));
+  });
+}
 
 async function stormOnce(): Promise<void> {
-  send(await Promise.all(Array.from({ length: options.storm }, () => scrape('storm'))));
+  await send(await Promise.all(Array.from({ length: options.storm }, () => scrape('storm'))));
   clearInterval(ticks);
   process.disconnect();
 }
@@ -131,9 +136,9 @@ async function stormOnce(): Promise<void> {
 function scrapeSteadily(): void {
   const underWay = new Set<Promise<unknown>>();
   const steady = setInterval(() => {
-    const one = scrape('steady').then((answer) => {
+    const one = scrape('steady').then(async (answer) => {
+      await send([answer]);
       underWay.delete(one);
-      send([answer]);
     });
     underWay.add(one);
   }, 1_000 / options.steady);

@@ -95,6 +95,9 @@ async function soak(ollama: Ollama, exporter: Exporter): Promise<readonly string
   const after = await measureUsage(exporter);
   const ending = await stopExporter(exporter);
   const wrong = answers.flatMap((answer) => violation(answer, [warmUp, ...troubles]) ?? []);
+  const stormed = answers.filter(({ client }) => client === 'storm').length;
+  const expected =
+    Number(values.storm) * [warmUp, ...troubles].filter(({ fault }) => fault === 'storm').length;
   const late = answers.filter(({ client }) => client === 'steady').map(lateMs);
   const change = (name: keyof Usage) => `${before[name].toFixed(0)} → ${after[name].toFixed(0)}`;
   print(
@@ -108,6 +111,7 @@ async function soak(ollama: Ollama, exporter: Exporter): Promise<readonly string
   );
   return [
     ...count(wrong),
+    ...(stormed === expected ? [] : [`${stormed} responses to storms were judged, of ${expected}`]),
     ...count(ollama.overlaps.map((path) => `${path} requested twice at the same time`)),
     ...growth(before, after),
     ...ending,
