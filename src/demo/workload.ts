@@ -27,7 +27,7 @@ export function* workload(seed: number): Generator<Arrival, never> {
 }
 
 /** Numbers in [0, 1), the same ones for the same seed (mulberry32). */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

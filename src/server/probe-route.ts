@@ -1,4 +1,4 @@
-/** /probe: any Ollama that a module allows, as metrics or, for people, as a report. */
+/** The route /probe: metrics of a target that a module allows or, with `debug=true`, a report for people. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { CONTENT_TYPE, createRender } from '../metrics/registry.ts';

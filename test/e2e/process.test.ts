@@ -230,6 +230,8 @@ describe('a running exporter', () => {
 });
 
 test('a Node.js that is too old is told so, in a sentence', async () => {
+  const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const oldest = engines.node.replace('>=', '');
   const preload = "Object.defineProperty(process, 'versions', { value: { node: '18.20.8' } })";
   expect(
     await runExporter(['--version'], {
@@ -238,7 +240,7 @@ test('a Node.js that is too old is told so, in a sentence', async () => {
   ).toEqual({
     code: 1,
     stdout: '',
-    stderr: 'ollama-exporter needs Node.js 20.18.1 or later, this is 18.20.8\n',
+    stderr: `ollama-exporter needs Node.js ${oldest} or later, this is 18.20.8\n`,
   });
 });
 

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { request } from 'undici';
+import { randomNumbers } from '../../src/demo/workload.ts';
 import { parseExposition } from '../exposition.ts';
 import { type Answer, TIMEOUT_SECONDS } from './judge.ts';
-import { seeded } from './schedule.ts';
 import { now, stateProblem } from './states.ts';
 
 export interface ClientOptions {
@@ -24,7 +24,7 @@ const RUDE_EVERY_MS = 200;
 const HOLD_MS = 2_000;
 
 const options: ClientOptions = JSON.parse(process.argv[2] ?? '{}');
-const random = seeded(options.seed);
+const random = randomNumbers(options.seed);
 
 let lostMs = 0;
 let lastTick = now();

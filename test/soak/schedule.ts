@@ -1,4 +1,5 @@
 /** Which faults occur when. The same seed gives the same schedule. */
+import { randomNumbers } from '../../src/demo/workload.ts';
 
 export interface Step<F> {
   readonly afterMs: number;
@@ -15,7 +16,7 @@ const TOGETHER_MS = [200, 3_500] as const;
 
 /** Endless turns of two faults that overlap. Every fault occurs once before any occurs again. */
 export function* turns<F>(seed: number, faults: readonly F[]): Generator<readonly Step<F>[], never> {
-  const random = seeded(seed);
+  const random = randomNumbers(seed);
   const between = ([low, high]: readonly [number, number]) => low + random() * (high - low);
   const variant = () => Math.floor(random() * 1_000);
   for (;;) {
@@ -35,15 +36,4 @@ function shuffled<T>(random: () => number, items: readonly T[]): readonly T[] {
     .map((item) => ({ item, rank: random() }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ item }) => item);
-}
-
-/** Numbers in [0, 1), the same ones for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
