@@ -15,7 +15,8 @@ export interface ModelDetails {
 export interface RunningModel extends NamedModel {
   /** Bytes in RAM and VRAM together. */
   readonly sizeBytes: number;
-  readonly sizeVramBytes: number;
+  /** undefined where the server does not say. */
+  readonly sizeVramBytes: number | undefined;
   /** Tokens; undefined where the server gives none. */
   readonly contextLength: number | undefined;
   /** As the server gives it, Unix milliseconds, to be read by `expiryAt`; undefined where it is no usable time. */
@@ -38,9 +39,8 @@ export function parseRunningModels(body: unknown): ModelList<RunningModel> {
 
 function readRunning(row: ModelRow): RunningModel | undefined {
   const { model, quantization, sizeBytes, digest, format, family, parameterSize, fields } = row;
-  // v0.1.38 to v0.1.41 omit size_vram when it is 0 (`omitempty` in api/types.go).
-  const sizeVramBytes = 'size_vram' in fields ? fields['size_vram'] : 0;
-  if (!isByteCount(sizeVramBytes)) {
+  const sizeVramBytes = fields['size_vram'] ?? absentSizeVram(fields);
+  if (sizeVramBytes !== undefined && !isByteCount(sizeVramBytes)) {
     return undefined;
   }
   return {
@@ -54,6 +54,11 @@ function readRunning(row: ModelRow): RunningModel | undefined {
   };
 }
 
+/** v0.1.38 to v0.1.41, whose rows have modified_at, omit it when it is 0 (`omitempty` in api/types.go); LocalAI always. */
+function absentSizeVram(fields: ModelRow['fields']): 0 | undefined {
+  return 'modified_at' in fields ? 0 : undefined;
+}
+
 /** Absent before v0.10.0; 0 for image generation models and for MLX before its first ping. */
 function parseContextLength(value: unknown): number | undefined {
   return isByteCount(value) && value > 0 ? value : undefined;
@@ -64,7 +69,7 @@ function mergeRunning(twins: readonly [RunningModel, ...RunningModel[]]): Runnin
   return {
     ...twins[0],
     sizeBytes: total(twins.map(({ sizeBytes }) => sizeBytes)),
-    sizeVramBytes: total(twins.map(({ sizeVramBytes }) => sizeVramBytes)),
+    sizeVramBytes: totalIfKnown(twins.map(({ sizeVramBytes }) => sizeVramBytes)),
     contextLength: largest(twins.map(({ contextLength }) => contextLength)),
     expiresAtMs: largest(twins.map(({ expiresAtMs }) => expiresAtMs)),
     details: twins.flatMap(({ details }) => details),
@@ -103,6 +108,12 @@ function mergeInstalled(twins: readonly [InstalledModel, ...InstalledModel[]]): 
 
 function total(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+/** undefined where one of them is. */
+function totalIfKnown(numbers: ReadonlyArray<number | undefined>): number | undefined {
+  const known = numbers.filter((number) => number !== undefined);
+  return known.length === numbers.length ? total(known) : undefined;
 }
 
 /** The largest of figures that may be missing; undefined where all are. */

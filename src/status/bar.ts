@@ -6,15 +6,21 @@ import type { ModelStatus } from './status.ts';
 /** Of the drawing; the browser stretches it. */
 const WIDTH = 1_000;
 
-/** @param capacity bytes; null where it is not known */
+/** @param bytesOf and `capacity`: null where it is not known */
 export function bar(
   name: string,
   models: readonly ModelStatus[],
-  bytesOf: (model: ModelStatus) => number,
+  bytesOf: (model: ModelStatus) => number | null,
   capacity: number | null,
 ): Html {
+  if (models.some((model) => bytesOf(model) === null)) {
+    return html`<div class="bar">
+<div>${name}: not known, since the server does not say it of each model</div>
+</div>
+`;
+  }
   const parts = models
-    .map((model) => ({ name: model.model, bytes: bytesOf(model) }))
+    .map((model) => ({ name: model.model, bytes: bytesOf(model) ?? 0 }))
     .filter(({ bytes }) => bytes > 0);
   const used = parts.reduce((sum, { bytes }) => sum + bytes, 0);
   const scale = WIDTH / Math.max(used, capacity ?? 0, 1);

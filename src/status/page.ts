@@ -120,14 +120,16 @@ function memorySection({ models, totals, vram_capacity, memory_capacity, skipped
 <p>What sits in memory is not known: the list of models is not available.</p>
 `;
   }
+  const { size, size_vram, size_ram } = totals;
+  const bytes = (number: number | null) => (number === null ? '–' : humanBytes(number));
   const gpu =
-    totals.size === 0 ? '–' : `${Math.round((Math.min(totals.size_vram, totals.size) / totals.size) * 100)}%`;
+    size === 0 || size_vram === null ? '–' : `${Math.round((Math.min(size_vram, size) / size) * 100)}%`;
   return html`<h2 id="memory">Memory</h2>
 <dl class="totals">
 <div><dt>Models</dt><dd>${totals.models}</dd></div>
-<div><dt>Size</dt><dd>${humanBytes(totals.size)}</dd></div>
-<div><dt>VRAM</dt><dd>${humanBytes(totals.size_vram)}</dd></div>
-<div><dt>RAM</dt><dd>${humanBytes(totals.size_ram)}</dd></div>
+<div><dt>Size</dt><dd>${humanBytes(size)}</dd></div>
+<div><dt>VRAM</dt><dd>${bytes(size_vram)}</dd></div>
+<div><dt>RAM</dt><dd>${bytes(size_ram)}</dd></div>
 <div><dt>On the GPU</dt><dd>${gpu}</dd></div>
 </dl>
 ${bar('VRAM', models, ({ size_vram }) => size_vram, vram_capacity)}${bar('RAM', models, ramOf, memory_capacity)}${skipped === 0 ? '' : html`<p>${skipped} of the rows of <code>/api/ps</code> could not be used.</p>\n`}`;

@@ -16,14 +16,14 @@ export function humanBytes(bytes: number): string {
 }
 
 /** `100% GPU`, `38%/62% CPU/GPU`, `100% CPU`, `Unknown` */
-export function processor(sizeBytes: number, vramBytes: number): string {
+export function processor(sizeBytes: number, vramBytes: number | undefined): string {
   if (vramBytes === 0) {
     return '100% CPU';
   }
   if (vramBytes === sizeBytes) {
     return '100% GPU';
   }
-  if (vramBytes > sizeBytes) {
+  if (vramBytes === undefined || vramBytes > sizeBytes) {
     return 'Unknown';
   }
   const cpu = Math.round(((sizeBytes - vramBytes) / sizeBytes) * 100);

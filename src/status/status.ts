@@ -41,7 +41,7 @@ export interface ModelStatus {
   readonly family: string;
   readonly digest: string;
   readonly size: number;
-  readonly size_vram: number;
+  readonly size_vram: number | null;
   readonly processor: string;
   readonly context_length: number | null;
   /** Seconds; null for ever, or for no usable time: `until` tells. */
@@ -52,8 +52,9 @@ export interface ModelStatus {
 export interface Totals {
   readonly models: number;
   readonly size: number;
-  readonly size_vram: number;
-  readonly size_ram: number;
+  /** null, as `size_ram`, where it is not known of one of the models. */
+  readonly size_vram: number | null;
+  readonly size_ram: number | null;
 }
 
 export interface StatusSource {
@@ -96,7 +97,9 @@ function problemOf(api: string, error: ApiError): Problem {
 function modelsOf({ models, nowMs }: RunningModels): readonly ModelStatus[] {
   return models
     .map((model) => modelOf(model, nowMs))
-    .sort((a, b) => b.size_vram - a.size_vram || b.size - a.size || (a.model < b.model ? -1 : 1));
+    .sort(
+      (a, b) => (b.size_vram ?? 0) - (a.size_vram ?? 0) || b.size - a.size || (a.model < b.model ? -1 : 1),
+    );
 }
 
 function modelOf(running: RunningModel, nowMs: number): ModelStatus {
@@ -109,7 +112,7 @@ function modelOf(running: RunningModel, nowMs: number): ModelStatus {
     family: distinct(details.map(({ family }) => family)),
     digest: distinct(details.map(({ digest }) => digest)),
     size: sizeBytes,
-    size_vram: sizeVramBytes,
+    size_vram: sizeVramBytes ?? null,
     processor: processor(sizeBytes, sizeVramBytes),
     context_length: contextLength ?? null,
     expires_in: seconds === undefined || seconds === Number.POSITIVE_INFINITY ? null : seconds,
@@ -124,12 +127,19 @@ function distinct(texts: readonly string[]): string {
 
 function totalsOf(models: readonly ModelStatus[]): Totals {
   const size = models.reduce((sum, model) => sum + model.size, 0);
-  const size_vram = models.reduce((sum, model) => sum + model.size_vram, 0);
-  const size_ram = models.reduce((sum, model) => sum + ramOf(model), 0);
+  const size_vram = totalOf(models.map((model) => model.size_vram));
+  const size_ram = totalOf(models.map(ramOf));
   return { models: models.length, size, size_vram, size_ram };
 }
 
+function totalOf(numbers: ReadonlyArray<number | null>): number | null {
+  return numbers.reduce<number | null>(
+    (sum, number) => (sum === null || number === null ? null : sum + number),
+    0,
+  );
+}
+
 /** More in VRAM than there is in all is nonsense of the server's, and no RAM. */
-export function ramOf({ size, size_vram }: Pick<ModelStatus, 'size' | 'size_vram'>): number {
-  return Math.max(size - size_vram, 0);
+export function ramOf({ size, size_vram }: Pick<ModelStatus, 'size' | 'size_vram'>): number | null {
+  return size_vram === null ? null : Math.max(size - size_vram, 0);
 }

@@ -27,16 +27,24 @@ describe('a row', () => {
     ['with a negative size', row({ size: -1 })],
     ['with a size in words', row({ size: '10' })],
     ['with a size beyond all numbers', JSON.parse('{"model":"a","size":1e999}')],
-    ['with size_vram null', row({ size_vram: null })],
     ['with a negative size_vram', row({ size_vram: -1 })],
   ])('%s is skipped and counted, and costs the good one nothing', (_, bad) => {
     const parsed = parse(bad, row({ model: 'good' }));
     expect(parsed).toMatchObject({ rows: 2, skipped: 1, models: [{ model: 'good' }] });
   });
 
-  test('without size_vram is on the CPU', () => {
-    const { size_vram: _, ...old } = row();
+  test('without size_vram is on the CPU where it has modified_at, as before v0.1.42', () => {
+    const { size_vram: _, ...old } = row({ modified_at: '0001-01-01T00:00:00Z' });
     expect(parse(old).models[0]?.sizeVramBytes).toBe(0);
+  });
+
+  test.each([[undefined], [null]])('with size_vram %j is on what nobody knows', (size_vram) => {
+    expect(parse(row({ size_vram })).models[0]).toMatchObject({ sizeBytes: 10, sizeVramBytes: undefined });
+  });
+
+  test('whose twin has no size_vram has no known one either', () => {
+    const twins = [row(), row({ digest: 'd2', size_vram: undefined })];
+    expect(parse(...twins).models).toMatchObject([{ sizeBytes: 20, sizeVramBytes: undefined }]);
   });
 
   test('goes by its name where model is missing', () => {

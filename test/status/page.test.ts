@@ -76,13 +76,26 @@ describe('the state is told in words:', () => {
     const text = words(page({ ps: refused, version: refused }));
     expect(text).toContain(' Down ');
     // Once, though both calls failed so.
-    expect(text.split('Nobody listens there: is Ollama running?')).toHaveLength(2);
+    expect(text.split('is Ollama running?')).toHaveLength(2);
     expect(text).toContain('/api/ps and /api/version failed: refused (connect ECONNREFUSED).');
   });
 
-  test('a 403 is the Host header, a 404 an old Ollama', () => {
-    expect(words(page({ ps: failed('status', 'status 403', 403) }))).toContain('OLLAMA_HOST=0.0.0.0');
-    expect(words(page({ ps: failed('status', 'status 404', 404) }))).toContain('before 0.1.38');
+  test('a failure of which more is known comes with what helps against it', () => {
+    const error = new ApiError('status', 'status 403', {
+      status: 403,
+      hint: 'Start it with OLLAMA_HOST=0.0.0.0.',
+    });
+    expect(words(page({ ps: { ok: false, error, seconds: 0 } }))).toContain(
+      'Start it with OLLAMA_HOST=0.0.0.0.',
+    );
+  });
+
+  test('what is not known of a model is no zero', () => {
+    const capacity = { vramBytes: 30 * GB, memoryBytes: 68 * GB };
+    const text = words(page({ ps: ps({ models: [{ name: 'a', size: 10 * GB }] }), capacity }));
+    expect(text).toContain('VRAM – RAM – On the GPU –');
+    expect(text).toContain('VRAM: not known, since');
+    expect(text).toContain('Unknown');
   });
 });
 
