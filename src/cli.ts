@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   const log = createLogger(config, logOutput(process.stderr.fd));
   const machine = { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS };
   // Not before the signal is taken care of.
-  const preparing = Promise.resolve().then(() => prepareScraper(config, machine, log));
+  const preparing = Promise.resolve().then(() => prepareScraper(config, build, machine, log));
   reloadOnSignal(config, preparing);
   const scraper = await preparing;
   if (config.once) {

@@ -34,7 +34,12 @@ export interface Scraper {
 }
 
 /** @throws FileError for --config.file, Error for a capacity that can't be found out */
-export async function prepareScraper(config: Config, machine: Machine, log: Logger): Promise<Scraper> {
+export async function prepareScraper(
+  config: Config,
+  { version }: BuildInfo,
+  machine: Machine,
+  log: Logger,
+): Promise<Scraper> {
   const capacity = await readCapacity(config, machine);
   const modules = await loadModules(config.configFile, config.timeoutMs, log);
   const { url, close } = config.demo ? await startDemo(log) : { url: config.ollamaUrl, close: undefined };
@@ -47,7 +52,7 @@ export async function prepareScraper(config: Config, machine: Machine, log: Logg
     url,
     capacity,
     modules,
-    targets: createTargets({ url, capacity, collectors }, modules),
+    targets: createTargets({ url, userAgent: `ollama-exporter/${version}`, capacity, collectors }, modules),
     onSnapshot: createAvailabilityLog(log, url.href),
     close: async () => {
       await modules.close();

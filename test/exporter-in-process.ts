@@ -61,8 +61,8 @@ export async function startInProcess(
     ...overrides,
   };
   const machine = { root: '/', env: {}, patienceMs: 1_000 };
-  const scraper = await prepareScraper(config, machine, log ?? ownLog);
   const build = { version: '1.2.3', revision: 'abc' };
+  const scraper = await prepareScraper(config, build, machine, log ?? ownLog);
   const { addresses, close } = await startExporter(scraper, config, build, log ?? ownLog);
   const [{ hostname, port } = { hostname: '', port: 0 }] = addresses;
   const url = new URL(`http://${hostname}:${port}`);

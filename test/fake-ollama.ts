@@ -26,7 +26,7 @@ export function json(body: string): RequestListener {
 }
 
 /** The answers can be changed while it runs. Port 0 is any free one. */
-export async function startFakeOllama(answers: Answers, port = 0): Promise<FakeOllama> {
+export async function startFakeOllama(answers: Answers, port = 0, host = '127.0.0.1'): Promise<FakeOllama> {
   const connections = new Set<Socket>();
   const server = createServer((request, response) => {
     const answer = { '/api/ps': answers.ps, '/api/version': answers.version }[request.url ?? ''];
@@ -43,10 +43,10 @@ export async function startFakeOllama(answers: Answers, port = 0): Promise<FakeO
     socket.on('close', () => connections.delete(socket));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve);
+    server.once('error', reject).listen(port, host, resolve);
   });
   const address = server.address();
-  const url = new URL(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`);
+  const url = new URL(`http://${host}:${typeof address === 'object' ? address?.port : ''}`);
   return { url, server, connections, close: () => closeServer(server) };
 }
 

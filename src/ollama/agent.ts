@@ -1,13 +1,18 @@
-/** The undici Agent that requests go through: how it connects, and how long it keeps a connection. */
-import type { LookupFunction } from 'node:net';
+/** The undici Agents that requests go through: how they connect, and how long they keep a connection. */
+import type { LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Agent, buildConnector, Pool } from 'undici';
+import { Agent, buildConnector, Client } from 'undici';
+import { connectToFirst } from './connect.ts';
+import { skipInterimResponses } from './interim.ts';
 
 /** Longer than the longest usual scrape interval, a minute, so that each scrape finds its connection open. */
 const KEEP_ALIVE_MS = 90_000;
 
+/** After which a name that moved to another address is followed, though the old one still answers. */
+const CONNECTION_MS = 5 * 60_000;
+
 /** Two hundred models are 76 KB; what sends more than this is not Ollama. */
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
 
@@ -18,17 +23,31 @@ export interface AgentOptions {
   readonly tls?: (() => Promise<TlsOptions>) | undefined;
   /** Milliseconds that an idle connection is kept. */
   readonly keepAliveMs?: number;
+  /** Milliseconds after which a connection takes no more requests. */
+  readonly connectionMs?: number;
   /** Resolves the name of a target; a ForbiddenAddressError from it comes out of the request as it is. */
   readonly lookupFor?: ((target: URL) => LookupFunction) | undefined;
 }
 
+/** By the name of the request in `/api/…`: an `/api/ps` that hangs must not hold up `/api/version`. */
+export interface Agents {
+  readonly ps: Agent;
+  readonly version: Agent;
+  readonly tags: Agent;
+}
+
+export function createAgents(options: AgentOptions): Agents {
+  return { ps: createAgent(options), version: createAgent(options), tags: createAgent(options) };
+}
+
 /**
- * Connections are kept by origin, and forgotten when they have been idle. Without `connections: 1`, so that an
- * `/api/ps` that hangs does not hold up `/api/version`. The signal of each request is its only deadline.
+ * Connections are kept by origin, one for each, and forgotten when they have been idle: a Client each, since an empty
+ * Pool takes 16 KB. The signal of each request is its only deadline.
  */
-export function createAgent({
-  connectTimeoutMs,
+function createAgent({
+  connectTimeoutMs: timeoutMs,
   keepAliveMs = KEEP_ALIVE_MS,
+  connectionMs = CONNECTION_MS,
   tls,
   lookupFor,
 }: AgentOptions): Agent {
@@ -38,32 +57,62 @@ export function createAgent({
     headersTimeout: 0,
     bodyTimeout: 0,
     factory: (origin, options) => {
-      const lookup = lookupFor?.(new URL(origin));
-      return new Pool(origin, {
-        ...options,
-        connect: connector({ timeout: connectTimeoutMs, ...(lookup && { lookup }) }, tls),
+      let connectedAt = 0;
+      const connect = connector({ timeoutMs, tls, lookup: lookupFor?.(new URL(origin)) });
+      const client = new Client(origin, { ...options, connect });
+      client.on('connect', () => {
+        connectedAt = performance.now();
+      });
+      // `reset` asks the server to close the connection after its response.
+      return client.compose((dispatch) => (request, handler) => {
+        const reset = client.stats.connected && performance.now() - connectedAt > connectionMs;
+        return dispatch({ ...request, reset }, handler);
       });
     },
   });
 }
 
-function connector(options: buildConnector.BuildOptions, tls: AgentOptions['tls']): buildConnector.connector {
+interface ConnectorOptions {
+  readonly timeoutMs: number;
+  readonly tls: AgentOptions['tls'];
+  readonly lookup: LookupFunction | undefined;
+}
+
+function connector({ timeoutMs, tls, lookup }: ConnectorOptions): buildConnector.connector {
+  const connect = async (target: buildConnector.Options): Promise<Socket> => {
+    const isHttps = target.protocol === 'https:';
+    const options = isHttps ? await tls?.() : undefined;
+    const port = Number(target.port || (isHttps ? 443 : 80));
+    const socket = await connectToFirst({ hostname: target.hostname, port }, timeoutMs, lookup);
+    return isHttps ? await handshake(socket, target, { ...options, timeout: timeoutMs }) : socket;
+  };
   // The name that the certificate must have does not follow the Host header, as it does in undici.
   return ({ servername: _ofHostHeader, ...target }, callback) => {
-    const connect = (certificates: TlsOptions) => {
-      try {
-        buildConnector({ ...options, ...certificates })(target, callback);
-      } catch (error) {
-        // A certificate or key that OpenSSL can't use.
-        callback(asError(error), null);
-      }
-    };
-    if (target.protocol === 'https:' && tls !== undefined) {
-      tls().then(connect, (error) => callback(asError(error), null));
-    } else {
-      connect({});
-    }
+    connect(target).then(
+      (socket) => {
+        skipInterimResponses(socket);
+        callback(null, socket);
+      },
+      (error) => callback(asError(error), null),
+    );
   };
+}
+
+/** @throws Error, also for a certificate or key that OpenSSL can't use; the connection then is closed */
+async function handshake(
+  httpSocket: Socket,
+  target: buildConnector.Options,
+  options: buildConnector.BuildOptions,
+): Promise<Socket> {
+  try {
+    return await new Promise((resolve, reject) => {
+      const done: buildConnector.Callback = (error, socket) => (error ? reject(error) : resolve(socket));
+      buildConnector(options)({ ...target, httpSocket }, done);
+    });
+  } catch (error) {
+    httpSocket.destroy();
+    throw error;
+  }
 }
 
 function asError(thrown: unknown): Error {

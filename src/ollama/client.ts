@@ -1,6 +1,8 @@
 /** The requests to one Ollama server. The only file that knows Ollama's paths. */
 import type { Dispatcher } from 'undici';
 import { messageOf } from '../log/error-text.ts';
+import { type Agents, MAX_BODY_BYTES } from './agent.ts';
+import { contentCodings, decodeBody } from './content-coding.ts';
 import { ApiError, ForbiddenAddressError, failureReason } from './errors.ts';
 import { isRecord, textOf } from './json.ts';
 import {
@@ -9,6 +11,7 @@ import {
   parseRunningModels,
   type RunningModels,
 } from './models.ts';
+import { failureMessage, remedyForError, remedyForStatus, statusMessage } from './remedies.ts';
 import { serverClock } from './time.ts';
 
 /** What is kept of an error's body, and how long it may take: it is not worth more of the scrape's time. */
@@ -34,8 +37,10 @@ export interface OllamaClient {
 export interface ClientOptions {
   /** Scheme, host and port, and the path to put before `/api/…`. */
   readonly url: URL;
-  readonly agent: Dispatcher;
-  /** To send with each request; called each time, since secrets rotate. */
+  readonly agents: Agents;
+  /** Gateways refuse requests without one. */
+  readonly userAgent: string;
+  /** To send with each request, by lower-case names; called each time, since secrets rotate. */
   readonly headers?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
 }
 
@@ -58,7 +63,7 @@ interface Response {
   readonly nowMs: number;
 }
 
-async function getOrRetry(api: string, options: ClientOptions, exchange: Exchange): Promise<Response> {
+async function getOrRetry(api: keyof Agents, options: ClientOptions, exchange: Exchange): Promise<Response> {
   try {
     return await get(api, options, exchange);
   } catch (error) {
@@ -70,33 +75,45 @@ async function getOrRetry(api: string, options: ClientOptions, exchange: Exchang
   }
 }
 
-async function get(
-  api: string,
-  { url, agent, headers }: ClientOptions,
-  exchange: Exchange,
-): Promise<Response> {
+async function get(api: keyof Agents, options: ClientOptions, exchange: Exchange): Promise<Response> {
   delete exchange.status;
   try {
-    const response = await agent.request({
+    const { url, agents, userAgent, headers } = options;
+    const response = await agents[api].request({
       origin: url.origin,
       path: `${url.pathname.replace(/\/$/, '')}/api/${api}`,
       method: 'GET',
-      headers: { accept: 'application/json', ...(await headers?.()) },
+      headers: {
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        'user-agent': userAgent,
+        ...(await headers?.()),
+      },
       signal: exchange.signal,
     });
     const { statusCode: status } = response;
     exchange.status = status;
     if (status !== 200) {
       exchange.body = await beginningOf(response.body);
-      throw new ApiError('status', `status ${status}`, { status });
+      const failure = { status, headers: response.headers, body: exchange.body, url };
+      throw new ApiError('status', statusMessage(failure), { status, hint: remedyForStatus(failure) });
     }
     const nowMs = serverClock(response.headers['date'], Date.now());
-    const text = await response.body.text();
+    const text = await textOfBody(response);
     exchange.body = text;
     return { text, nowMs };
   } catch (error) {
-    throw asApiError(error, exchange);
+    throw asApiError(error, exchange, options.url);
   }
+}
+
+async function textOfBody({ body, headers }: Dispatcher.ResponseData): Promise<string> {
+  const codings = contentCodings(headers['content-encoding']);
+  if (codings.length === 0) {
+    return await body.text();
+  }
+  const bytes = await decodeBody(Buffer.from(await body.arrayBuffer()), codings, MAX_BODY_BYTES);
+  return new TextDecoder().decode(bytes);
 }
 
 async function beginningOf(body: Dispatcher.ResponseData['body']): Promise<string> {
@@ -117,15 +134,19 @@ async function beginningOf(body: Dispatcher.ResponseData['body']): Promise<strin
   return Buffer.concat(chunks).toString();
 }
 
-function asApiError(error: unknown, { signal, status }: Exchange): Error {
+function asApiError(error: unknown, { signal, status }: Exchange, url: URL): Error {
   if (error instanceof ApiError || error instanceof ForbiddenAddressError) {
     return error;
   }
   if (signal.aborted) {
     return new ApiError('timeout', messageOf(signal.reason), { cause: signal.reason });
   }
-  const reason = failureReason(error, status === undefined ? 'connect' : 'body');
-  return new ApiError(reason, messageOf(error), { cause: error });
+  const phase = status === undefined ? 'head' : 'body';
+  const reason = failureReason(error, phase);
+  return new ApiError(reason, failureMessage(error, reason, phase), {
+    cause: error,
+    hint: remedyForError(error, reason, url),
+  });
 }
 
 function parseJson(text: string): unknown {

@@ -67,14 +67,14 @@ function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
     return { level: 'info', message: 'Ollama is up', fields };
   }
   const up = isUp(snapshot);
-  const forbidden = failures.find(({ error }) => error.isForbidden);
+  const hints = new Set(failures.flatMap(({ error }) => error.hint ?? []));
   return {
     level: 'warn',
     message: up ? 'Ollama is up, but does not answer all calls' : 'Ollama is down',
     fields: {
       reason: [...new Set(failures.map(({ error }) => error.reason))].join(),
       err: failures.map(({ api, error }) => `/api/${api}: ${error.message}`).join('; '),
-      ...(forbidden && { hint: forbidden.error.remedy }),
+      ...(hints.size > 0 && { hint: [...hints].join(' ') }),
     },
   };
 }

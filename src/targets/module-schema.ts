@@ -1,17 +1,19 @@
 /** The schema of `--config.file`; names follow Prometheus's http_client_config. */
-import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { validateHeaderName } from 'node:http';
 import * as v from 'valibot';
 import { parseByteSize } from '../config/byte-size.ts';
 import { parseGoDuration } from '../config/go-duration.ts';
 import { list, mapping, namedEntries, parseBoolean, text } from '../config/yaml.ts';
 import { COLLECTORS, type Collector } from '../scrape/snapshot.ts';
 import { parseAllowEntry } from './allow-list.ts';
+import { checkCredentials, checkHeaderText } from './credentials.ts';
 
 /** Theirs is how HTTP works, or a key of the file; what they say must not be said twice. */
 const TAKEN_HEADERS: ReadonlyMap<string, string> = new Map([
   ['authorization', 'use authorization or basic_auth'],
   ...[
     'accept',
+    'accept-encoding',
     'connection',
     'content-length',
     'expect',
@@ -26,7 +28,7 @@ const TAKEN_HEADERS: ReadonlyMap<string, string> = new Map([
 const AUTHORIZATION = v.pipe(
   mapping({
     type: v.optional(text(parseAuthorizationType), 'Bearer'),
-    credentials: v.optional(text(parseHeaderText)),
+    credentials: v.optional(text(checkCredentials)),
     credentials_file: v.optional(text(String)),
   }),
   v.check(
@@ -76,7 +78,7 @@ const MODULE = v.pipe(
         ),
       ),
     ),
-    headers: v.optional(v.pipe(namedEntries(text(parseHeaderText)), v.rawCheck(checkHeaderNames))),
+    headers: v.optional(v.pipe(namedEntries(text(checkHeaderText)), v.rawCheck(checkHeaderNames))),
     authorization: v.optional(AUTHORIZATION),
     basic_auth: v.optional(BASIC_AUTH),
     tls_config: v.optional(TLS_CONFIG),
@@ -114,7 +116,7 @@ function parseAuthorizationType(text: string): string {
   if (text.toLowerCase() === 'basic') {
     throw new Error('type can not be "basic", use basic_auth');
   }
-  return parseHeaderText(text);
+  return checkHeaderText(text);
 }
 
 function parseUsername(text: string): string {
@@ -122,15 +124,6 @@ function parseUsername(text: string): string {
     throw new Error('a user name can not contain a colon (RFC 7617)');
   }
   return text;
-}
-
-function parseHeaderText(text: string): string {
-  try {
-    validateHeaderValue('x', text);
-    return text;
-  } catch {
-    throw new Error('it holds characters that no header may have');
-  }
 }
 
 function checkHeaderNames({ dataset, addIssue }: v.RawCheckContext<Readonly<Record<string, string>>>): void {

@@ -1,14 +1,13 @@
 /** A module of `--config.file`: who may be scraped with it, and how. Its secrets are read when they are used. */
-import { validateHeaderValue } from 'node:http';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
-import type { Agent } from 'undici';
 import { parseAuthorities, readRegularFile } from '../config/files.ts';
 import { messageOf } from '../log/error-text.ts';
-import { createAgent, type TlsOptions } from '../ollama/agent.ts';
+import { type Agents, createAgents, type TlsOptions } from '../ollama/agent.ts';
 import { ApiError } from '../ollama/errors.ts';
 import type { Collector } from '../scrape/snapshot.ts';
 import { type AllowList, createAllowList } from './allow-list.ts';
+import { checkCredentials } from './credentials.ts';
 import type { ModuleSettings } from './module-schema.ts';
 
 export interface Module {
@@ -30,7 +29,7 @@ export interface Module {
   /** @throws ApiError with the reason `config` */
   readonly tls: () => Promise<TlsOptions>;
   /** Its own, since connections made by the rules of another module must not be used. */
-  readonly agent: Agent;
+  readonly agents: Agents;
 }
 
 export interface ModuleSource {
@@ -58,14 +57,14 @@ export function createModule({ name, settings, folder, shown }: ModuleSource, ti
     headers: hasHeaders(settings) ? () => readHeaders(settings, folder) : undefined,
     sendsSecrets: hasSecretHeaders(settings),
     tls,
-    agent: createAgent({ connectTimeoutMs: timeout, tls, lookupFor: allow?.lookupFor }),
+    agents: createAgents({ connectTimeoutMs: timeout, tls, lookupFor: allow?.lookupFor }),
   };
 }
 
 /** The module for the Ollama of `--ollama.url`, whose address the allow list does not apply to. */
 export function withoutAllowList(module: Module): Module {
   const { timeoutMs, tls } = module;
-  return { ...module, agent: createAgent({ connectTimeoutMs: timeoutMs, tls }) };
+  return { ...module, agents: createAgents({ connectTimeoutMs: timeoutMs, tls }) };
 }
 
 /** Reads all that the module names. @throws Error that says what can't be used */
@@ -101,11 +100,6 @@ async function readHeaders(
   if (authorization === undefined) {
     return Object.fromEntries(own);
   }
-  try {
-    validateHeaderValue('authorization', authorization);
-  } catch {
-    throw new ApiError('config', 'credentials_file holds characters that no header may have');
-  }
   return { ...Object.fromEntries(own), authorization };
 }
 
@@ -115,7 +109,7 @@ async function readAuthorization(
 ): Promise<string | undefined> {
   if (authorization !== undefined) {
     const { type, credentials, credentials_file } = authorization;
-    return `${type} ${credentials ?? (await readSecret('credentials_file', folder, credentials_file))}`;
+    return `${type} ${credentials ?? (await readCredentials(folder, credentials_file))}`;
   }
   if (basic_auth !== undefined) {
     const { username, password, password_file } = basic_auth;
@@ -151,6 +145,15 @@ async function readAuthorities(folder: string, file: string): Promise<string[]> 
     return parseAuthorities(pem, `ca_file (${file})`);
   } catch (cause) {
     throw new ApiError('config', messageOf(cause), { cause });
+  }
+}
+
+async function readCredentials(folder: string, file: string | undefined): Promise<string> {
+  const credentials = await readSecret('credentials_file', folder, file);
+  try {
+    return checkCredentials(credentials);
+  } catch (cause) {
+    throw new ApiError('config', `credentials_file (${file}): ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 /** The modules that are in force, and their replacement when the configuration file has changed and is valid. */
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
+import type { Agent } from 'undici';
 import { messageOf } from '../log/error-text.ts';
 import type { ConfigFile } from './config-file.ts';
 import { createModule, type Module, withoutAllowList } from './module.ts';
@@ -77,7 +78,7 @@ export async function loadModules(
     },
     registerMetrics: (registry) => registerReloadMetrics(registry, () => lastReload),
     close: async () => {
-      await Promise.all(all(current).map(({ agent }) => agent.destroy()));
+      await Promise.all(agentsOf(current).map((agent) => agent.destroy()));
     },
   };
 }
@@ -106,11 +107,15 @@ function all({ local, modules }: Loaded): readonly Module[] {
   return [local, ...modules.values()];
 }
 
+function agentsOf(loaded: Loaded): readonly Agent[] {
+  return all(loaded).flatMap(({ agents }) => Object.values(agents));
+}
+
 /** A scrape that took its module before the reload may still send requests, which a closed Agent would refuse. */
 function retire(loaded: Loaded): void {
-  for (const { agent, timeoutMs } of all(loaded)) {
-    setTimeout(() => void agent.close(), timeoutMs).unref();
-  }
+  const longestMs = Math.max(...all(loaded).map(({ timeoutMs }) => timeoutMs));
+  const close = () => Promise.all(agentsOf(loaded).map((agent) => agent.close()));
+  setTimeout(() => void close(), longestMs).unref();
 }
 
 /** Named as those of Prometheus and blackbox_exporter. */

@@ -12,6 +12,8 @@ import { DEFAULT_MODULE, type Modules } from './modules.ts';
 /** What applies to the Ollama of the telemetry path; its collectors also where the module of a target names none. */
 export interface TargetOptions extends ScrapeOptions {
   readonly url: URL;
+  /** Sent with each request. */
+  readonly userAgent: string;
 }
 
 /** `start` rejects with a RequestError of status 403 if the name resolves to what the module does not allow. */
@@ -54,8 +56,8 @@ function refusal(url: URL, { name }: Module, cause?: Error): RequestError {
   return new RequestError(403, message, { cause });
 }
 
-function createTarget(url: URL, module: Module, options: ScrapeOptions): Target {
-  const { agent, headers, timeoutMs } = module;
+function createTarget(url: URL, module: Module, options: TargetOptions): Target {
+  const { agents, headers, timeoutMs } = module;
   const scrapeOptions = {
     capacity: {
       vramBytes: module.vramBytes ?? options.capacity.vramBytes,
@@ -70,7 +72,7 @@ function createTarget(url: URL, module: Module, options: ScrapeOptions): Target 
     key: url.href,
     longestMs: timeoutMs,
     start: (signal) => {
-      const client = createOllamaClient({ url, agent, headers });
+      const client = createOllamaClient({ url, agents, userAgent: options.userAgent, headers });
       const { done, cutShort } = startScrape(client, scrapeOptions, signal);
       const allowed = done.catch((error) => {
         throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;

@@ -1,34 +1,33 @@
 /** What the Agent keeps of targets, as their servers see it. */
 
-import type { Agent } from 'undici';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createAgent } from '../../src/ollama/agent.ts';
+import { type Agents, createAgents } from '../../src/ollama/agent.ts';
 import { createOllamaClient } from '../../src/ollama/client.ts';
 import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 let answers: Answers;
 let ollamas: readonly FakeOllama[];
-let agent: Agent;
+let agents: Agents;
 
 beforeEach(async () => {
   answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
   ollamas = await Promise.all(Array.from({ length: 20 }, () => startFakeOllama(answers)));
-  agent = createAgent({ connectTimeoutMs: 5_000, keepAliveMs: 500 });
+  agents = createAgents({ connectTimeoutMs: 5_000, keepAliveMs: 500 });
 });
 
 afterEach(async () => {
-  await agent.destroy();
+  await Promise.all(Object.values(agents).map((agent) => agent.destroy()));
   await Promise.all(ollamas.map(({ close }) => close()));
 });
 
 const signal = () => new AbortController().signal;
 
 function version({ url }: { readonly url: URL }): Promise<string> {
-  return createOllamaClient({ url, agent }).version({ signal: signal() });
+  return createOllamaClient({ url, agents, userAgent: 'test' }).version({ signal: signal() });
 }
 
 const connected = () => ollamas.reduce((sum, { connections }) => sum + connections.size, 0);
-const known = () => Object.keys(agent.stats).length;
+const known = () => Object.keys(agents.version.stats).length;
 
 test('targets that are not scraped for a while leave neither a connection nor an entry', async () => {
   await Promise.all(ollamas.map(version));
@@ -42,6 +41,34 @@ test('targets that are not scraped for a while leave neither a connection nor an
   expect(await Promise.all(ollamas.map(version))).toEqual(Array(20).fill('0.33.0'));
 });
 
+test('a connection takes no more requests after its time, and the next one resolves the name anew', async () => {
+  await Promise.all(Object.values(agents).map((each) => each.destroy()));
+  const [first] = ollamas;
+  const port = Number(first?.url.port);
+  const moved = await startFakeOllama(
+    { ...answers, version: json('{"version":"0.34.0"}') },
+    port,
+    '127.0.0.2',
+  );
+  let address = '127.0.0.1';
+  agents = createAgents({
+    connectTimeoutMs: 5_000,
+    connectionMs: 200,
+    lookupFor: () => (_hostname, _options, callback) => callback(null, [{ address, family: 4 }]),
+  });
+  const url = new URL(`http://ollama.example:${port}`);
+  expect(await version({ url })).toBe('0.33.0');
+  address = '127.0.0.2';
+  const start = performance.now();
+  const seen = new Set<string>();
+  while (!seen.has('0.34.0')) {
+    seen.add(await version({ url }));
+  }
+  expect(performance.now() - start).toBeGreaterThan(150);
+  expect([...seen]).toEqual(['0.33.0', '0.34.0']);
+  await moved.close();
+});
+
 test('targets that nobody answers for leave no entry', async () => {
   const urls = ollamas.map(({ url }) => url);
   await Promise.all(ollamas.map(({ close }) => close()));
@@ -53,7 +80,7 @@ test('a request that hangs holds up no other to the same server, nor to another 
   answers.ps = () => {};
   const [first, second] = ollamas;
   const hanging = new AbortController();
-  const client = createOllamaClient({ url: first?.url ?? new URL('http://x'), agent });
+  const client = createOllamaClient({ url: first?.url ?? new URL('http://x'), agents, userAgent: 'test' });
   const ps = client.ps({ signal: hanging.signal });
   expect(await client.version({ signal: signal() })).toBe('0.33.0');
   expect(second && (await version(second))).toBe('0.33.0');

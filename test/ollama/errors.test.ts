@@ -11,7 +11,10 @@ test.each([
   ['ECONNREFUSED', 'refused'],
   ['EHOSTUNREACH', 'refused'],
   ['ENETUNREACH', 'refused'],
-  ['EMFILE', 'refused'],
+  ['EACCES', 'refused'],
+  ['EMFILE', 'resources'],
+  ['ENFILE', 'resources'],
+  ['EADDRNOTAVAIL', 'resources'],
   ['ENOTFOUND', 'dns'],
   ['EAI_AGAIN', 'dns'],
   ['ETIMEDOUT', 'timeout'],
@@ -27,25 +30,29 @@ test.each([
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'tls'],
   ['ERR_SSL_WRONG_VERSION_NUMBER', 'tls'],
   ['EPROTO', 'tls'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'invalid'],
+  ['HPE_INVALID_HEADER_TOKEN', 'invalid'],
+  ['ERR_SOMETHING_NEW', 'invalid'],
 ])('%s before an answer is %s', (code, reason) => {
-  expect(failureReason(systemError(code), 'connect')).toBe(reason);
+  expect(failureReason(systemError(code), 'head')).toBe(reason);
 });
 
-test('a dual-stack connect that is refused on both is refused', () => {
-  const both = Object.assign(new AggregateError([systemError('ECONNREFUSED')]), { code: 'ECONNREFUSED' });
-  expect(failureReason(both, 'connect')).toBe('refused');
+test('a connect that several addresses refused is refused', () => {
+  const both = new AggregateError([systemError('ECONNREFUSED'), systemError('ENETUNREACH')]);
+  expect(failureReason(both, 'head')).toBe('refused');
+});
+
+test.each(['bad response', 'bad upgrade'])('a connection that is dropped for a %s is invalid', (message) => {
+  expect(failureReason(new errors.SocketError(message), 'head')).toBe('invalid');
 });
 
 test('a connection that ends is reset before the answer, and a cut-off body after its headers', () => {
   const ended = new errors.SocketError('other side closed');
-  expect([failureReason(ended, 'connect'), failureReason(ended, 'body')]).toEqual(['reset', 'invalid']);
+  expect([failureReason(ended, 'head'), failureReason(ended, 'body')]).toEqual(['reset', 'invalid']);
 });
 
 test('what is thrown without being an error has a reason too', () => {
-  expect([failureReason('text', 'connect'), failureReason(undefined, 'body')]).toEqual([
-    'refused',
-    'invalid',
-  ]);
+  expect([failureReason('text', 'head'), failureReason(undefined, 'body')]).toEqual(['invalid', 'invalid']);
 });
 
 test('the message of a dual-stack connect is that of its parts', () => {

@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
-import { connect } from 'node:net';
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readCorpus } from '../corpus.ts';
+import { startDroppingServer } from '../dropping-server.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
 import { type Exposition, parseExposition, sampleValue } from '../exposition.ts';
 import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
@@ -232,30 +230,6 @@ test('an Ollama whose packets are dropped is down (timeout) within the budget, t
   await blackhole.close();
   end();
 });
-
-/** Listens and never accepts, with a backlog that is full: the kernel drops whatever else wants to connect. */
-async function startDroppingServer(): Promise<{ readonly port: number; readonly end: () => void }> {
-  const program = `
-    const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-      require('node:fs').writeSync(1, String(server.address().port));
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
-      process.exit();
-    });`;
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [chunk] = await once(child.stdout, 'data');
-  const port = Number(chunk);
-  const fillers = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => {}));
-  await Promise.all(fillers.slice(0, 2).map((socket) => once(socket, 'connect')));
-  return {
-    port,
-    end: () => {
-      child.kill('SIGKILL');
-      for (const socket of fillers) {
-        socket.destroy();
-      }
-    },
-  };
-}
 
 test('a name that does not resolve is down (dns)', async () => {
   // A label of over 63 characters fails in the resolver of the machine, without a question to the network.

@@ -4,8 +4,9 @@ import { ApiError, type FailureReason } from '../../src/ollama/errors.ts';
 import { createAvailabilityLog } from '../../src/scrape/availability-log.ts';
 import type { Snapshot } from '../../src/scrape/snapshot.ts';
 
-function failed(reason: FailureReason, status?: number) {
-  return { ok: false, error: new ApiError(reason, `went wrong: ${reason}`, { status }), seconds: 0 } as const;
+function failed(reason: FailureReason, status?: number, hint?: string) {
+  const error = new ApiError(reason, `went wrong: ${reason}`, { status, hint });
+  return { ok: false, error, seconds: 0 } as const;
 }
 
 const models = { models: [], rows: 2, skipped: 0, nowMs: 0 };
@@ -92,23 +93,22 @@ describe('of two scrapers, the one with less patience than Ollama needs', () => 
   });
 });
 
-describe('a 403', () => {
-  test('comes with its cause and the remedy', () => {
-    const [line] = lines({ capacity, ps: failed('status', 403), version: failed('status', 403) });
-    expect(line?.['hint']).toMatch(/Host header.*OLLAMA_HOST=0\.0\.0\.0/);
+describe('a failure of which more is known than its reason', () => {
+  const down = (status: number, hint?: string): Snapshot => ({
+    capacity,
+    ps: failed('status', status, hint),
+    version: failed('status', status, hint),
+  });
+
+  test('comes with what helps, once', () => {
+    expect(lines(down(403, 'Open it.'))).toMatchObject([{ hint: 'Open it.' }]);
   });
 
   test('comes with it after another status, too', () => {
-    const down = (status: number): Snapshot => ({
-      capacity,
-      ps: failed('status', status),
-      version: failed('status', status),
-    });
-    expect(lines(down(500), down(403))[1]).toHaveProperty('hint');
+    expect(lines(down(500), down(403, 'Open it.'))).toMatchObject([{}, { hint: 'Open it.' }]);
   });
 
   test('alone does', () => {
-    const [line] = lines({ capacity, ps: failed('status', 500), version: failed('status', 404) });
-    expect(line).not.toHaveProperty('hint');
+    expect(lines(down(500))[0]).not.toHaveProperty('hint');
   });
 });

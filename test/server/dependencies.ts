@@ -15,7 +15,10 @@ export async function dependencies(): Promise<ServerDependencies> {
   return {
     config: configOf([]),
     version: '1',
-    targets: createTargets({ url, capacity: NO_CAPACITY, collectors: ['ps', 'version'] }, modules),
+    targets: createTargets(
+      { url, userAgent: 'test', capacity: NO_CAPACITY, collectors: ['ps', 'version'] },
+      modules,
+    ),
     modules,
     share: createSharing(() => () => {}),
     own: undefined,

@@ -286,6 +286,7 @@ modules:
         url: '/api/version',
         headers: expect.objectContaining({
           host: 'localhost:11434',
+          'user-agent': 'ollama-exporter/1.2.3',
           'x-tenant': 'blue',
           authorization: 'Bearer t0ken',
         }),
@@ -296,6 +297,14 @@ modules:
     expect(sampleValue(exposition, 'ollama_vram_capacity_bytes')).toBe(24 * 1024 ** 3);
     expect(sampleValue(exposition, 'ollama_memory_capacity_bytes')).toBe(64 * 1024 ** 3);
     expect(text).not.toMatch(/api="ps"|loaded_models/);
+  });
+
+  test('may replace the User-Agent', async () => {
+    const exporter = await start(
+      'modules: { default: { allow: ["127.0.0.0/8"], headers: { User-Agent: probe } } }',
+    );
+    await probe(exporter, ollama.url.host);
+    expect(asked.map(({ headers }) => headers['user-agent'])).toEqual(['probe', 'probe']);
   });
 
   test('says how long a scrape may take', async () => {

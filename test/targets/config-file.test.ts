@@ -95,7 +95,9 @@ describe('the headers of a module', () => {
     writeFileSync(join(folder, 'rotating'), 'second\n');
     expect(await headers?.()).toEqual({ authorization: 'Bearer second' });
     writeFileSync(join(folder, 'rotating'), 'third\nline');
-    await expect(headers?.()).rejects.toThrow('credentials_file holds characters that no header may have');
+    await expect(headers?.()).rejects.toThrow(
+      'credentials_file (rotating): it holds characters that no header may have',
+    );
     rmSync(join(folder, 'rotating'));
     const error = await headers?.().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ApiError);
@@ -229,7 +231,7 @@ describe('the file is refused, with line and path:', () => {
     ['authorization: { credentials_file: nowhere }', "credentials_file can't be read: ENOENT"],
     [
       'authorization: { credentials_file: bad-secret }',
-      'credentials_file holds characters that no header may have',
+      'credentials_file (bad-secret): it holds characters that no header may have',
     ],
     ['basic_auth: { username: u, password_file: nowhere }', "password_file can't be read: ENOENT"],
     ['tls_config: { ca_file: nowhere }', "ca_file can't be read: ENOENT"],
@@ -247,6 +249,17 @@ describe('the file is refused, with line and path:', () => {
     await expect(load(module(content))).rejects.toThrow(expected);
   });
 });
+
+test.each(['Bearer s3cret', 'bearer\ts3cret', 'Basic dTpw', 'Authorization: Bearer s3cret'])(
+  'credentials that say %j are refused, since the type would be sent twice',
+  async (content) => {
+    writeFileSync(join(folder, 'typed'), `${content}\n`);
+    const problem = /it begins with the type of the authorization: leave that out/;
+    await expect(loadModule('{ authorization: { credentials_file: typed } }')).rejects.toThrow(problem);
+    const inline = JSON.stringify(content.replace('\t', ' '));
+    await expect(loadModule(`{ authorization: { credentials: ${inline} } }`)).rejects.toThrow(problem);
+  },
+);
 
 test('it is shown as it was written, but for its secrets', async () => {
   const { shown, modules } = await load(`

@@ -1,0 +1,91 @@
+/** Connects to a host by whichever of its addresses accepts first, as RFC 8305 recommends. */
+import { type LookupAddress, lookup as resolveName } from 'node:dns';
+import { once } from 'node:events';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errors } from 'undici';
+
+/** RFC 8305, 5: how long an address is tried before the next one is tried beside it. */
+const ATTEMPT_DELAY_MS = 250;
+
+/** As in undici. */
+const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+
+/**
+ * Node's own `autoSelectFamily` gives up an address after 250 ms, so that one lost SYN is an outage. Here each address
+ * has all the time there is.
+ *
+ * @param target its hostname is a name, or an IP address without brackets
+ * @param timeoutMs milliseconds after which all attempts end
+ * @returns a connected socket
+ * @throws what the lookup failed with; AggregateError of what the addresses failed with; ConnectTimeoutError
+ */
+export async function connectToFirst(
+  { hostname, port }: { readonly hostname: string; readonly port: number },
+  timeoutMs: number,
+  lookup: LookupFunction = resolveName,
+): Promise<Socket> {
+  const addresses = isIP(hostname) > 0 ? [hostname] : alternating(await addressesOf(hostname, lookup));
+  const sockets: Socket[] = [];
+  const endAllBut = (winner: Socket | undefined, error?: Error) => {
+    for (const socket of sockets.filter((one) => one !== winner)) {
+      socket.destroy(error);
+    }
+  };
+  const timeout = new errors.ConnectTimeoutError(`no connection within ${timeoutMs / 1_000} s`);
+  const timer = setTimeout(() => endAllBut(undefined, timeout), timeoutMs);
+  try {
+    const winner = await race(addresses, async (host) => {
+      const socket = connect({ host, port, ...KEEP_ALIVE });
+      sockets.push(socket);
+      await once(socket, 'connect');
+      return socket;
+    });
+    endAllBut(winner);
+    return winner;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Goes on to the next address once all before it have failed, or after the delay. */
+async function race(
+  addresses: readonly string[],
+  attempt: (address: string) => Promise<Socket>,
+): Promise<Socket> {
+  const attempts: Array<Promise<Socket>> = [];
+  for (const address of addresses) {
+    attempts.push(attempt(address));
+    const first = Promise.any(attempts).catch(() => undefined);
+    const winner = await Promise.race([first, delay(ATTEMPT_DELAY_MS, undefined, { ref: false })]);
+    if (winner !== undefined) {
+      return winner;
+    }
+  }
+  return await Promise.any(attempts).catch((error: AggregateError) => {
+    // Without the message of Promise.any, which says nothing.
+    throw new AggregateError(error.errors);
+  });
+}
+
+function addressesOf(hostname: string, lookup: LookupFunction): Promise<readonly LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    lookup(hostname, { all: true }, (error, found) => {
+      if (error) {
+        reject(error);
+      } else {
+        resolve(typeof found === 'string' ? [] : found);
+      }
+    });
+  });
+}
+
+/** In the order of the resolver, but IPv4 and IPv6 take turns: often one of them leads nowhere at all. */
+function alternating(found: readonly LookupAddress[]): readonly string[] {
+  const [preferred, other] = [true, false].map((same) =>
+    found.filter(({ family }) => (family === found[0]?.family) === same),
+  );
+  return found
+    .flatMap((_, index) => [preferred?.[index], other?.[index]])
+    .flatMap((item) => item?.address ?? []);
+}

@@ -1,0 +1,41 @@
+/** Reads past interim responses (RFC 9110, 15.2): undici ends the connection at a `100 Continue` that it did not ask for. */
+import type { Socket } from 'node:net';
+
+const START = 'HTTP/1.1 1';
+/** 101 is no interim response: after it, another protocol begins. */
+const STATUS = /^HTTP\/1\.1 1(?!01)\d\d/;
+const RESPONSE = /^HTTP\/1\.1 1(?!01)\d\d[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n/;
+/** As undici's limit for headers. */
+const MAX_BYTES = 16_384;
+
+/** To be called before undici has the socket, so that this listener is its first. */
+export function skipInterimResponses(socket: Socket): void {
+  let held = Buffer.alloc(0);
+  let answeredBytes = 0;
+  socket.on('readable', () => {
+    // No request was sent since the last response began: this is its body.
+    if (socket.bytesWritten === answeredBytes) {
+      return;
+    }
+    const chunk: Buffer | null = socket.read();
+    if (chunk === null) {
+      return;
+    }
+    held = Buffer.concat([held, chunk]);
+    let text = held.toString('latin1');
+    for (let found = RESPONSE.exec(text); found !== null; found = RESPONSE.exec(text)) {
+      text = text.slice(found[0].length);
+    }
+    held = held.subarray(held.length - text.length);
+    if (!mayBeInterim(text) || held.length > MAX_BYTES) {
+      answeredBytes = socket.bytesWritten;
+      socket.unshift(held);
+      held = Buffer.alloc(0);
+    }
+  });
+}
+
+/** Whether it is the beginning of an interim response, or of what may become one. */
+function mayBeInterim(text: string): boolean {
+  return text.length < 12 ? START.startsWith(text.slice(0, START.length)) : STATUS.test(text);
+}

@@ -1,0 +1,134 @@
+/** What usually helps against a failure that tells more than its reason does, and how to put it. */
+import { errors } from 'undici';
+import { messageOf } from '../log/error-text.ts';
+import { errorCode, type FailureReason } from './errors.ts';
+
+export interface ErrorResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** How the body begins. */
+  readonly body: string;
+  readonly url: URL;
+}
+
+/** nginx, Go, Apache: "The plain HTTP request was sent to HTTPS port", "Client sent an HTTP request to an HTTPS server." */
+const PLAIN_TO_TLS = /HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL/i;
+
+const CLIENT_CERTIFICATE =
+  'The server demands a client certificate that it trusts: give cert_file and key_file in the tls_config of the module.';
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+const REMEDY_BY_STATUS: ReadonlyMap<number, string> = new Map([
+  [
+    401,
+    'A gateway before Ollama demands credentials: give them as authorization or basic_auth in the module, or correct them there.',
+  ],
+  [
+    403,
+    'A gateway before Ollama refuses the request: let the exporter through there. Ollama itself was not asked.',
+  ],
+  [
+    404,
+    'The path prefix is missing in the address, or this is an Ollama before 0.1.38, which has no list of loaded models.',
+  ],
+  [
+    407,
+    'A proxy before Ollama demands credentials: give Proxy-Authorization in the headers of the module, or scrape past it.',
+  ],
+  [429, 'A gateway before Ollama limits requests: exempt the exporter, or scrape less often.'],
+  [
+    502,
+    'A gateway answers, but Ollama does not answer it: is Ollama running, and where the gateway looks for it?',
+  ],
+  [
+    503,
+    'A gateway answers, but has no Ollama to send requests to: is Ollama running, and where the gateway looks for it?',
+  ],
+  [504, 'A gateway answers, but waited in vain for Ollama, which may be at its start or hang: see its log.'],
+]);
+
+/** @returns undefined where the reason's own remedy is the best there is */
+export function remedyForStatus({ status, headers, body, url }: ErrorResponse): string | undefined {
+  if (REDIRECTS.has(status)) {
+    return redirectRemedy(url, location(headers, url));
+  }
+  if (status === 400 && PLAIN_TO_TLS.test(body)) {
+    return 'The port speaks TLS: write https://.';
+  }
+  if (status === 400 && /SSL certificate/i.test(body)) {
+    return CLIENT_CERTIFICATE;
+  }
+  if (status === 403 && body === '' && headers['content-type'] === undefined) {
+    // routes.go:1776-1839: AbortWithStatus(403), with nothing else.
+    return 'Ollama refuses this Host header: it listens on loopback only, and then takes local names and private addresses only. Start it with OLLAMA_HOST=0.0.0.0, or let the proxy in front of it send "Host: localhost:11434".';
+  }
+  return REMEDY_BY_STATUS.get(status);
+}
+
+/** `status 308, to https://ollama.example.org`: a path or query could hold a secret. */
+export function statusMessage({ status, headers, url }: ErrorResponse): string {
+  const target = REDIRECTS.has(status) ? location(headers, url) : undefined;
+  return target === undefined ? `status ${status}` : `status ${status}, redirect to ${target.origin}`;
+}
+
+function location(headers: ErrorResponse['headers'], url: URL): URL | undefined {
+  const text = [headers['location'] ?? []].flat()[0];
+  const target = text !== undefined && URL.canParse(text, url.href) ? new URL(text, url) : undefined;
+  return target?.protocol === 'http:' || target?.protocol === 'https:' ? target : undefined;
+}
+
+function redirectRemedy(url: URL, target: URL | undefined): string {
+  if (target === undefined || target.origin === url.origin) {
+    return 'A gateway before Ollama redirects to itself: give the path prefix under which it serves /api/ps.';
+  }
+  const address = `Scrape ${target.origin} instead`;
+  return target.hostname === url.hostname
+    ? `${address}.`
+    : `${address}, if Ollama is there. If it is a login page, let the exporter through at the gateway, or give it credentials in the module.`;
+}
+
+/** What OpenSSL makes of bytes that are no TLS: of HTTP or SSH, by its versions. */
+const NO_TLS =
+  /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNEXPECTED_MESSAGE|BAD_RECORD_TYPE)$/;
+
+const REMEDY_BY_CODE: ReadonlyArray<readonly [RegExp, string]> = [
+  [NO_TLS, 'The port does not speak TLS: write http://.'],
+  [
+    /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
+    "Renew the server's certificate, or correct the clock of the exporter's machine.",
+  ],
+  [
+    /^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
+    'The certificate is for another name: scrape that one, or give it as server_name in the tls_config of the module.',
+  ],
+  [
+    /^ERR_SSL_.*_ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)$/,
+    CLIENT_CERTIFICATE,
+  ],
+  [/^ERR_SSL_.*(PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL)$/, 'The server offers no TLS 1.2 or 1.3: update it.'],
+];
+
+/** @returns undefined where the reason's own remedy is the best there is */
+export function remedyForError(error: unknown, reason: FailureReason, url: URL): string | undefined {
+  const code = errorCode(error);
+  const byCode = REMEDY_BY_CODE.find(([codes]) => codes.test(code));
+  if (byCode !== undefined) {
+    return byCode[1];
+  }
+  return reason === 'reset' && url.protocol === 'https:'
+    ? 'The connection was ended without an answer. If the port does not speak TLS, write http://; if it demands a client certificate, give cert_file and key_file in the tls_config of the module.'
+    : undefined;
+}
+
+/** What the error says, where its own message does not. */
+export function failureMessage(error: unknown, reason: FailureReason, phase: 'head' | 'body'): string {
+  if (phase === 'head' && error instanceof errors.ResponseContentLengthMismatchError) {
+    // undici calls each error in a head so, once Content-Length was read.
+    return 'the head of the answer does not match the HTTP/1.1 protocol';
+  }
+  // OpenSSL's messages hold names and lines of its source files; its `reason` is what they say.
+  const said =
+    error instanceof Error && 'reason' in error && typeof error.reason === 'string' ? error.reason : '';
+  return reason === 'tls' && said !== '' ? `the TLS handshake failed: ${said}` : messageOf(error);
+}

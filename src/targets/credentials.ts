@@ -1,0 +1,25 @@
+/** What may stand in a header, and after the type in Authorization. */
+import { validateHeaderValue } from 'node:http';
+
+/** @returns the text @throws Error */
+export function checkHeaderText(text: string): string {
+  try {
+    validateHeaderValue('x', text);
+    return text;
+  } catch {
+    throw new Error('it holds characters that no header may have');
+  }
+}
+
+/** What a file with a whole header holds: the type would be sent twice, and the server would answer 401. */
+const WITH_TYPE = /^(?:authorization:|(?:bearer|basic|digest|token)\s)/i;
+
+/** @returns the text @throws Error */
+export function checkCredentials(text: string): string {
+  if (WITH_TYPE.test(text)) {
+    throw new Error(
+      'it begins with the type of the authorization: leave that out, "type" says it (Bearer by default)',
+    );
+  }
+  return checkHeaderText(text);
+}

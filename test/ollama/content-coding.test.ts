@@ -1,0 +1,107 @@
+/** Responses that a gateway compressed, although it was asked not to. */
+import type { IncomingHttpHeaders, RequestListener } from 'node:http';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readCorpus } from '../corpus.ts';
+import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
+import { type Exposition, sampleValue } from '../exposition.ts';
+import { type FakeOllama, startFakeOllama } from '../fake-ollama.ts';
+
+const PS_BODY = readCorpus('11-names-odd.json');
+const VERSION_BODY = '{"version":"0.33.0"}';
+const MIB = 1024 ** 2;
+
+let codings: string | string[];
+let pack: (body: Buffer) => Buffer;
+let psBody: string;
+let asked: IncomingHttpHeaders[];
+let ollama: FakeOllama;
+let exporter: InProcessExporter;
+
+beforeEach(async () => {
+  [codings, pack, psBody, asked] = ['identity', (body) => body, PS_BODY, []];
+  const answer =
+    (body: () => string): RequestListener =>
+    (request, response) => {
+      asked.push(request.headers);
+      response.setHeader('content-type', 'application/json').setHeader('content-encoding', codings);
+      response.end(pack(Buffer.from(body())));
+    };
+  ollama = await startFakeOllama({ ps: answer(() => psBody), version: answer(() => VERSION_BODY) });
+  exporter = await startInProcess(ollama.url, { timeoutMs: 20_000 });
+});
+
+afterEach(async () => {
+  await exporter.close();
+  await ollama.close();
+});
+
+const twice = (body: Buffer) => brotliCompressSync(gzipSync(body));
+
+function reasonsOf(exposition: Exposition): readonly (string | undefined)[] {
+  return exposition.get('ollama_scrape_error')?.samples.map(({ labels }) => labels['reason']) ?? [];
+}
+
+test.each<[string | string[], (body: Buffer) => Buffer]>([
+  ['gzip', gzipSync],
+  ['GZIP', gzipSync],
+  ['x-gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['deflate', deflateRawSync],
+  ['br', brotliCompressSync],
+  ['identity', (body) => body],
+  ['', (body) => body],
+  ['gzip, br', twice],
+  [['gzip', 'br'], twice],
+  ['gzip', (body) => Buffer.concat([gzipSync(body.subarray(0, 9)), gzipSync(body.subarray(9))])],
+])('%j is unpacked', async (names, packer) => {
+  [codings, pack] = [names, packer];
+  const exposition = await exporter.scrape();
+  expect(reasonsOf(exposition)).toEqual([]);
+  expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(6);
+});
+
+test('no coding is asked for', async () => {
+  await exporter.scrape();
+  expect(asked.map((headers) => headers['accept-encoding'])).toEqual(['identity', 'identity']);
+});
+
+test.each<[string, (body: Buffer) => Buffer, string]>([
+  ['zstd', (body) => body, 'the answer has the content coding "zstd"'],
+  ['compress', (body) => body, 'the answer has the content coding "compress"'],
+  ['gzip', (body) => body, 'the answer is no valid gzip: incorrect header check'],
+  ['gzip', (body) => gzipSync(body).subarray(0, -12), 'the answer is no valid gzip: unexpected end of file'],
+  ['br', (body) => body, 'the answer is no valid br: '],
+  ['deflate', () => Buffer.alloc(0), 'the answer is no valid deflate: unexpected end of file'],
+  ['gzip, gzip, gzip, gzip', (body) => body, 'the answer has 4 content codings, more than 3'],
+])('%s that can not be unpacked is invalid, and named', async (names, packer, message) => {
+  [codings, pack] = [names, packer];
+  expect(reasonsOf(await exporter.scrape())).toEqual(['invalid', 'invalid']);
+  expect(exporter.stateLines()[0]).toContain(message.replaceAll('"', '\\"'));
+});
+
+test.each<[string, (body: Buffer) => Buffer]>([
+  ['gzip', gzipSync],
+  ['br', brotliCompressSync],
+  ['gzip, gzip', (body) => gzipSync(gzipSync(body))],
+])(
+  'a bomb of %s is too large, and costs no more memory than the largest body that is not',
+  async (names, packer) => {
+    [codings, pack] = [names, packer];
+    const bomb = packer(Buffer.alloc(200 * MIB, ' '));
+    psBody = 'bomb';
+    pack = (body) => (body.toString() === psBody ? bomb : packer(body));
+    const before = process.memoryUsage.rss();
+    expect(reasonsOf(await exporter.scrape())).toEqual(['too_large']);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(100 * MIB);
+  },
+);
+
+test('17 MiB are too large in gzip, too, and 16 MiB are read', async () => {
+  [codings, pack] = ['gzip', gzipSync];
+  const frame = JSON.stringify({ models: [], padding: '' }).length;
+  psBody = JSON.stringify({ models: [], padding: 'x'.repeat(16 * MIB - frame) });
+  expect(sampleValue(await exporter.scrape(), 'ollama_loaded_models')).toBe(0);
+  psBody = `${psBody} `;
+  expect(reasonsOf(await exporter.scrape())).toEqual(['too_large']);
+});

@@ -1,0 +1,190 @@
+/** What the page and the log advise, by what stands between the exporter and Ollama. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createTcpServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { request } from 'undici';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { remedyForError } from '../../src/ollama/remedies.ts';
+import { type Authority, newAuthority, type Wish } from '../certificates.ts';
+import { startInProcess } from '../exporter-in-process.ts';
+import { type RawServer, startRawServer } from '../raw-server.ts';
+
+let server: RawServer | undefined;
+
+afterEach(() => {
+  server?.close();
+  server = undefined;
+});
+
+interface Advice {
+  readonly reason: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+async function adviceAt(url: URL, configYaml = 'modules: {}'): Promise<Advice> {
+  const exporter = await startInProcess(url, { timeoutMs: 5_000, configYaml });
+  const { body } = await request(new URL('/api/status', exporter.url));
+  const { problems } = (await body.json()) as { readonly problems: readonly [Advice] };
+  await exporter.close();
+  const [{ reason, message, remedy }] = problems;
+  return { reason, message, remedy };
+}
+
+/** @param head without the line of the HTTP version */
+async function adviceFor(head: string, body = ''): Promise<Advice> {
+  server = await startRawServer(() => `HTTP/1.1 ${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  return await adviceAt(server.url);
+}
+
+test.each([301, 302, 303, 307, 308])(
+  '%i names where it leads, without path, query and user',
+  async (status) => {
+    const location = 'https://user:s3cret@ollama.example.org:8443/login?token=s3cret#s3cret';
+    const advice = await adviceFor(`${status} Found\r\nLocation: ${location}`);
+    expect(advice.message).toBe(`status ${status}, redirect to https://ollama.example.org:8443`);
+    expect(advice.remedy).toMatch(
+      /^Scrape https:\/\/ollama\.example\.org:8443 instead, if Ollama is there\. If it is a login/,
+    );
+    expect(JSON.stringify(advice)).not.toContain('s3cret');
+  },
+);
+
+test('a redirect to https of the same name is to be followed by the operator', async () => {
+  const { remedy } = await adviceFor('308 Permanent Redirect\r\nLocation: https://127.0.0.1/api/ps');
+  expect(remedy).toBe('Scrape https://127.0.0.1 instead.');
+});
+
+test.each(['/ollama/api/ps', '', 'http://['])('a redirect to %j needs a path prefix', async (location) => {
+  const { message, remedy } = await adviceFor(`301 Moved\r\nLocation: ${location}`);
+  expect(message).toMatch(/^status 301/);
+  expect(remedy).toMatch(/path prefix/);
+});
+
+test.each([
+  ['401 Unauthorized\r\nWWW-Authenticate: Basic realm="a"', 'no', /credentials.*module/],
+  ['407 Proxy Authentication Required', 'no', /Proxy-Authorization.*module/],
+  ['403 Forbidden', '', /Host header.*OLLAMA_HOST=0\.0\.0\.0/],
+  ['403 Forbidden\r\nContent-Type: text/html', '', /gateway.*Ollama itself was not asked/],
+  ['403 Forbidden', 'error code: 1010', /gateway/],
+  ['404 Not Found', '404 page not found', /path prefix.*0\.1\.38/],
+  ['429 Too Many Requests', '', /limits requests/],
+  ['502 Bad Gateway', '', /is Ollama running/],
+  ['503 Service Unavailable', '', /is Ollama running/],
+  ['504 Gateway Timeout', '', /waited in vain/],
+  ['400 Bad Request', '<center>The plain HTTP request was sent to HTTPS port</center>', /write https:\/\//],
+  ['400 Bad Request', 'Client sent an HTTP request to an HTTPS server.\n', /write https:\/\//],
+  [
+    '400 Bad Request',
+    "Reason: You're speaking plain HTTP to an SSL-enabled server port.",
+    /write https:\/\//,
+  ],
+  ['400 Bad Request', 'no idea', /number of the status/],
+  ['418 Teapot', '', /number of the status/],
+])('%j with the body %j', async (head, body, remedy) => {
+  const advice = await adviceFor(head, body);
+  expect(advice).toMatchObject({ reason: 'status', message: `status ${head.slice(0, 3)}` });
+  expect(advice.remedy).toMatch(remedy);
+});
+
+async function adviceOf(listener: Server, scheme: string, configYaml?: string): Promise<Advice> {
+  await once(listener.listen(0, '127.0.0.1'), 'listening');
+  const address = listener.address();
+  const port = typeof address === 'object' ? address?.port : '';
+  const advice = await adviceAt(new URL(`${scheme}://127.0.0.1:${port}`), configYaml);
+  listener.close();
+  return advice;
+}
+
+test.each<[string, () => Server]>([
+  ['HTTP', () => createHttpServer((_request, response) => response.end())],
+  [
+    'nothing that is known',
+    () => createTcpServer((socket) => socket.on('error', () => {}).end('SSH-2.0-OpenSSH_9.9\r\n')),
+  ],
+])('https to a port that speaks %s: write http', async (_, listen) => {
+  expect(await adviceOf(listen(), 'https')).toEqual({
+    reason: 'tls',
+    message: expect.stringMatching(/^the TLS handshake failed: [a-z ]+$/),
+    remedy: 'The port does not speak TLS: write http://.',
+  });
+});
+
+test('https to a port that hangs up: perhaps write http', async () => {
+  const { reason, remedy } = await adviceOf(
+    createTcpServer((socket) => socket.on('error', () => {}).end()),
+    'https',
+  );
+  expect(reason).toBe('reset');
+  expect(remedy).toMatch(/write http:\/\/; if/);
+});
+
+test('http to a port that speaks TLS as Node.js does: write https', async () => {
+  const { cert, key } = await (await newAuthority()).issue();
+  const { reason, remedy } = await adviceOf(
+    createTlsServer({ cert, key }).on('tlsClientError', () => {}),
+    'http',
+  );
+  expect(reason).toBe('reset');
+  expect(remedy).toMatch(/write https:\/\/\.$/);
+});
+
+describe('a certificate', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'remedies-'));
+  const ca = join(folder, 'ca.pem');
+  const trusting = `modules: { default: { tls_config: { ca_file: ${ca} } } }`;
+  let authority: Authority;
+
+  beforeAll(async () => {
+    authority = await newAuthority();
+    writeFileSync(ca, authority.cert);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const serve = async (wish: Wish, options: TlsOptions = {}) => {
+    const { cert, key } = await authority.issue(wish);
+    return createTlsServer({ cert, key, ...options }, (socket) => socket.on('error', () => {}));
+  };
+
+  test.each<[string, Wish, TlsOptions, RegExp]>([
+    ['has expired', { expired: true }, {}, /^Renew/],
+    ['is for another name', { sans: [{ type: 'dns', value: 'other' }] }, {}, /server_name/],
+    [
+      'comes by an old TLS',
+      {},
+      { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL@SECLEVEL=0' },
+      /TLS 1\.2/,
+    ],
+  ])('that %s has its own remedy', async (_, wish, options, remedy) => {
+    const advice = await adviceOf(await serve(wish, { ca: authority.cert, ...options }), 'https', trusting);
+    expect(advice.reason).toBe('tls');
+    expect(advice.remedy).toMatch(remedy);
+    expect(advice.message).not.toMatch(/routines|\.c:/);
+  });
+
+  test.each([
+    'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+    'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+    'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
+  ])('that is demanded of the exporter (%s) has its own remedy', (code) => {
+    const error = Object.assign(new Error('alert'), { code });
+    expect(remedyForError(error, 'tls', new URL('https://a'))).toMatch(/cert_file and key_file/);
+  });
+
+  test('that is demanded by nginx has its own remedy', async () => {
+    const { remedy } = await adviceFor(
+      '400 Bad Request',
+      '<center>No required SSL certificate was sent</center>',
+    );
+    expect(remedy).toMatch(/cert_file and key_file/);
+  });
+
+  test('that nobody vouches for needs an authority', async () => {
+    const advice = await adviceOf(await serve({}), 'https');
+    expect(advice).toMatchObject({ reason: 'tls', remedy: expect.stringMatching(/ca_file/) });
+  });
+});
