@@ -1,25 +1,34 @@
-/** Turns an amount of memory as people write it (`24GiB`, `25769803776`) into bytes. */
+/** Turns an amount of memory as people write it (`24GiB`, `24g`, `25769803776`) into bytes. */
 
-const UNIT_BYTES: ReadonlyMap<string, number> = new Map([
-  ['', 1],
-  ['B', 1],
-  ...['K', 'M', 'G', 'T'].flatMap(
-    (prefix, index): Array<[string, number]> => [
-      [`${prefix}iB`, 1024 ** (index + 1)],
-      [`${prefix}B`, 1000 ** (index + 1)],
-    ],
-  ),
-]);
+/** Of 1024 each, with and without the i, as in Prometheus: a card of 24 GB has 24 GiB. */
+const PREFIXES = ['', 'k', 'm', 'g', 't'];
+
+const MIB = 1024 ** 2;
+
+/** No machine that runs models has less, so a unit was forgotten. */
+const LEAST_BYTES = 64 * MIB;
 
 /**
- * @returns whole bytes, more than 0
+ * @returns whole bytes, at least 64 MiB
  * @throws Error that says what was expected
  */
 export function parseByteSize(text: string): number {
-  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?) ?([KMGT]i?B|B)?$/.exec(text) ?? [];
-  const bytes = Math.round(Number(amount) * (UNIT_BYTES.get(unit) ?? Number.NaN));
+  const [, amount, prefix = ''] = /^(\d+(?:\.\d+)?)(?: ?(?:([kmgt])i?b?|b))?$/i.exec(text) ?? [];
+  const bytes = Math.round(Number(amount) * 1024 ** PREFIXES.indexOf(prefix.toLowerCase()));
   if (!(bytes > 0) || !Number.isSafeInteger(bytes)) {
     throw new Error('expected an amount of memory such as 24GiB, 24576MiB or 25769803776');
   }
+  if (bytes < LEAST_BYTES) {
+    throw new Error(`${text} is ${bytes} ${bytes === 1 ? 'byte' : 'bytes'}: ${likely(Number(amount))}`);
+  }
   return bytes;
+}
+
+/** In the largest unit that makes of it no more than a machine may have. */
+function likely(amount: number): string {
+  if (amount * 1024 * MIB < LEAST_BYTES) {
+    return 'expected at least 64MiB';
+  }
+  const unit = amount < 2 * 1024 ? 'GiB' : amount < 2 * MIB ? 'MiB' : 'KiB';
+  return `did you mean ${amount}${unit}?`;
 }

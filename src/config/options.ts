@@ -50,14 +50,14 @@ export const OPTIONS = {
     flag: 'ollama.vram-capacity',
     placeholder: 'size',
     fallback: '',
-    help: 'VRAM of the machine that Ollama runs on, such as 24GiB; auto asks nvidia-smi or the AMD driver.',
+    help: 'VRAM of the machine that Ollama runs on, such as 24GB. Units are powers of 1024: a card of 24 GB has 24GiB. auto asks nvidia-smi or the AMD driver.',
     parse: parseCapacity,
   },
   memoryCapacity: {
     flag: 'ollama.memory-capacity',
     placeholder: 'size',
     fallback: '',
-    help: 'RAM of the machine that Ollama runs on, such as 64GiB; auto is that of this machine or of its cgroup.',
+    help: 'RAM of the machine that Ollama runs on, such as 64GB; auto is that of this machine or of its cgroup.',
     parse: parseCapacity,
   },
   collectTags: {

@@ -120,6 +120,7 @@ test.each(['/', '/metrics', '/a/b.c/~d_e-f', '/m/'])('%s is a path for the metri
 
 test.each([
   ['24GiB', 25_769_803_776],
+  ['24gb', 25_769_803_776],
   ['auto', 'auto'],
 ])('a capacity can be %s', (text, capacity) => {
   expect(config([`--ollama.vram-capacity=${text}`]).vramCapacity).toBe(capacity);
@@ -148,6 +149,16 @@ describe('a refusal is one line that names the option and the value:', () => {
       ['--log.level=trace'],
       {},
       'bad value "trace" for --log.level: expected one of debug, info, warn, error',
+    ],
+    [
+      ['--ollama.vram-capacity=24'],
+      {},
+      'bad value "24" for --ollama.vram-capacity: 24 is 24 bytes: did you mean 24GiB?',
+    ],
+    [
+      [],
+      { OLLAMA_EXPORTER_OLLAMA_MEMORY_CAPACITY: '64MB/s' },
+      'bad value "64MB/s" for OLLAMA_EXPORTER_OLLAMA_MEMORY_CAPACITY: expected an amount of memory',
     ],
     [['--log.format=xml'], {}, 'bad value "xml" for --log.format: expected one of logfmt, json'],
     [['--web.listen-address=99999'], {}, 'bad value "99999" for --web.listen-address: expected an address'],

@@ -115,7 +115,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     const config = join(folder, 'ollama.yml');
     writeFileSync(
       config,
-      'modules: { default: { allow: ["127.0.0.0/8"], vram_capacity: 50GB, memory_capacity: 64GB } }',
+      'modules: { default: { allow: ["127.0.0.0/8"], vram_capacity: 50000000000, memory_capacity: 64000000000 } }',
     );
     exporter = await startExporterProcess([`--config.file=${config}`, '--ollama.url=127.0.0.1:1']);
   });

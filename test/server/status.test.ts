@@ -111,7 +111,7 @@ test('/api/status of a known moment is the golden one', async () => {
   );
 });
 
-const MODULES = 'modules: { blue: { allow: ["127.0.0.0/8"], vram_capacity: 80GB }, default: {} }';
+const MODULES = 'modules: { blue: { allow: ["127.0.0.0/8"], vram_capacity: 80000000000 }, default: {} }';
 
 describe('another target', () => {
   const configYaml = MODULES;

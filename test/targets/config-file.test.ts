@@ -58,13 +58,13 @@ test('a module that says nothing leaves everything as it is', async () => {
 test('a module says how long, what, and how much memory there is', async () => {
   expect(
     await loadModule(
-      '{ timeout: 1m30s, collectors: [ps, tags], vram_capacity: 24GiB, memory_capacity: 1000 }',
+      '{ timeout: 1m30s, collectors: [ps, tags], vram_capacity: 24GiB, memory_capacity: 128gb }',
     ),
   ).toMatchObject({
     timeoutMs: 90_000,
     collectors: ['ps', 'tags'],
     vramBytes: 24 * 1024 ** 3,
-    memoryBytes: 1_000,
+    memoryBytes: 128 * 1024 ** 3,
   });
 });
 
@@ -139,6 +139,12 @@ describe('the file is refused, with line and path:', () => {
       module('vram_capacity: lots'),
       3,
       'modules.default.vram_capacity: expected an amount of memory such as 24GiB, 24576MiB or 25769803776',
+    ],
+    [module('vram_capacity: 24'), 3, 'modules.default.vram_capacity: 24 is 24 bytes: did you mean 24GiB?'],
+    [
+      module('memory_capacity: 128000'),
+      3,
+      'modules.default.memory_capacity: 128000 is 128000 bytes: did you mean 128000MiB?',
     ],
     [module('collectors: [ps, show]'), 3, 'modules.default.collectors[1]: expected one of ps, version, tags'],
     [
