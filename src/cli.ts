@@ -21,8 +21,11 @@ import {
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
 
-/** At start, for nvidia-smi to answer; with a stuck driver it never does. */
+/** For nvidia-smi to answer, also at start; with a stuck driver it never does. */
 const NVIDIA_SMI_PATIENCE_MS = 10_000;
+
+/** Between two tries of `auto`: a driver that is upgraded, or loaded late, takes people or a reboot. */
+const CAPACITY_RETRY_MS = 5 * 60_000;
 
 async function main(): Promise<void> {
   const build = readBuildInfo();
@@ -37,7 +40,12 @@ async function main(): Promise<void> {
     return;
   }
   const log = createLogger(config, logOutput(process.stderr.fd));
-  const machine = { root: '/', env: process.env, patienceMs: NVIDIA_SMI_PATIENCE_MS };
+  const machine = {
+    root: '/',
+    env: process.env,
+    patienceMs: NVIDIA_SMI_PATIENCE_MS,
+    retryMs: CAPACITY_RETRY_MS,
+  };
   // Not before the signal is taken care of.
   const preparing = Promise.resolve().then(() => prepareScraper(config, build, machine, log));
   reloadOnSignal(config, preparing);
@@ -47,7 +55,7 @@ async function main(): Promise<void> {
     return;
   }
   const { version, revision } = build;
-  const { vramBytes, memoryBytes } = scraper.capacity;
+  const { vramBytes, memoryBytes } = scraper.capacity.now();
   const known = { vram_capacity_bytes: vramBytes, memory_capacity_bytes: memoryBytes };
   log.info(
     { version, revision, node: process.version, target: scraper.url.href, ...known },

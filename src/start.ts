@@ -1,16 +1,17 @@
 /** Options → a running exporter. Touches nothing of the process, so that the tests start it, too. */
 import type { Logger } from 'pino';
 import type { BuildInfo } from './config/build-info.ts';
-import { type Machine, resolveCapacity } from './config/capacity.ts';
 import { UsageError } from './config/command-line.ts';
 import type { Config } from './config/options.ts';
 import { startSimulatedOllama } from './demo/server.ts';
 import { DEMO_MACHINE, simulate } from './demo/simulation.ts';
+import { type CapacityOfMachine, type CapacityOptions, startCapacity } from './machine/capacity.ts';
+import type { Machine } from './machine/machine.ts';
 import { createOwnRegistry } from './metrics/own.ts';
 import { createAvailabilityLog } from './scrape/availability-log.ts';
 import { createScrapeLimit, withDeadline } from './scrape/limits.ts';
 import { createSharing } from './scrape/sharing.ts';
-import type { Capacity, Collector, Snapshot } from './scrape/snapshot.ts';
+import type { Collector, Snapshot } from './scrape/snapshot.ts';
 import { type BoundAddress, listen } from './server/listen.ts';
 import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
@@ -24,7 +25,7 @@ const DEMO_VERSION = '0.33.0';
 export interface Scraper {
   /** The Ollama of the telemetry path. */
   readonly url: URL;
-  readonly capacity: Capacity;
+  readonly capacity: CapacityOfMachine;
   readonly modules: Modules;
   readonly targets: Targets;
   /** Logs the changes of what the Ollama of the telemetry path answers. */
@@ -33,15 +34,15 @@ export interface Scraper {
   readonly close: () => Promise<void>;
 }
 
-/** @throws FileError for --config.file, Error for a capacity that can't be found out */
+/** @throws FileError for --config.file */
 export async function prepareScraper(
   config: Config,
   { version }: BuildInfo,
   machine: Machine,
   log: Logger,
 ): Promise<Scraper> {
-  const capacity = await readCapacity(config, machine);
   const modules = await loadModules(config.configFile, config.timeoutMs, log);
+  const capacity = await startCapacity(capacityOptions(config), machine, log);
   const { url, close } = config.demo ? await startDemo(log) : { url: config.ollamaUrl, close: undefined };
   const collectors: readonly Collector[] = [
     'ps',
@@ -52,25 +53,25 @@ export async function prepareScraper(
     url,
     capacity,
     modules,
-    targets: createTargets({ url, userAgent: `ollama-exporter/${version}`, capacity, collectors }, modules),
+    targets: createTargets(
+      { url, userAgent: `ollama-exporter/${version}`, capacity: capacity.now, collectors },
+      modules,
+    ),
     onSnapshot: createAvailabilityLog(log, url.href),
     close: async () => {
+      capacity.close();
       await modules.close();
       await close?.();
     },
   };
 }
 
-/** Read once: the machine does not change while the exporter runs. A demo has a machine of its own. */
-function readCapacity({ demo, vramCapacity, memoryCapacity }: Config, machine: Machine): Promise<Capacity> {
-  const fallback = demo ? DEMO_MACHINE : { vramBytes: undefined, memoryBytes: undefined };
-  return resolveCapacity(
-    {
-      vramCapacity: vramCapacity ?? fallback.vramBytes,
-      memoryCapacity: memoryCapacity ?? fallback.memoryBytes,
-    },
-    machine,
-  );
+/** A demo has a machine of its own. */
+function capacityOptions({ demo, vramCapacity, memoryCapacity }: Config): CapacityOptions {
+  return {
+    vramCapacity: vramCapacity ?? (demo ? DEMO_MACHINE.vramBytes : undefined),
+    memoryCapacity: memoryCapacity ?? (demo ? DEMO_MACHINE.memoryBytes : undefined),
+  };
 }
 
 async function startDemo(log: Logger) {
@@ -110,10 +111,13 @@ export async function startExporter(
     }
   };
   try {
-    const { modules, targets, onSnapshot } = scraper;
+    const { capacity, modules, targets, onSnapshot } = scraper;
     const servers = await openServerFactory(config.webConfigFile, log);
     open.push(servers.close);
-    const rooms = config.configFile === undefined ? [] : [modules.registerMetrics];
+    const rooms = [
+      ...(config.configFile === undefined ? [] : [modules.registerMetrics]),
+      capacity.registerMetrics,
+    ];
     const listening = await listen(config.listenAddresses, {
       config,
       version: build.version,

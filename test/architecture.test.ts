@@ -18,6 +18,7 @@ const ROOMS = [
   'web',
   'targets',
   'config',
+  'machine',
   'scrape',
   'ollama',
   'demo',

@@ -7,10 +7,13 @@ import { request } from 'undici';
 import { parseCommandLine } from '../src/config/command-line.ts';
 import type { Config } from '../src/config/options.ts';
 import { createLogger } from '../src/log/log.ts';
+import type { Machine } from '../src/machine/machine.ts';
 import { prepareScraper, startExporter } from '../src/start.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
 
 export const NO_CAPACITY = { vramBytes: undefined, memoryBytes: undefined };
+
+const MACHINE: Machine = { root: '/', env: {}, patienceMs: 1_000, retryMs: 3_600_000 };
 
 export interface InProcessExporter {
   readonly url: URL;
@@ -28,6 +31,8 @@ export interface InProcessOptions extends Partial<Config> {
   /** The content of a configuration file. */
   readonly configYaml?: string;
   readonly log?: Logger;
+  /** Where `auto` looks; without nvidia-smi and only once, if not said otherwise. */
+  readonly machine?: Machine;
 }
 
 export function configOf(args: readonly string[]): Config {
@@ -40,7 +45,7 @@ export function configOf(args: readonly string[]): Config {
 
 export async function startInProcess(
   ollamaUrl: URL,
-  { configYaml, log, ...overrides }: InProcessOptions = {},
+  { configYaml, log, machine = MACHINE, ...overrides }: InProcessOptions = {},
 ): Promise<InProcessExporter> {
   const lines: string[] = [];
   const ownLog = createLogger(
@@ -60,7 +65,6 @@ export async function startInProcess(
     configFile: configYaml === undefined ? undefined : file,
     ...overrides,
   };
-  const machine = { root: '/', env: {}, patienceMs: 1_000 };
   const build = { version: '1.2.3', revision: 'abc' };
   const scraper = await prepareScraper(config, build, machine, log ?? ownLog);
   const { addresses, close } = await startExporter(scraper, config, build, log ?? ownLog);

@@ -1,10 +1,15 @@
 /** The metrics that the exporter exposes about itself, as its tests need them: what they are called, and their types. */
 import pino from 'pino';
+import { startCapacity } from '../src/machine/capacity.ts';
 import { createOwnRegistry } from '../src/metrics/own.ts';
 import { loadModules } from '../src/targets/modules.ts';
 
 export async function ownMetrics(): Promise<ReadonlyArray<{ readonly name: string; readonly type: string }>> {
-  const modules = await loadModules(undefined, 1_000, pino({ level: 'silent' }));
-  const registry = createOwnRegistry({ version: '1', revision: 'x' }, [modules.registerMetrics]);
+  const log = pino({ level: 'silent' });
+  const modules = await loadModules(undefined, 1_000, log);
+  const machine = { root: '/', env: {}, patienceMs: 0, retryMs: 0 };
+  const capacity = await startCapacity({ vramCapacity: undefined, memoryCapacity: 'auto' }, machine, log);
+  const rooms = [modules.registerMetrics, capacity.registerMetrics];
+  const registry = createOwnRegistry({ version: '1', revision: 'x' }, rooms);
   return (await registry.getMetricsAsJSON()).map(({ name, type }) => ({ name, type: String(type) }));
 }

@@ -5,14 +5,18 @@ import { ForbiddenAddressError } from '../ollama/errors.ts';
 import { parseOllamaHost } from '../ollama/host.ts';
 import { RequestError } from '../scrape/limits.ts';
 import type { Shareable } from '../scrape/sharing.ts';
-import { type ScrapeOptions, startScrape } from '../scrape/snapshot.ts';
+import { type Capacity, type ScrapeOptions, startScrape } from '../scrape/snapshot.ts';
 import type { Module } from './module.ts';
 import { DEFAULT_MODULE, type Modules } from './modules.ts';
 
 /** What applies to the Ollama of the telemetry path; its collectors also where the module of a target names none. */
-export interface TargetOptions extends ScrapeOptions {
+export interface TargetOptions extends Omit<RequestOptions, 'capacity'> {
   readonly url: URL;
-  /** Sent with each request. */
+  /** What is known at the time of a scrape. */
+  readonly capacity: () => Capacity;
+}
+
+interface RequestOptions extends ScrapeOptions {
   readonly userAgent: string;
 }
 
@@ -31,7 +35,7 @@ export interface Targets {
 
 export function createTargets(options: TargetOptions, modules: Modules): Targets {
   return {
-    local: () => createTarget(options.url, modules.local(), options),
+    local: () => createTarget(options.url, modules.local(), { ...options, capacity: options.capacity() }),
     probed: (query) => {
       const url = readTarget(query);
       const module = knownModule(modules, readModuleName(query));
@@ -56,7 +60,7 @@ function refusal(url: URL, { name }: Module, cause?: Error): RequestError {
   return new RequestError(403, message, { cause });
 }
 
-function createTarget(url: URL, module: Module, options: TargetOptions): Target {
+function createTarget(url: URL, module: Module, options: RequestOptions): Target {
   const { agents, headers, timeoutMs } = module;
   const scrapeOptions = {
     capacity: {

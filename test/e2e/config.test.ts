@@ -126,6 +126,55 @@ test('SIGHUP while it still starts does not end it, and the file is read again',
   await expect.poll(log, { timeout: 15_000 }).toContain('Reloaded the configuration file');
 });
 
+describe('--ollama.vram-capacity=auto that finds nothing', () => {
+  const bin = mkdtempSync(join(folder, 'bin-'));
+  const env = { PATH: `${bin}:/usr/bin:/bin` };
+  const auto = '--ollama.vram-capacity=auto';
+  writeFileSync(join(bin, 'nvidia-smi'), '#!/bin/sh\necho "Driver/library version mismatch"\nexit 18\n', {
+    mode: 0o755,
+  });
+
+  test('keeps the exporter neither from starting nor from ending: one warning, and a metric', async () => {
+    const { url, log, child, finished } = await startExporterProcess(['--demo', auto], env);
+    const exposition = await metrics(url);
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(exposition.has('ollama_vram_capacity_bytes')).toBe(false);
+    expect(exposition.get('ollama_exporter_capacity_detected')?.samples).toEqual([
+      { labels: { resource: 'vram' }, value: 0 },
+    ]);
+    child.kill('SIGTERM');
+    expect((await finished).code).toBe(0);
+    const warnings = log()
+      .split('\n')
+      .filter((line) => line.includes('capacity of this machine'));
+    expect(warnings).toEqual([
+      expect.stringMatching(/level=WARN .* err=".*Driver\/library version mismatch"/),
+    ]);
+  });
+
+  test('has no metric without those of the exporter', async () => {
+    const { url } = await startExporterProcess(['--demo', auto, '--web.disable-exporter-metrics'], env);
+    expect((await metrics(url)).has('ollama_exporter_capacity_detected')).toBe(false);
+  });
+
+  test('is tried once by --once, which prints the rest', async () => {
+    const { code, stdout, stderr } = await runExporter(['--once', '--demo', auto], env);
+    expect({ code, tries: stderr.split('capacity of this machine').length - 1 }).toEqual({
+      code: 0,
+      tries: 1,
+    });
+    expect(sampleValue(parseExposition(stdout), 'ollama_up')).toBe(1);
+  });
+});
+
+test('--ollama.memory-capacity=auto is in the metrics and in the first line of the log', async () => {
+  const { url, log } = await startExporterProcess(['--demo', '--ollama.memory-capacity=auto']);
+  const exposition = await metrics(url);
+  const bytes = sampleValue(exposition, 'ollama_memory_capacity_bytes');
+  expect(log()).toContain(`memory_capacity_bytes=${bytes}`);
+  expect(sampleValue(exposition, 'ollama_exporter_capacity_detected', { resource: 'memory' })).toBe(1);
+});
+
 test('without a file SIGHUP ends the exporter in order, and there is no metric of a reload', async () => {
   const { url, child, finished } = await startExporterProcess(['--demo']);
   expect((await metrics(url)).has('ollama_exporter_config_last_reload_successful')).toBe(false);

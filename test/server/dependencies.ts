@@ -16,7 +16,7 @@ export async function dependencies(): Promise<ServerDependencies> {
     config: configOf([]),
     version: '1',
     targets: createTargets(
-      { url, userAgent: 'test', capacity: NO_CAPACITY, collectors: ['ps', 'version'] },
+      { url, userAgent: 'test', capacity: () => NO_CAPACITY, collectors: ['ps', 'version'] },
       modules,
     ),
     modules,

@@ -1,0 +1,73 @@
+/** Finds out what `auto` stands for, and tries again until it knows. */
+import type { Logger } from 'pino';
+import { messageOf } from '../log/error-text.ts';
+
+export interface Detected {
+  readonly bytes: number | undefined;
+  /** What is not counted, and why. */
+  readonly problem: string | undefined;
+}
+
+/** @throws Error that says why nothing is known */
+export type Detect = () => Promise<Detected>;
+
+export interface Auto {
+  /** undefined while it is not known. */
+  readonly bytes: () => number | undefined;
+  /** Stops trying. */
+  readonly close: () => void;
+}
+
+/** More of what a driver says is not worth a line of the log. */
+const LONGEST_PROBLEM = 500;
+
+/**
+ * Resolves after the first try. The later ones keep no process from ending.
+ *
+ * @param resource for the log, as is the flag: `--ollama.vram-capacity`
+ */
+export async function startAuto(
+  resource: string,
+  detect: Detect,
+  retryMs: number,
+  log: Logger,
+): Promise<Auto> {
+  let bytes: number | undefined;
+  let warned: string | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const attempt = async () => {
+    const detected = await detect().catch((error) => ({ bytes: undefined, problem: messageOf(error) }));
+    if (closed) {
+      return;
+    }
+    bytes = detected.bytes;
+    const problem = detected.problem?.slice(0, LONGEST_PROBLEM);
+    if (problem !== undefined && problem !== warned) {
+      warn(log, resource, bytes, problem);
+    } else if (problem === undefined && warned !== undefined) {
+      log.info({ resource, bytes }, 'Detected the capacity of this machine');
+    }
+    warned = problem;
+    if (problem !== undefined) {
+      timer = setTimeout(attempt, retryMs).unref();
+    }
+  };
+  await attempt();
+  return {
+    bytes: () => bytes,
+    close: () => {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function warn(log: Logger, resource: string, bytes: number | undefined, err: string): void {
+  if (bytes === undefined) {
+    const hint = `give a size instead of auto, such as --ollama.${resource}-capacity=24GiB`;
+    log.warn({ resource, err, hint }, 'Could not detect the capacity of this machine');
+  } else {
+    log.warn({ resource, bytes, err }, 'Detected only a part of the capacity of this machine');
+  }
+}

@@ -1,0 +1,70 @@
+/** The capacities of the options, as they are known now: `auto` may take a while. */
+import type { Logger } from 'pino';
+import { Gauge, type Registry } from 'prom-client';
+import type { Capacity } from '../scrape/snapshot.ts';
+import { type Auto, type Detect, startAuto } from './auto.ts';
+import type { Machine } from './machine.ts';
+import { detectMemoryBytes } from './memory.ts';
+import { createVramDetection } from './vram.ts';
+
+/** Bytes; `auto` is to be found out, which is right only beside Ollama; undefined stays unknown. */
+export interface CapacityOptions {
+  readonly vramCapacity: number | 'auto' | undefined;
+  readonly memoryCapacity: number | 'auto' | undefined;
+}
+
+export interface CapacityOfMachine {
+  readonly now: () => Capacity;
+  /** Adds whether `auto` found what it was asked for. */
+  readonly registerMetrics: (registry: Registry) => void;
+  /** Stops trying. */
+  readonly close: () => void;
+}
+
+/** Resolves when `auto` has been tried once, whatever came of it: nothing that a driver says is an error. */
+export async function startCapacity(
+  { vramCapacity, memoryCapacity }: CapacityOptions,
+  machine: Machine,
+  log: Logger,
+): Promise<CapacityOfMachine> {
+  const autos = new Map<string, Auto>();
+  const start = async (resource: string, option: number | 'auto' | undefined, detect: Detect) => {
+    if (option !== 'auto') {
+      return () => option;
+    }
+    const auto = await startAuto(resource, detect, machine.retryMs, log);
+    autos.set(resource, auto);
+    return auto.bytes;
+  };
+  const vramBytes = await start('vram', vramCapacity, createVramDetection(machine));
+  const memoryBytes = await start('memory', memoryCapacity, async () => ({
+    bytes: detectMemoryBytes(machine.root),
+    problem: undefined,
+  }));
+  return {
+    now: () => ({ vramBytes: vramBytes(), memoryBytes: memoryBytes() }),
+    registerMetrics: (registry) => registerDetected(registry, autos),
+    close: () => {
+      for (const auto of autos.values()) {
+        auto.close();
+      }
+    },
+  };
+}
+
+function registerDetected(registry: Registry, autos: ReadonlyMap<string, Auto>): void {
+  if (autos.size === 0) {
+    return;
+  }
+  new Gauge({
+    name: 'ollama_exporter_capacity_detected',
+    help: 'Whether the capacity of the machine is known, where the option is auto.',
+    labelNames: ['resource'],
+    registers: [registry],
+    collect() {
+      for (const [resource, auto] of autos) {
+        this.set({ resource }, Number(auto.bytes() !== undefined));
+      }
+    },
+  });
+}

@@ -1,0 +1,103 @@
+/** Asks nvidia-smi how much memory the NVIDIA GPUs of the machine have. */
+import { type ChildProcess, execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { messageOf } from '../log/error-text.ts';
+import type { Machine } from './machine.ts';
+
+const MIB = 1024 ** 2;
+
+export interface NvidiaGpus {
+  /** Of all that have memory of their own. */
+  readonly bytes: number;
+  /** Whether there is one that has none, and uses the machine's (GB10, Jetson). */
+  readonly sharesRam: boolean;
+  /** What is wrong with others, which are not counted. */
+  readonly problems: readonly string[];
+  /** Why there are none of all these. */
+  readonly none: string;
+}
+
+/** @throws Error if nvidia-smi does not answer, or knows nothing of any GPU */
+export type NvidiaSmi = () => Promise<NvidiaGpus>;
+
+export function createNvidiaSmi({ env, patienceMs }: Machine): NvidiaSmi {
+  let child: ChildProcess | undefined;
+  return async () => {
+    // Of a driver that is stuck, SIGKILL does not free the process; another one would be stuck, too.
+    if (child?.exitCode === null && child.signalCode === null) {
+      throw tooSlow(patienceMs);
+    }
+    const args = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
+    const running = promisify(execFile)('nvidia-smi', args, { env });
+    child = running.child;
+    const gpus = running.then(({ stdout }) => read(stdout), readFailed);
+    return await killedAfter(patienceMs, running.child, gpus);
+  };
+}
+
+/** As execFile's own timeout, which would wait for the process to end. */
+async function killedAfter<T>(patienceMs: number, child: ChildProcess, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      child.unref();
+      reject(tooSlow(patienceMs));
+    }, patienceMs);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tooSlow(patienceMs: number): Error {
+  return new Error(`nvidia-smi did not answer within ${patienceMs / 1_000} s`);
+}
+
+/** One GPU that fails makes nvidia-smi exit with a code other than 0, when it has listed the others. */
+function readFailed(cause: unknown): NvidiaGpus {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'ENOENT') {
+    return read('', 'nvidia-smi is not on PATH');
+  }
+  const stdout =
+    typeof code === 'number' && cause instanceof Error && 'stdout' in cause ? String(cause.stdout) : '';
+  const gpus = read(stdout);
+  // It complains on stdout, others on stderr, which is in the message already.
+  const failure = `nvidia-smi failed: ${messageOf(cause)} `;
+  if (gpus.bytes === 0 && !gpus.sharesRam && !isEmptyList(stdout)) {
+    throw new Error(oneLine(failure + stdout), { cause });
+  }
+  return gpus.problems.length > 0 || isEmptyList(stdout) ? gpus : { ...gpus, problems: [oneLine(failure)] };
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, ' ');
+}
+
+function isEmptyList(stdout: string): boolean {
+  return stdout.includes('No devices were found');
+}
+
+/** One line of MiB a GPU. */
+function read(stdout: string, none = 'nvidia-smi lists no GPU'): NvidiaGpus {
+  const lines = isEmptyList(stdout) ? [] : stdout.split('\n').map((line) => line.trim());
+  let bytes = 0;
+  let sharesRam = false;
+  const problems: string[] = [];
+  for (const [gpu, line] of lines.filter((text) => text !== '').entries()) {
+    if (/^\d+$/.test(line) && Number(line) > 0) {
+      bytes += Number(line) * MIB;
+    } else if (/^(0|\[?(N\/A|Not Supported)\]?)$/i.test(line)) {
+      sharesRam = true;
+    } else {
+      // `[GPU is lost]` is the line of a GPU; other text names it itself.
+      problems.push(line.startsWith('[') ? `GPU ${gpu}: ${line}` : line);
+    }
+  }
+  return { bytes, sharesRam, problems, none };
+}

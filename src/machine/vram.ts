@@ -1,0 +1,33 @@
+/** How much memory the GPUs of the machine have that Ollama counts as VRAM. */
+import { amdVramBytes } from './amd.ts';
+import type { Detect } from './auto.ts';
+import type { Machine } from './machine.ts';
+import { ramBytes } from './memory.ts';
+import { createNvidiaSmi } from './nvidia.ts';
+
+/**
+ * The sum over all GPUs: of NVIDIA if there is one, else of AMD. (An AMD processor's graphics unit beside an NVIDIA card
+ * would only add memory that Ollama does not use.) A GPU without memory of its own counts where there is no other, with
+ * the machine's RAM.
+ *
+ * An nvidia-smi that fails is an error: what AMD's driver knows of would be taken for the card.
+ */
+export function createVramDetection(machine: Machine): Detect {
+  const askNvidiaSmi = createNvidiaSmi(machine);
+  return async () => {
+    const { bytes, sharesRam, problems, none } = await askNvidiaSmi();
+    const problem = problems.length > 0 ? problems.join('; ') : undefined;
+    const nvidia = bytes || (sharesRam ? ramBytes(machine.root) : 0);
+    if (nvidia > 0) {
+      return { bytes: nvidia, problem };
+    }
+    if (problem !== undefined) {
+      throw new Error(`nvidia-smi says ${problem}`);
+    }
+    const amd = amdVramBytes(machine.root);
+    if (amd === 0) {
+      throw new Error(`no GPU: ${none}, and there is no mem_info_vram_total under /sys/class/drm`);
+    }
+    return { bytes: amd, problem };
+  };
+}

@@ -1,0 +1,218 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { amdVramBytes } from '../../src/machine/amd.ts';
+import { createStandIn, GIB, MIB, type StandIn } from '../stand-in-machine.ts';
+
+let machine: StandIn;
+
+beforeEach(() => {
+  machine = createStandIn();
+});
+
+const vramBytes = () => amdVramBytes(machine.root);
+
+interface CardFiles {
+  readonly vram?: number;
+  readonly gtt?: number;
+  readonly renderNode?: number;
+  readonly vendor?: string;
+  readonly board?: boolean;
+}
+
+function plugIn(card: number, { vram, gtt, renderNode, vendor, board }: CardFiles): void {
+  const files = {
+    mem_info_vram_total: vram,
+    mem_info_gtt_total: gtt,
+    mem_info_vram_vendor: vendor,
+    board_info: board ? 'type : cem' : undefined,
+    [`drm/renderD${renderNode}/dev`]: renderNode && `226:${renderNode}`,
+  };
+  for (const [file, content] of Object.entries(files)) {
+    if (content !== undefined) {
+      machine.write(`sys/class/drm/card${card}/device/${file}`, `${content}\n`);
+    }
+  }
+}
+
+type Properties = Readonly<Record<string, number>>;
+
+function addNode(number: number, properties: Properties, banks: readonly Properties[] = []): void {
+  const folder = `sys/class/kfd/kfd/topology/nodes/${number}`;
+  for (const [index, bank] of banks.entries()) {
+    machine.write(`${folder}/mem_banks/${index}/properties`, lines(bank));
+  }
+  machine.write(`${folder}/properties`, lines(properties));
+}
+
+function lines(properties: Properties): string {
+  return Object.entries(properties)
+    .map(([name, value]) => `${name} ${value}\n`)
+    .join('');
+}
+
+const CPU = { cpu_cores_count: 32, simd_count: 0, drm_render_minor: 0 };
+const RAM = [{ heap_type: 0, size_in_bytes: 125 * GIB, flags: 0 }];
+
+function gpu(drm_render_minor: number): Properties {
+  return { cpu_cores_count: 0, simd_count: 80, vendor_id: 4098, drm_render_minor };
+}
+
+function frameBuffer(size_in_bytes: number, heap_type = 1): readonly Properties[] {
+  return [{ heap_type, size_in_bytes, flags: 0, width: 256, mem_clk_max: 1_000 }];
+}
+
+test('there is none where there is no card', () => {
+  addNode(0, CPU, RAM);
+  expect(vramBytes()).toBe(0);
+  machine.write('sys/class/drm/card2/device/vendor', '0x8086\n');
+  machine.write('sys/class/drm/version', 'drm 1.1.0\n');
+  expect(vramBytes()).toBe(0);
+});
+
+describe('discrete cards', () => {
+  test('count all, each once, whatever its connectors', () => {
+    plugIn(0, { vram: 16 * GIB });
+    plugIn(1, { vram: 8 * GIB });
+    machine.write('sys/class/drm/card0-HDMI-A-1/device/mem_info_vram_total', `${16 * GIB}\n`);
+    expect(vramBytes()).toBe(24 * GIB);
+  });
+
+  test.each([
+    ['with large BAR', frameBuffer(8 * GIB)],
+    ['without', frameBuffer(8 * GIB, 2)],
+    ['whose banks are not readable', []],
+  ])('count without their GTT, which spills over: %s', (_, banks) => {
+    plugIn(1, { vram: 8 * GIB, gtt: 62 * GIB, renderNode: 128, vendor: 'samsung', board: true });
+    addNode(0, CPU, RAM);
+    addNode(1, gpu(128), banks);
+    expect(vramBytes()).toBe(8 * GIB);
+  });
+
+  test.each([8 * GIB, 24 * GIB])('count without their GTT where KFD does not know them: %d', (vram) => {
+    plugIn(0, { vram, gtt: 62 * GIB });
+    expect(vramBytes()).toBe(vram);
+  });
+
+  test('count all where their nodes can not be mapped to them', () => {
+    plugIn(0, { vram: 8 * GIB, gtt: 62 * GIB });
+    plugIn(1, { vram: 24 * GIB, gtt: 62 * GIB });
+    addNode(1, gpu(128), frameBuffer(8 * GIB));
+    addNode(2, gpu(129), frameBuffer(24 * GIB));
+    expect(vramBytes()).toBe(32 * GIB);
+  });
+
+  test.each([{ vendor: 'hynix' }, { board: true }])(
+    'are told from an APU by what only a board has, however small: %j',
+    (files) => {
+      plugIn(0, { vram: 2 * GIB, gtt: 31 * GIB, ...files });
+      expect(vramBytes()).toBe(2 * GIB);
+    },
+  );
+
+  test('of which each is a part of itself to KFD (partitions) count whole', () => {
+    plugIn(0, { vram: 192 * GIB, gtt: 500 * GIB, renderNode: 128 });
+    addNode(0, CPU, RAM);
+    addNode(1, gpu(128), frameBuffer(24 * GIB));
+    addNode(2, gpu(129), frameBuffer(24 * GIB));
+    expect(vramBytes()).toBe(192 * GIB);
+  });
+});
+
+describe('an APU counts what the BIOS carves out and its GTT', () => {
+  test('where it is one node with its CPU', () => {
+    plugIn(0, { vram: 16 * GIB, gtt: 24 * GIB, renderNode: 128 });
+    addNode(0, { cpu_cores_count: 8, simd_count: 44, drm_render_minor: 128 }, RAM);
+    expect(vramBytes()).toBe(40 * GIB);
+  });
+
+  test('where the carve-out is the larger part', () => {
+    plugIn(0, { vram: 96 * GIB, gtt: 16 * GIB });
+    addNode(0, { cpu_cores_count: 8, simd_count: 44 });
+    expect(vramBytes()).toBe(112 * GIB);
+  });
+
+  test('where it has a node of its own, with more memory than the BIOS carves out', () => {
+    plugIn(1, { vram: 8 * GIB, gtt: 124 * GIB, renderNode: 128 });
+    addNode(0, CPU, RAM);
+    addNode(1, gpu(128), frameBuffer(124 * GIB));
+    expect(vramBytes()).toBe(132 * GIB);
+  });
+
+  test('where the node can not be mapped to a card, as there is but one', () => {
+    plugIn(1, { vram: 8 * GIB, gtt: 120 * GIB });
+    machine.write(
+      'sys/class/kfd/kfd/topology/nodes/1/mem_banks/0/properties',
+      lines({ heap_type: 1, size_in_bytes: 120 * GIB }),
+    );
+    expect(vramBytes()).toBe(128 * GIB);
+  });
+
+  test('where the BIOS carves out nothing', () => {
+    plugIn(1, { gtt: 120 * GIB, renderNode: 128 });
+    addNode(1, gpu(128), frameBuffer(120 * GIB));
+    expect(vramBytes()).toBe(120 * GIB);
+  });
+
+  test.each([{}, { vendor: 'unknown' }])(
+    'where KFD knows the carve-out only, or may not be read, but the card is small and no board: %j',
+    (files) => {
+      plugIn(0, { vram: 512 * MIB, gtt: 15 * GIB, renderNode: 128, ...files });
+      expect(vramBytes()).toBe(15.5 * GIB);
+      addNode(0, CPU, RAM);
+      addNode(1, gpu(128), frameBuffer(512 * MIB));
+      expect(vramBytes()).toBe(15.5 * GIB);
+    },
+  );
+});
+
+describe('an APU beside a discrete card is left out', () => {
+  const DISCRETE = { vram: 16 * GIB, gtt: 31 * GIB, renderNode: 128, vendor: 'samsung', board: true };
+
+  test('where it has a node of its own', () => {
+    plugIn(0, DISCRETE);
+    plugIn(1, { vram: 8 * GIB, gtt: 31 * GIB, renderNode: 129 });
+    addNode(0, CPU, RAM);
+    addNode(1, gpu(128), frameBuffer(16 * GIB));
+    addNode(2, gpu(129), frameBuffer(31 * GIB));
+    expect(vramBytes()).toBe(16 * GIB);
+  });
+
+  test('also if its carve-out is larger than the card', () => {
+    plugIn(0, DISCRETE);
+    plugIn(1, { vram: 32 * GIB, gtt: 90 * GIB, renderNode: 129 });
+    addNode(0, CPU, RAM);
+    addNode(1, gpu(128), frameBuffer(16 * GIB));
+    addNode(2, gpu(129), frameBuffer(90 * GIB));
+    expect(vramBytes()).toBe(16 * GIB);
+  });
+
+  test('where it is one node with its CPU', () => {
+    plugIn(0, { vram: 2 * GIB, gtt: 31 * GIB, renderNode: 129 });
+    plugIn(1, DISCRETE);
+    addNode(0, { cpu_cores_count: 8, simd_count: 44, drm_render_minor: 129 }, RAM);
+    addNode(1, gpu(128), frameBuffer(16 * GIB));
+    expect(vramBytes()).toBe(16 * GIB);
+  });
+
+  test('as the smallest card, where its node can not be mapped to one', () => {
+    plugIn(0, { vram: 8 * GIB, gtt: 31 * GIB });
+    plugIn(1, { vram: 16 * GIB, gtt: 31 * GIB });
+    plugIn(2, { vram: 24 * GIB, gtt: 31 * GIB });
+    addNode(0, { cpu_cores_count: 8, simd_count: 44 });
+    expect(vramBytes()).toBe(40 * GIB);
+  });
+
+  test('where KFD knows nothing', () => {
+    plugIn(0, DISCRETE);
+    plugIn(1, { vram: 512 * MIB, gtt: 31 * GIB, renderNode: 129 });
+    expect(vramBytes()).toBe(16 * GIB);
+  });
+});
+
+test('files that are no numbers count as nothing', () => {
+  plugIn(0, { vram: 16 * GIB });
+  machine.write('sys/class/drm/card1/device/mem_info_vram_total', 'broken\n');
+  machine.write('sys/class/drm/card2/device/mem_info_vram_total', '');
+  machine.write('sys/class/kfd/kfd/topology/nodes/0/properties', 'simd_count many\ncpu_cores_count\n\0');
+  machine.write('sys/class/kfd/kfd/topology/nodes/1/mem_banks', 'a file');
+  expect(vramBytes()).toBe(16 * GIB);
+});

@@ -1,0 +1,59 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { detectMemoryBytes } from '../../src/machine/memory.ts';
+import { createStandIn, GIB, MIB, type StandIn } from '../stand-in-machine.ts';
+
+let machine: StandIn;
+
+describe('the memory of the machine', () => {
+  const total = 64 * GIB;
+
+  beforeEach(() => {
+    machine = createStandIn();
+    machine.write('proc/meminfo', `MemTotal:       ${total / 1024} kB\nMemFree:        1 kB\n`);
+  });
+
+  test('is its RAM where nothing limits it', () => {
+    machine.write('proc/self/cgroup', '0::/\n');
+    expect(detectMemoryBytes(machine.root)).toBe(total);
+  });
+
+  test('is its RAM where no control groups are', () => {
+    expect(detectMemoryBytes(machine.root)).toBe(total);
+  });
+
+  test.each([
+    ['its own', 'system.slice/exporter.service/memory.max'],
+    ['one above its own', 'system.slice/memory.max'],
+    ['that of the root of a container', 'memory.max'],
+  ])('is the limit of the control group (v2): %s', (_, file) => {
+    machine.write('proc/self/cgroup', '0::/system.slice/exporter.service\n');
+    machine.write(`sys/fs/cgroup/${file}`, `${8 * GIB}\n`);
+    expect(detectMemoryBytes(machine.root)).toBe(8 * GIB);
+  });
+
+  test('is the tightest of several limits, and "max" is none', () => {
+    machine.write('proc/self/cgroup', '0::/a/b/c\n');
+    machine.write('sys/fs/cgroup/a/memory.max', 4 * GIB);
+    machine.write('sys/fs/cgroup/a/b/memory.max', 2 * GIB);
+    machine.write('sys/fs/cgroup/a/b/c/memory.max', 'max\n');
+    expect(detectMemoryBytes(machine.root)).toBe(2 * GIB);
+  });
+
+  test('is the limit of the memory controller (v1), whose largest number is no limit', () => {
+    machine.write('proc/self/cgroup', '12:cpu,cpuacct:/docker/x\n9:memory:/docker/x\n');
+    machine.write('sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes', '9223372036854771712\n');
+    expect(detectMemoryBytes(machine.root)).toBe(total);
+    machine.write('sys/fs/cgroup/memory/memory.limit_in_bytes', 3 * GIB);
+    expect(detectMemoryBytes(machine.root)).toBe(3 * GIB);
+  });
+
+  test('is never more than the RAM', () => {
+    machine.write('proc/self/cgroup', '0::/\n');
+    machine.write('sys/fs/cgroup/memory.max', 128 * GIB);
+    expect(detectMemoryBytes(machine.root)).toBe(total);
+  });
+});
+
+test('this very machine has memory', () => {
+  expect(detectMemoryBytes('/')).toBeGreaterThan(64 * MIB);
+});

@@ -1,0 +1,60 @@
+import { request } from 'undici';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { startInProcess } from '../exporter-in-process.ts';
+import { sampleValue } from '../exposition.ts';
+import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { createStandIn, GIB, type StandIn } from '../stand-in-machine.ts';
+
+let ollama: Awaited<ReturnType<typeof startFakeOllama>>;
+let machine: StandIn;
+
+beforeAll(async () => {
+  ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
+});
+
+afterAll(() => ollama.close());
+
+beforeEach(() => {
+  machine = { ...createStandIn(), retryMs: 20 };
+});
+
+async function start(configYaml: string) {
+  const exporter = await startInProcess(ollama.url, { machine, configYaml, vramCapacity: 'auto' });
+  onTestFinished(exporter.close);
+  return exporter;
+}
+
+test('an exporter that does not find the capacity starts without it, and shows it once it is found', async () => {
+  machine.installNvidiaSmi('echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18');
+  const exporter = await start('modules: {}');
+  const first = await exporter.scrape();
+  expect(sampleValue(first, 'ollama_up')).toBe(1);
+  expect(first.has('ollama_vram_capacity_bytes')).toBe(false);
+
+  machine.installNvidiaSmi('echo 1024');
+  const capacity = async () => sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes');
+  await expect.poll(capacity).toBe(GIB);
+  const status = await (await request(new URL('/api/status', exporter.url))).body.json();
+  expect(status).toMatchObject({ vram_capacity: GIB });
+});
+
+test('an exporter that is closed no longer looks for the capacity', async () => {
+  const exporter = await start('modules: {}');
+  await exporter.close();
+  machine.installNvidiaSmi(`echo x >> ${machine.root}/asked`);
+  // There is no event to wait for where nothing is to happen.
+  await new Promise((resolve) => setTimeout(resolve, 10 * machine.retryMs));
+  expect(machine.read('asked')).toBe('');
+});
+
+test('what is detected is for the Ollama of the telemetry path, where its module names no size', async () => {
+  machine.installNvidiaSmi('echo 1024');
+  const exporter = await start('modules: { default: { allow: ["127.0.0.0/8"] } }');
+  expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(GIB);
+  const probe = await request(new URL(`/probe?target=${ollama.url.host}`, exporter.url));
+  expect(await probe.body.text()).not.toContain('capacity');
+
+  exporter.writeConfig('modules: { default: { vram_capacity: 80G } }');
+  await request(new URL('/-/reload', exporter.url), { method: 'POST' });
+  expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(80 * GIB);
+});

@@ -1,0 +1,44 @@
+/** A stand-in for the machine: files under a root of its own, and programs on a PATH of its own. */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { readText } from '../src/machine/files.ts';
+import type { Machine } from '../src/machine/machine.ts';
+
+export const MIB = 1024 ** 2;
+export const GIB = 1024 ** 3;
+
+export interface StandIn extends Machine {
+  /** Writes a file, or another content into it. */
+  readonly write: (file: string, content: string | number) => void;
+  /** '' where there is no such file. */
+  readonly read: (file: string) => string;
+  /** Answers only to the question that is meant to be asked. */
+  readonly installNvidiaSmi: (behaviour: string) => void;
+}
+
+export function createStandIn(): StandIn {
+  const root = mkdtempSync(join(tmpdir(), 'machine-'));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  const write = (file: string, content: string | number, mode?: number) => {
+    const path = join(root, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, String(content), { mode });
+  };
+  write('bin/.keep', '');
+  return {
+    root,
+    env: { PATH: join(root, 'bin'), DRIVER: 'here' },
+    patienceMs: 10_000,
+    retryMs: 3_600_000,
+    write,
+    read: (file) => readText(join(root, file)),
+    installNvidiaSmi: (behaviour) => {
+      const expected = '--query-gpu=memory.total --format=csv,noheader,nounits';
+      write('bin/new', `#!/bin/sh\n[ "$*" = "${expected}" ] || exit 64\n${behaviour}\n`, 0o755);
+      // At once, for one that is asked again and again meanwhile.
+      renameSync(join(root, 'bin/new'), join(root, 'bin/nvidia-smi'));
+    },
+  };
+}
