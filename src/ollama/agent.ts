@@ -2,6 +2,7 @@
 import type { LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { Agent, buildConnector, Client } from 'undici';
+import { MAX_BODY_BYTES } from './body.ts';
 import { connectToFirst } from './connect.ts';
 import { skipInterimResponses } from './interim.ts';
 
@@ -10,9 +11,6 @@ const KEEP_ALIVE_MS = 90_000;
 
 /** After which a name that moved to another address is followed, though the old one still answers. */
 const CONNECTION_MS = 5 * 60_000;
-
-/** Two hundred models are 76 KB; what sends more than this is not Ollama. */
-export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
 

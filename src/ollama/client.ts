@@ -1,8 +1,7 @@
 /** The requests to one Ollama server. The only file that knows Ollama's paths. */
-import type { Dispatcher } from 'undici';
 import { messageOf } from '../log/error-text.ts';
-import { type Agents, MAX_BODY_BYTES } from './agent.ts';
-import { contentCodings, decodeBody } from './content-coding.ts';
+import type { Agents } from './agent.ts';
+import { parseJson, readBeginning, readText } from './body.ts';
 import { ApiError, ForbiddenAddressError, failureReason } from './errors.ts';
 import { isRecord, textOf } from './json.ts';
 import {
@@ -17,6 +16,8 @@ import { serverClock } from './time.ts';
 /** What is kept of an error's body, and how long it may take: it is not worth more of the scrape's time. */
 const ERROR_BODY_BYTES = 4_096;
 const ERROR_BODY_MS = 100;
+
+const MAX_VERSION_LENGTH = 256;
 
 /** One request, and what has come back of it so far. */
 export interface Exchange {
@@ -94,44 +95,17 @@ async function get(api: keyof Agents, options: ClientOptions, exchange: Exchange
     const { statusCode: status } = response;
     exchange.status = status;
     if (status !== 200) {
-      exchange.body = await beginningOf(response.body);
+      exchange.body = await readBeginning(response.body, ERROR_BODY_BYTES, ERROR_BODY_MS);
       const failure = { status, headers: response.headers, body: exchange.body, url };
       throw new ApiError('status', statusMessage(failure), { status, hint: remedyForStatus(failure) });
     }
     const nowMs = serverClock(response.headers['date'], Date.now());
-    const text = await textOfBody(response);
+    const text = await readText(response);
     exchange.body = text;
     return { text, nowMs };
   } catch (error) {
     throw asApiError(error, exchange, options.url);
   }
-}
-
-async function textOfBody({ body, headers }: Dispatcher.ResponseData): Promise<string> {
-  const codings = contentCodings(headers['content-encoding']);
-  if (codings.length === 0) {
-    return await body.text();
-  }
-  const bytes = await decodeBody(Buffer.from(await body.arrayBuffer()), codings, MAX_BODY_BYTES);
-  return new TextDecoder().decode(bytes);
-}
-
-async function beginningOf(body: Dispatcher.ResponseData['body']): Promise<string> {
-  const chunks: Buffer[] = [];
-  const timer = setTimeout(() => body.destroy(), ERROR_BODY_MS);
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      if (Buffer.concat(chunks).length >= ERROR_BODY_BYTES) {
-        break;
-      }
-    }
-  } catch {
-    // The connection ended or the time is up: what has come is enough.
-  } finally {
-    clearTimeout(timer);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 function asApiError(error: unknown, { signal, status }: Exchange, url: URL): Error {
@@ -149,17 +123,9 @@ function asApiError(error: unknown, { signal, status }: Exchange, url: URL): Err
   });
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ApiError('invalid', `the answer (${text.length} characters) is not JSON`, { cause });
-  }
-}
-
 function parseVersion(body: unknown): string {
   const version = isRecord(body) ? textOf(body['version']) : '';
-  if (version === '') {
+  if (version === '' || version.length > MAX_VERSION_LENGTH) {
     throw new ApiError('invalid', 'the answer is not a JSON object with a "version"');
   }
   return version;

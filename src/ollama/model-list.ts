@@ -2,8 +2,10 @@
 import { ApiError } from './errors.ts';
 import { isByteCount, isRecord, textOf } from './json.ts';
 
-/** 16 MiB of real rows, some 350 bytes each, are fewer; rows that somebody makes up can be 25 bytes short. */
-const MAX_ROWS = 50_000;
+/** Ten times what is loaded or installed anywhere; the page and the exposition of so many take a tenth of a second. */
+const MAX_ROWS = 2_000;
+/** Characters of all labels. Those of 2,000 real rows are 320,000; the page and the exposition repeat them ten times. */
+const MAX_TEXT = 500_000;
 
 /** The labels that tell one series from another. */
 export interface NamedModel {
@@ -47,8 +49,7 @@ export function readModels<T extends NamedModel>(
   const byName = new Map<string, SameName<T>>();
   let rows = 0;
   let skipped = 0;
-  for (const item of modelList(body)) {
-    const row = parseRow(item);
+  for (const row of readRows(body)) {
     const model = row && read(row);
     if (row === undefined || model === undefined) {
       skipped += 1;
@@ -73,6 +74,21 @@ export function readModels<T extends NamedModel>(
     sorted(byQuantization).map((twins) => (twins.length === 1 ? twins[0] : merge(twins))),
   );
   return { models, rows: rows + skipped, skipped };
+}
+
+/** Of each item in the list, the row; undefined if it can't be used. */
+function readRows(body: unknown): ReadonlyArray<ModelRow | undefined> {
+  const rows = modelList(body).map(parseRow);
+  const length = rows.reduce((sum, row) => sum + textLength(row), 0);
+  if (length > MAX_TEXT) {
+    throw new ApiError('too_large', `the answer has ${length} characters of text, more than ${MAX_TEXT}`);
+  }
+  return rows;
+}
+
+function textLength(row: ModelRow | undefined): number {
+  const { model = '', quantization, digest, format, family, parameterSize } = row ?? {};
+  return [model, quantization, digest, format, family, parameterSize].join('').length;
 }
 
 /** The rows of one name. */

@@ -17,8 +17,8 @@ const SLACK_MS = 5_000;
 const PS_BODY = readCorpus('11-names-odd.json');
 const good: Readonly<Answers> = { ps: json(PS_BODY), version: json(VERSION_BODY) };
 
-/** 17 MiB that would be a fine list of models, were they not 17 MiB. */
-const HUGE_BODY = JSON.stringify({ models: [], padding: 'x'.repeat(17 * 1024 * 1024) });
+/** 3 MiB that would be a fine list of models, were they not 3 MiB. */
+const HUGE_BODY = JSON.stringify({ models: [], padding: 'x'.repeat(3 * 1024 * 1024) });
 
 const FAULTS: Readonly<Record<string, readonly [reason: string, answer: RequestListener]>> = {
   'hangs before the headers': ['timeout', () => {}],
@@ -68,13 +68,13 @@ const FAULTS: Readonly<Record<string, readonly [reason: string, answer: RequestL
     },
   ],
   'does not speak HTTP': ['invalid', (request) => request.socket.end('SSH-2.0-OpenSSH_9.2p1\r\n')],
-  'sends 17 MiB': [
+  'sends 3 MiB': [
     'too_large',
     (_request, response) => {
       response.writeHead(200, { 'content-length': HUGE_BODY.length }).end(HUGE_BODY);
     },
   ],
-  'sends 17 MiB in chunks': [
+  'sends 3 MiB in chunks': [
     'too_large',
     (_request, response) => {
       response.writeHead(200).write(HUGE_BODY);
@@ -197,9 +197,9 @@ test('a redirect is not followed', async () => {
   expect(asked).toBe(1);
 });
 
-test('a body of exactly 16 MiB is read', async () => {
+test('a body of exactly 2 MiB is read', async () => {
   const frame = JSON.stringify({ models: [], padding: '' }).length;
-  const body = JSON.stringify({ models: [], padding: 'x'.repeat(16 * 1024 * 1024 - frame) });
+  const body = JSON.stringify({ models: [], padding: 'x'.repeat(2 * 1024 * 1024 - frame) });
   answers.ps = json(body);
   const patient = await startInProcess(ollama.url);
   expect(sampleValue(await patient.scrape(), 'ollama_loaded_models')).toBe(0);
@@ -264,11 +264,11 @@ test("the Ollama host's clock is used where it differs", async () => {
   expect(expiresIn).toBeLessThan(61);
 });
 
-test('200,000 rows are too many, and 50,000 of one name are read in time', async () => {
+test('2,001 rows are too many, and 2,000 of one name are read', async () => {
   const rows = (count: number) =>
     json(JSON.stringify({ models: Array(count).fill({ model: 'a', size: 1 }) }));
-  answers.ps = rows(200_000);
+  answers.ps = rows(2_001);
   expect(reasonOf(await scrapeWithin(LONG_MS), 'ps')).toBe('too_large');
-  answers.ps = rows(50_000);
-  expect(sampleValue(await scrapeWithin(LONG_MS), 'ollama_model_size_bytes')).toBe(50_000);
+  answers.ps = rows(2_000);
+  expect(sampleValue(await scrapeWithin(LONG_MS), 'ollama_model_size_bytes')).toBe(2_000);
 });

@@ -1,0 +1,106 @@
+/** Reads the body of a response, and the JSON in it, within limits that no Ollama meets: 200 models are 76 KB. */
+import type { Dispatcher } from 'undici';
+import { contentCodings, decodeBody } from './content-coding.ts';
+import { ApiError } from './errors.ts';
+
+export const MAX_BODY_BYTES = 2 * 1024 * 1024;
+
+/** As many as 5,000 rows of a real list have. Each stands for a value, which takes up to 100 bytes in memory. */
+const MAX_COMMAS = 100_000;
+/** A row of a real list is 4 deep. */
+const MAX_DEPTH = 64;
+
+type Body = Dispatcher.ResponseData['body'];
+
+/** @throws ApiError `too_large` or `invalid`, and what the connection fails with */
+export async function readText({ body, headers }: Dispatcher.ResponseData): Promise<string> {
+  const bytes = await readBytes(body);
+  const codings = contentCodings(headers['content-encoding']);
+  const decoded = codings.length === 0 ? bytes : await decodeBody(bytes, codings, MAX_BODY_BYTES);
+  return new TextDecoder().decode(decoded);
+}
+
+/** Copied, since a list of one-byte chunks takes a hundred times their size. The Agent limits the length. */
+async function readBytes(body: Body): Promise<Buffer> {
+  let bytes = Buffer.allocUnsafe(8_192);
+  let length = 0;
+  for await (const chunk of body) {
+    if (length + chunk.length > bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * (length + chunk.length));
+      bytes.copy(larger, 0, 0, length);
+      bytes = larger;
+    }
+    length += chunk.copy(bytes, length);
+  }
+  return bytes.subarray(0, length);
+}
+
+/**
+ * @returns up to `maxBytes` of what comes within `ms` milliseconds; never throws
+ */
+export async function readBeginning(body: Body, maxBytes: number, ms: number): Promise<string> {
+  const beginning = Buffer.alloc(maxBytes);
+  let length = 0;
+  const timer = setTimeout(() => body.destroy(), ms);
+  try {
+    for await (const chunk of body) {
+      length += chunk.copy(beginning, length);
+      if (length === maxBytes) {
+        break;
+      }
+    }
+  } catch {
+    // The connection ended or the time is up: what has come is enough.
+  } finally {
+    clearTimeout(timer);
+  }
+  return beginning.toString('utf8', 0, length);
+}
+
+/** @throws ApiError `too_large` or `invalid` */
+export function parseJson(text: string): unknown {
+  checkSize(text);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ApiError('invalid', `the answer (${text.length} characters) is not JSON`, { cause });
+  }
+}
+
+/** JSON.parse takes what memory it needs, for as long as it needs. */
+function checkSize(text: string): void {
+  let depth = 0;
+  let commas = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    switch (text[index]) {
+      case '"':
+        index = endOfString(text, index);
+        break;
+      case ',':
+        commas += 1;
+        break;
+      case '[':
+      case '{':
+        depth += 1;
+        break;
+      case ']':
+      case '}':
+        depth -= 1;
+    }
+    if (commas > MAX_COMMAS) {
+      throw new ApiError('too_large', `the answer has more than ${MAX_COMMAS} values`);
+    }
+    if (depth > MAX_DEPTH) {
+      throw new ApiError('too_large', `the answer is nested more than ${MAX_DEPTH} deep`);
+    }
+  }
+}
+
+/** @returns the index of the closing quote, or of the end */
+function endOfString(text: string, start: number): number {
+  let index = start + 1;
+  while (index < text.length && text[index] !== '"') {
+    index += text[index] === '\\' ? 2 : 1;
+  }
+  return index;
+}
