@@ -86,7 +86,7 @@ export const statusRow = () => [
     {
       title: 'Scrape duration',
       description:
-        'The slowest call to Ollama in the last scrape. Milliseconds are normal, seconds a stuck scheduler.',
+        'The slowest call to Ollama in the last scrape. Milliseconds are normal; seconds mean a runner that hangs, or a stuck scheduler.',
       unit: 's',
       width: 4,
     },
@@ -239,7 +239,7 @@ export const residencyRow = () => [
     {
       title: 'Time until unload',
       description:
-        'Seconds to the expiry of each model; those that stay forever are left out. It falls, and jumps up when the model goes idle; below zero it has been busy past it, or is stopping.',
+        'Seconds to the expiry of each model; those that stay forever are left out. It stands still in the first request after a load, falls from then on, and jumps up when the model goes idle; below zero it has been busy past it, or is stopping.',
       unit: 's',
       width: 12,
       height: 8,
@@ -264,7 +264,7 @@ export const scrapeRow = () => [
     {
       title: 'Calls to Ollama',
       description:
-        'Whether each call succeeded. /api/ps alone timing out means that a load or the scheduler is stuck.',
+        'Whether each call succeeded. /api/ps alone timing out means that a runner or the scheduler is stuck.',
       unit: 'none',
       width: 12,
       height: 7,

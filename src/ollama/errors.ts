@@ -7,7 +7,7 @@ export const REASONS = {
     'Nobody listens there, or no route leads there: is Ollama running? In a container, 127.0.0.1 is the container: use the address of the host.',
   dns: 'The name does not resolve: is it the right one?',
   timeout:
-    'It listens, and does not answer. It may be at its start, or loading a model; if it lasts, see its log and start it again.',
+    'It listens, and does not answer. It may be at its start, or wait for a runner that hangs; if it lasts, see its log and start it again.',
   reset: 'The connection was ended without an answer. If Ollama is behind TLS, write https://.',
   tls: 'The certificate is not trusted: name its authority as ca_file in the tls_config of the module.',
   status: 'Something else answers there, or a gateway before Ollama fails. See the number of the status.',

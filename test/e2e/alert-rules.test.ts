@@ -104,7 +104,7 @@ const CASES: readonly Case[] = [
       at: '6m',
       labels: { ...TARGET_LABELS, severity: 'warning' },
       description:
-        'The Ollama behind gpu-07:10434 answers, but its list of loaded models (/api/ps) has failed for over 5 minutes. Reason: timeout; a timeout means a stuck load or scheduler.',
+        'The Ollama behind gpu-07:10434 answers, but its list of loaded models (/api/ps) has failed for over 5 minutes. Reason: timeout; a timeout means a stuck scheduler, or an MLX model that is loading.',
     },
     under: {
       ...up,
@@ -180,7 +180,7 @@ const CASES: readonly Case[] = [
       at: '5m',
       labels: { ...MODEL_LABELS, severity: 'warning' },
       description:
-        '25% of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been in RAM for over 5 minutes: VRAM was too small for it when it was loaded, and it answers slowly.',
+        '25% of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been in RAM for over 5 minutes: VRAM was too small for it when it was loaded, or num_gpu limits it. It answers slowly.',
     },
     under: { ...up, ...psOk, ...model(MODEL, '32x19 _x60', '24x19 _x60'), ...model(OTHER, '1x80', '2x80') },
     failedScrape: {

@@ -44,6 +44,7 @@ const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
     /^(sudo|docker|podman|kubectl|helm|systemctl|journalctl|git clone|npm install -g|npm publish)\b/,
     'needs Docker, a cluster, root, systemd, or the network',
   ],
+  [/^(nvidia-smi|ps|curl http:\/\/127\.0\.0\.1:PORT)\b/, 'needs a GPU, or an Ollama with a model loaded'],
   [/^(gh attestation|npm pack)\b/, 'needs what only a release has'],
   [/^(cd|export)\b/, 'goes with the commands around it, which need Docker or root'],
 ];
