@@ -9,6 +9,9 @@ interface Service {
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
+  readonly cap_add?: readonly string[];
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
 }
 
 interface ComposeFile {
@@ -19,6 +22,8 @@ interface Mount {
   /** A path in the repository, or the name of a volume. */
   readonly source: string;
   readonly target: string;
+  /** As they stand there, `ro,z`; empty for none. */
+  readonly options: string;
   readonly named: boolean;
 }
 
@@ -43,7 +48,7 @@ export function serviceOf({ services }: ComposeFile, name: string): Service {
 
 export function mounts({ volumes = [] }: Service): readonly Mount[] {
   return volumes.map((volume) => {
-    const [source = '', target = ''] = volume.split(':');
-    return { source, target, named: !source.startsWith('./') };
+    const [source = '', target = '', options = ''] = volume.split(':');
+    return { source, target, options, named: !source.startsWith('./') };
   });
 }

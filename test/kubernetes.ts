@@ -35,7 +35,7 @@ export function manifestPath(file: string): string {
 
 export function manifestFiles(): readonly string[] {
   return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.yaml') && file !== 'kustomization.yaml')
+    .filter((file) => file.endsWith('.yaml') && !/(^|\/)kustomization\.yaml$/.test(file))
     .sort();
 }
 

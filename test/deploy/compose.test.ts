@@ -34,6 +34,21 @@ test('mounted files exist: Docker would make empty folders in their place', () =
   expect(sources.filter((source) => !existsSync(new URL(source, ROOT)))).toEqual([]);
 });
 
+test('mounted files are read-only, and labelled for containers where SELinux is enforced', () => {
+  const files = SERVICES.flatMap(mounts).filter(({ named }) => !named);
+  expect(files.filter(({ options }) => options !== 'ro,z')).toEqual([]);
+});
+
+test('no service has a capability or can gain one, also with a real Ollama', () => {
+  const names = new Set([DEMO, WITH_OLLAMA].flatMap(({ services }) => Object.keys(services)));
+  expect(names).toContain('ollama');
+  for (const name of names) {
+    const service = { ...DEMO.services[name], ...WITH_OLLAMA.services[name] };
+    expect(service, name).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    expect(service.cap_add, name).toBeUndefined();
+  }
+});
+
 test('all ports are on 127.0.0.1, and nobody can log in to Grafana, as docs/installation.md says', () => {
   const ports = SERVICES.flatMap((service) => service.ports ?? []);
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Probe } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/Probe';
 import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readBuildInfo } from '../../src/config/build-info.ts';
@@ -13,6 +14,22 @@ import { parseOllamaHost } from '../../src/ollama/host.ts';
 import { loadConfigFile } from '../../src/targets/config-file.ts';
 import { manifestFiles, manifestPath, readManifests, schemaProblems } from '../kubernetes.ts';
 import { ownMetrics } from '../own-metrics.ts';
+
+/** Volumes that the restricted standard and restricted-v2 both allow. */
+const VOLUMES = [
+  'configMap',
+  'csi',
+  'downwardAPI',
+  'emptyDir',
+  'ephemeral',
+  'persistentVolumeClaim',
+  'projected',
+  'secret',
+];
+
+function readKustomization(folder: string) {
+  return parse(readFileSync(manifestPath(`${folder}kustomization.yaml`), 'utf8'));
+}
 
 const manifests = manifestFiles().flatMap(readManifests);
 const contents: readonly unknown[] = manifests.map(({ content }) => content);
@@ -32,9 +49,42 @@ test('a field that the schema does not know is a problem', () => {
   expect(schemaProblems(misspelt)).toEqual(['unknown field /spec/ports/0/tagetPort']);
 });
 
-test('the kustomization has all files of its folder', () => {
-  const { resources } = parse(readFileSync(manifestPath('kustomization.yaml'), 'utf8'));
-  expect(resources.sort()).toEqual(manifestFiles().filter((file) => !file.startsWith('sidecar/')));
+test.each(['', 'sidecar/'])(
+  'the kustomization in deploy/kubernetes/%s has all files of its folder',
+  (folder) => {
+    const { resources } = readKustomization(folder);
+    const inFolder = manifestFiles().filter((file) => file.startsWith(folder));
+    const names = inFolder.map((file) => file.slice(folder.length)).filter((name) => !name.includes('/'));
+    expect(resources.sort()).toEqual(names);
+  },
+);
+
+test.each(manifests)('$kind in $file names no user or group: OpenShift assigns them', ({ content }) => {
+  expect(JSON.stringify(content)).not.toMatch(/"(runAsUser|runAsGroup|fsGroup|supplementalGroups)":/);
+});
+
+test('elsewhere the sidecar gets a user that is not root, and the volume its group', () => {
+  const patches: ReadonlyArray<{ readonly patch: string }> = readKustomization('sidecar/').patches;
+  expect(patches.map(({ patch }) => parse(patch))).toEqual([
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'ollama' },
+      spec: {
+        template: { spec: { securityContext: { runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532 } } },
+      },
+    },
+  ]);
+});
+
+test('the NetworkPolicy lets DNS out by the port of Kubernetes and by that of OpenShift', () => {
+  const ports = contents.filter(NetworkPolicy.is).flatMap(({ spec }) => spec?.egress?.[0]?.ports ?? []);
+  expect(ports).toEqual([
+    { port: 53, protocol: 'UDP' },
+    { port: 53, protocol: 'TCP' },
+    { port: 5353, protocol: 'UDP' },
+    { port: 5353, protocol: 'TCP' },
+  ]);
 });
 
 describe.each(deployments)('Deployment $name:', ({ labels, pod, exporter }) => {
@@ -56,7 +106,7 @@ describe.each(deployments)('Deployment $name:', ({ labels, pod, exporter }) => {
     expect(labelled.filter((label) => label !== version)).toEqual([]);
   });
 
-  test('the pod meets the restricted pod security standard, as docs/installation.md says', () => {
+  test('the pod meets the restricted pod security standard and restricted-v2, as docs/installation.md says', () => {
     expect(pod?.securityContext).toMatchObject({
       runAsNonRoot: true,
       seccompProfile: { type: 'RuntimeDefault' },
@@ -67,6 +117,9 @@ describe.each(deployments)('Deployment $name:', ({ labels, pod, exporter }) => {
         capabilities: { drop: ['ALL'] },
       });
     }
+    const volumes = (pod?.volumes ?? []).flatMap(({ name: _, ...kind }) => Object.keys(kind));
+    expect(VOLUMES).toEqual(expect.arrayContaining(volumes));
+    expect(pod).not.toHaveProperty('hostNetwork');
   });
 });
 

@@ -89,6 +89,12 @@ describe.skipIf(tools === undefined)('the image', () => {
     ]);
   });
 
+  test('runs as a user that the image does not know, in group 0, as on OpenShift', async () => {
+    const name = await start(['--user=1000680000:0'], ['--demo']);
+    expect(podman('top', name, 'huser').stdout).toMatch(/^1000680000\s*$/m);
+    expect(health(name)).toBe(0);
+  });
+
   test('ends with 0 when it is stopped', async () => {
     const name = await start([], ['--demo']);
     podman('stop', '--time=10', name);
