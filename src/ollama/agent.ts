@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { Agent, buildConnector, Client } from 'undici';
 import { MAX_BODY_BYTES } from './body.ts';
 import { connectToFirst } from './connect.ts';
+import { type IdleConnections, limitIdleConnections } from './idle-connections.ts';
 import { skipInterimResponses } from './interim.ts';
 
 /** Longer than the longest usual scrape interval, a minute, so that each scrape finds its connection open. */
@@ -11,6 +12,8 @@ const KEEP_ALIVE_MS = 90_000;
 
 /** After which a name that moved to another address is followed, though the old one still answers. */
 const CONNECTION_MS = 5 * 60_000;
+
+const IDLE_CONNECTIONS = limitIdleConnections();
 
 export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
 
@@ -23,6 +26,8 @@ export interface AgentOptions {
   readonly keepAliveMs?: number;
   /** Milliseconds after which a connection takes no more requests. */
   readonly connectionMs?: number;
+  /** That of the process, but for tests. */
+  readonly idleConnections?: IdleConnections;
   /** Resolves the name of a target; a ForbiddenAddressError from it comes out of the request as it is. */
   readonly lookupFor?: ((target: URL) => LookupFunction) | undefined;
 }
@@ -46,6 +51,7 @@ function createAgent({
   connectTimeoutMs: timeoutMs,
   keepAliveMs = KEEP_ALIVE_MS,
   connectionMs = CONNECTION_MS,
+  idleConnections = IDLE_CONNECTIONS,
   tls,
   lookupFor,
 }: AgentOptions): Agent {
@@ -56,8 +62,13 @@ function createAgent({
     bodyTimeout: 0,
     factory: (origin, options) => {
       let connectedAt = 0;
-      const connect = connector({ timeoutMs, tls, lookup: lookupFor?.(new URL(origin)) });
-      const client = new Client(origin, { ...options, connect });
+      const connect = connector({
+        timeoutMs,
+        tls,
+        lookup: lookupFor?.(new URL(origin)),
+        onConnect: (socket) => idleConnections.add(socket, () => client.stats.size === 0),
+      });
+      const client: Client = new Client(origin, { ...options, connect });
       client.on('connect', () => {
         connectedAt = performance.now();
       });
@@ -74,9 +85,10 @@ interface ConnectorOptions {
   readonly timeoutMs: number;
   readonly tls: AgentOptions['tls'];
   readonly lookup: LookupFunction | undefined;
+  readonly onConnect: (socket: Socket) => void;
 }
 
-function connector({ timeoutMs, tls, lookup }: ConnectorOptions): buildConnector.connector {
+function connector({ timeoutMs, tls, lookup, onConnect }: ConnectorOptions): buildConnector.connector {
   const connect = async (target: buildConnector.Options): Promise<Socket> => {
     const isHttps = target.protocol === 'https:';
     const options = isHttps ? await tls?.() : undefined;
@@ -88,6 +100,7 @@ function connector({ timeoutMs, tls, lookup }: ConnectorOptions): buildConnector
   return ({ servername: _ofHostHeader, ...target }, callback) => {
     connect(target).then(
       (socket) => {
+        onConnect(socket);
         skipInterimResponses(socket);
         callback(null, socket);
       },

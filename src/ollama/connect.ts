@@ -1,9 +1,10 @@
 /** Connects to a host by whichever of its addresses accepts first, as RFC 8305 recommends. */
-import { type LookupAddress, lookup as resolveName } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errors } from 'undici';
+import { lookup as resolveName } from './lookup.ts';
 
 /** RFC 8305, 5: how long an address is tried before the next one is tried beside it. */
 const ATTEMPT_DELAY_MS = 250;

@@ -1,7 +1,8 @@
 /** Turns the `allow` of a module into a decision on each target, and on each address that its name resolves to. */
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import type { LookupAddress, LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { ForbiddenAddressError } from '../ollama/errors.ts';
+import { lookup } from '../ollama/lookup.ts';
 import { type AddressRange, LOCAL_ADDRESSES, parseAddressRange } from './address-ranges.ts';
 
 /** A pattern of host names or a range of addresses; on one port, or on all of them. */
@@ -58,7 +59,7 @@ export interface AllowList {
   readonly lookupFor: (target: URL) => LookupFunction;
 }
 
-/** @param resolve `dns.lookup`, but for tests */
+/** @param resolve the resolver of the machine, but for tests */
 export function createAllowList(entries: readonly AllowEntry[], resolve: LookupFunction = lookup): AllowList {
   return {
     mayAsk: (target) => {

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Agents, createAgents } from '../../src/ollama/agent.ts';
 import { createOllamaClient } from '../../src/ollama/client.ts';
+import { limitIdleConnections } from '../../src/ollama/idle-connections.ts';
 import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 let answers: Answers;
@@ -67,6 +68,30 @@ test('a connection takes no more requests after its time, and the next one resol
   expect(performance.now() - start).toBeGreaterThan(150);
   expect([...seen]).toEqual(['0.33.0', '0.34.0']);
   await moved.close();
+});
+
+test('of too many idle connections to an address the oldest are closed, and its next request opens another', async () => {
+  await Promise.all(Object.values(agents).map((each) => each.destroy()));
+  agents = createAgents({ connectTimeoutMs: 5_000, idleConnections: limitIdleConnections(5, 100) });
+  for (const ollama of ollamas) {
+    await version(ollama);
+  }
+  await expect.poll(connected).toBe(5);
+  expect(ollamas.slice(-5).map(({ connections }) => connections.size)).toEqual(Array(5).fill(1));
+  expect(await Promise.all(ollamas.map(version))).toEqual(Array(20).fill('0.33.0'));
+});
+
+test('a connection in use is not closed for another one', async () => {
+  await Promise.all(Object.values(agents).map((each) => each.destroy()));
+  agents = createAgents({ connectTimeoutMs: 5_000, idleConnections: limitIdleConnections(100, 2) });
+  const responses: (() => void)[] = [];
+  answers.version = (_request, response) => responses.push(() => response.end(VERSION_BODY));
+  const all = ollamas.map(version);
+  await expect.poll(() => responses.length, { timeout: 15_000 }).toBe(20);
+  for (const respond of responses) {
+    respond();
+  }
+  expect(await Promise.all(all)).toEqual(Array(20).fill('0.33.0'));
 });
 
 test('targets that nobody answers for leave no entry', async () => {

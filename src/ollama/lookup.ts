@@ -1,0 +1,85 @@
+/** Resolves names without letting those that nobody answers for keep the others waiting for long. */
+import dns, { type LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+
+/** Each takes a thread of libuv's pool, and can't be cancelled. One is left to files and zlib. */
+const MAX_RUNNING = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) - 1);
+/** Names, each of which may be waited for by many. */
+const MAX_WAITING = 1_000;
+/** Later, the scrapes that wait for a name are over. */
+const MAX_WAIT_MS = 10_000;
+
+interface Limits {
+  readonly maxRunning?: number;
+  readonly maxWaiting?: number;
+  readonly maxWaitMs?: number;
+}
+
+type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
+
+/**
+ * Lookups of one name at a time are one. Beyond `maxRunning` they wait for their turn, for a while.
+ *
+ * @param resolve `dns.promises.lookup`, but for tests
+ * @returns a function that fails with the code EAI_AGAIN if a name can't have its turn
+ */
+export function createLookup(
+  resolve: Resolve = (hostname) => dns.promises.lookup(hostname, { all: true }),
+  { maxRunning = MAX_RUNNING, maxWaiting = MAX_WAITING, maxWaitMs = MAX_WAIT_MS }: Limits = {},
+): LookupFunction {
+  const pending = new Map<string, Promise<readonly LookupAddress[]>>();
+  const waiting = new Set<() => void>();
+  let running = 0;
+
+  const turn = () =>
+    new Promise<void>((resume, reject) => {
+      if (running < maxRunning) {
+        running += 1;
+        resume();
+        return;
+      }
+      if (waiting.size >= maxWaiting) {
+        reject(tooMany(`${waiting.size} others wait`));
+        return;
+      }
+      const timer = setTimeout(() => {
+        waiting.delete(start);
+        reject(tooMany(`no turn within ${maxWaitMs / 1_000} s`));
+      }, maxWaitMs);
+      const start = () => {
+        clearTimeout(timer);
+        waiting.delete(start);
+        running += 1;
+        resume();
+      };
+      waiting.add(start);
+    });
+
+  const lookUp = async (hostname: string) => {
+    await turn();
+    try {
+      return await resolve(hostname);
+    } finally {
+      running -= 1;
+      const [next] = waiting;
+      next?.();
+    }
+  };
+
+  return (hostname, _options, callback) => {
+    const known = pending.get(hostname) ?? lookUp(hostname).finally(() => pending.delete(hostname));
+    pending.set(hostname, known);
+    known.then(
+      (addresses) => callback(null, [...addresses]),
+      (error) => callback(error, []),
+    );
+  };
+}
+
+function tooMany(why: string): NodeJS.ErrnoException {
+  const message = `too many names are being resolved: ${why}`;
+  return Object.assign(new Error(message), { code: 'EAI_AGAIN' });
+}
+
+/** That of the process, as its threads are. */
+export const lookup: LookupFunction = createLookup();

@@ -1,0 +1,88 @@
+import type { LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import { beforeEach, expect, test } from 'vitest';
+import { failureReason } from '../../src/ollama/errors.ts';
+import { createLookup } from '../../src/ollama/lookup.ts';
+
+const ADDRESS: LookupAddress = { address: '10.0.0.1', family: 4 };
+
+/** What has been asked of the resolver and is not answered yet. */
+let asked: {
+  readonly hostname: string;
+  readonly answer: () => void;
+  readonly fail: (error: Error) => void;
+}[];
+
+const resolver = (hostname: string) =>
+  new Promise<readonly LookupAddress[]>((resolve, reject) => {
+    asked.push({ hostname, answer: () => resolve([ADDRESS]), fail: reject });
+  });
+
+beforeEach(() => {
+  asked = [];
+});
+
+function ask(lookup: LookupFunction, hostname: string): Promise<string | LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    lookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
+  });
+}
+
+const names = () => asked.map(({ hostname }) => hostname);
+
+test('lookups of one name at a time are one', async () => {
+  const lookup = createLookup(resolver);
+  const both = Promise.all([ask(lookup, 'a'), ask(lookup, 'a')]);
+  await expect.poll(names).toEqual(['a']);
+  asked[0]?.answer();
+  expect(await both).toEqual([[ADDRESS], [ADDRESS]]);
+  const again = ask(lookup, 'a');
+  await expect.poll(names).toEqual(['a', 'a']);
+  asked[1]?.answer();
+  expect(await again).toEqual([ADDRESS]);
+});
+
+test('no more than three run, and the next in the order that they came', async () => {
+  const lookup = createLookup(resolver);
+  const all = ['a', 'b', 'c', 'd', 'e'].map((name) => ask(lookup, name));
+  await expect.poll(names).toEqual(['a', 'b', 'c']);
+  asked[1]?.fail(new Error('no such name'));
+  await expect(all[1]).rejects.toThrow('no such name');
+  await expect.poll(names).toEqual(['a', 'b', 'c', 'd']);
+  asked[0]?.answer();
+  await expect.poll(names).toEqual(['a', 'b', 'c', 'd', 'e']);
+  for (const { answer } of asked) {
+    answer();
+  }
+  expect(await Promise.all([all[0], all[2], all[3], all[4]])).toEqual(Array(4).fill([ADDRESS]));
+});
+
+test('a name that waits too long, or behind too many, fails as dns, and is never asked for', async () => {
+  const lookup = createLookup(resolver, { maxRunning: 1, maxWaiting: 1, maxWaitMs: 50 });
+  const hanging = ask(lookup, 'a');
+  const waiting = ask(lookup, 'b');
+  const beyond = await ask(lookup, 'c').catch((error: unknown) => error);
+  expect(beyond).toMatchObject({ message: 'too many names are being resolved: 1 others wait' });
+  expect(failureReason(beyond, 'head')).toBe('dns');
+  await expect(waiting).rejects.toThrow('too many names are being resolved: no turn within 0.05 s');
+  asked[0]?.answer();
+  await hanging;
+  const good = ask(lookup, 'good');
+  await expect.poll(names).toEqual(['a', 'good']);
+  asked[1]?.answer();
+  expect(await good).toEqual([ADDRESS]);
+});
+
+test('after an attack of names that nobody answers for, those that run are all that is left of it', async () => {
+  const lookup = createLookup(resolver, { maxWaitMs: 100 });
+  const attack = Array.from({ length: 3_000 }, (_, index) => ask(lookup, `x${index}`).catch(() => 'failed'));
+  await expect.poll(names).toHaveLength(3);
+  expect(await Promise.all(attack.slice(3))).toEqual(Array(2_997).fill('failed'));
+  for (const { fail } of asked) {
+    fail(new Error('timed out'));
+  }
+  const good = ask(lookup, 'good');
+  await expect.poll(names).toContain('good');
+  asked.at(-1)?.answer();
+  expect(await good).toEqual([ADDRESS]);
+});
