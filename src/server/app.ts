@@ -13,15 +13,19 @@ import { addStatusRoutes } from './status-routes.ts';
 
 /** Of a request, which is a few hundred bytes that arrive at once. */
 const LIMITS: ServerOptions = {
-  headersTimeout: 10_000,
+  headersTimeout: 9_000,
   requestTimeout: 30_000,
-  connectionsCheckingInterval: 5_000,
+  // Within this, a limit is noticed: 10 s for the headers.
+  connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
   // Longer than the longest usual scrape interval, so that each scrape finds its connection open.
   keepAliveTimeout: 90_000,
 };
 
 const MAX_URL_LENGTH = 4_096;
+
+/** Half of the 30 s in which a client has to read something: Node.js lets the first such time pass. */
+const READ_TIMEOUT_MS = 15_000;
 
 /** One Prometheus keeps up to 1,000 idle connections to an address, and two of them make a pair. */
 const MAX_CONNECTIONS = 2_000;
@@ -36,12 +40,11 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   app.server.maxConnections = MAX_CONNECTIONS;
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
-  app.addHook('onRequest', ({ url }, _reply, done) => {
-    const tooLong = url.length > MAX_URL_LENGTH;
-    done(tooLong ? new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`) : undefined);
-  });
+  app.addHook('onRequest', (request, _reply, done) => done(refusal(request)));
   app.addHook('onSend', async (request, reply, payload) => {
     reply.header(...NOSNIFF);
+    // Node.js sets it anew for the time until the next request.
+    reply.raw.setTimeout(READ_TIMEOUT_MS, () => reply.raw.destroy());
     if (closing.aborted) {
       // Else a scraper's idle connection would hold up the end until it is cut.
       reply.header('connection', 'close');
@@ -55,6 +58,21 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   addAdminRoutes(app, dependencies);
   return app;
 }
+
+function refusal({ url, headers }: FastifyRequest): RequestError | undefined {
+  if (url.length > MAX_URL_LENGTH) {
+    return new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`);
+  }
+  const isForeign = headers['sec-fetch-site'] === 'cross-site' && HAS_EFFECTS.test(url);
+  // A link that somebody has clicked, such as one of a dashboard, may lead to the page.
+  const isLink = headers['sec-fetch-user'] === '?1' && url.startsWith('/?');
+  return isForeign && !isLink
+    ? new RequestError(403, 'requests by pages of other sites are refused')
+    : undefined;
+}
+
+/** What a page of another site could make a browser do, with the password that it knows. */
+const HAS_EFFECTS = /^\/(probe|api\/|-\/reload|\?)/;
 
 const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 

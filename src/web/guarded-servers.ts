@@ -10,6 +10,7 @@ import {
 import type { Logger } from 'pino';
 import { type Guard, guarded, rateLimiter } from './guard.ts';
 import { type Compare, Passwords } from './passwords.ts';
+import { limitPipelining } from './pipelining.ts';
 import { LiveSettings } from './settings.ts';
 import { TlsServer } from './tls-server.ts';
 
@@ -51,9 +52,9 @@ export function openGuardedServers(
           ? createServer(options)
           : new TlsServer(options, () => settings.now().tls ?? tls, log);
       return server
-        .on('request', guarded(handler, guard))
-        .on('checkContinue', guarded(continued(handler), guard))
-        .on('checkExpectation', guarded(refuseExpectation, guard));
+        .on('request', limitPipelining(guarded(handler, guard)))
+        .on('checkContinue', limitPipelining(guarded(continued(handler), guard)))
+        .on('checkExpectation', limitPipelining(guarded(refuseExpectation, guard)));
     },
   };
 }

@@ -1,6 +1,7 @@
 /** How the exporter's servers are made: plain HTTP, or with `--web.config.file` TLS and authentication. */
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { Logger } from 'pino';
+import { limitPipelining } from './pipelining.ts';
 
 export interface ServerFactory {
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
@@ -11,7 +12,7 @@ export interface ServerFactory {
 export async function openServerFactory(file: string | undefined, log: Logger): Promise<ServerFactory> {
   if (file === undefined) {
     return {
-      createServer: (handler, limits) => createServer(limits, handler),
+      createServer: (handler, limits) => createServer(limits, limitPipelining(handler)),
       close: () => Promise.resolve(),
     };
   }

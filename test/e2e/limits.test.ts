@@ -62,8 +62,8 @@ describe('what is too much is refused, and nothing else is said:', () => {
     for (const answer of answers) {
       expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
     }
-    // Checked for every 5 s.
-    expect(performance.now() - start).toBeLessThan(25_000);
+    // The 10 s that are promised, and what a busy machine adds.
+    expect(performance.now() - start).toBeLessThan(15_000);
   });
 });
 

@@ -80,6 +80,34 @@ test('nothing that is answered may be taken for another type', async () => {
   }
 });
 
+describe('a request that a page of another site makes a browser send', () => {
+  const send = async (path: string, method: 'GET' | 'POST', headers: Readonly<Record<string, string>>) => {
+    const options = { method, headers: { 'sec-fetch-site': 'cross-site', ...headers } };
+    const { statusCode, body } = await request(new URL(path, exporter.url), options);
+    return `${statusCode} ${await body.text()}`;
+  };
+
+  test.each([
+    ['/-/reload', 'POST'],
+    ['/probe?target=a', 'GET'],
+    ['/?target=a', 'GET'],
+    ['/api/status', 'GET'],
+    ['/api/status?target=a', 'GET'],
+  ] as const)('for %s is refused', async (path, method) => {
+    expect(await send(path, method, {})).toBe('403 requests by pages of other sites are refused\n');
+  });
+
+  test('is no matter where it has no effect, or follows a link to the page', async () => {
+    expect(await send('/-/healthy', 'GET', {})).toMatch(/^200/);
+    expect(await send('/', 'GET', {})).toMatch(/^200/);
+    expect(await send('/?a=b', 'GET', { 'sec-fetch-user': '?1' })).toMatch(/^200/);
+  });
+
+  test('is one by its own site', async () => {
+    expect(await send('/api/status', 'GET', { 'sec-fetch-site': 'same-origin' })).toMatch(/^200/);
+  });
+});
+
 test('HEAD /metrics answers 200 without a scrape', async () => {
   const { status, headers, text, calls } = await ask('/metrics', { method: 'HEAD' });
   expect({ status, text, calls }).toEqual({ status: 200, text: '', calls: 0 });
