@@ -16,7 +16,7 @@ export function createLogger({ logLevel, logFormat }: LogOptions, out: LogOutput
     level: logLevel,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
+    formatters: { level: (label: string) => ({ level: label.toUpperCase() }), log: cutTexts },
   };
   const format = logFormat === 'json' ? escapeUnprintable : toLogfmt;
   let lost = 0;
@@ -26,6 +26,17 @@ export function createLogger({ logLevel, logFormat }: LogOptions, out: LogOutput
     lost = out.write(text) === false ? lost + 1 : 0;
   };
   return pino(options, { write });
+}
+
+/** What strangers send must not fill the disk. */
+const MAX_TEXT_LENGTH = 256;
+
+function cutTexts(fields: object): Record<string, unknown> {
+  const cut = (value: unknown) =>
+    typeof value === 'string' && value.length > MAX_TEXT_LENGTH
+      ? `${value.slice(0, MAX_TEXT_LENGTH)}…`
+      : value;
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, cut(value)]));
 }
 
 function lossLine(lines: number): string {

@@ -25,6 +25,18 @@ test('a line of JSON has the same', () => {
   expect(JSON.parse(line)).toEqual({ time: expect.any(String), level: 'INFO', msg: 'Listening', count: 2 });
 });
 
+test('a text of more than 256 characters is cut, a stack is not', () => {
+  const [line = ''] = record('json', (log) => {
+    const err = Object.assign(new Error('x'), { stack: 's'.repeat(1_000) });
+    log.error({ target: '𝒳'.repeat(1_000), err, reason: 'y'.repeat(256) }, 'z'.repeat(1_000));
+  });
+  expect(JSON.parse(line)).toMatchObject({
+    target: `${'𝒳'.repeat(128)}…`,
+    reason: 'y'.repeat(256),
+    err: { stack: 's'.repeat(1_000) },
+  });
+});
+
 test('lines that were lost are told when the next one can be written', () => {
   const lines: string[] = [];
   let full = false;

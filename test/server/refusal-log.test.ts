@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import { createRefusalLog } from '../../src/server/refusal-log.ts';
+
+function start(windowMs: number) {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => lines.push(JSON.parse(line));
+  const refuse = createRefusalLog(createLogger({ logLevel: 'info', logFormat: 'json' }, { write }), windowMs);
+  return { lines, refuse };
+}
+
+test('the first refusal of a client is a line, those that follow are one with their number', async () => {
+  const { lines, refuse } = start(50);
+  for (const target of ['a', 'b', 'c']) {
+    refuse('10.0.0.1', { target });
+  }
+  refuse('10.0.0.2', { target: 'd' });
+  expect(lines).toMatchObject([
+    { level: 'WARN', msg: 'Refused a probe', client: '10.0.0.1', target: 'a' },
+    { msg: 'Refused a probe', client: '10.0.0.2', target: 'd' },
+  ]);
+  await expect
+    .poll(() => lines.slice(2))
+    .toMatchObject([{ msg: 'Refused more probes', client: '10.0.0.1', probes: 2 }]);
+  refuse('10.0.0.1', { target: 'e' });
+  expect(lines[3]).toMatchObject({ msg: 'Refused a probe', target: 'e' });
+});
+
+test('a thousand clients have lines, those beyond share one', () => {
+  const { lines, refuse } = start(60_000);
+  for (let client = 0; client < 3_000; client += 1) {
+    refuse(`client ${client}`, {});
+  }
+  expect(lines).toHaveLength(1_001);
+  expect(lines.at(-1)).toMatchObject({ client: 'others' });
+});
