@@ -83,7 +83,8 @@ export class LiveSettings {
 
   #readConfig(): WebConfig {
     const config = readWebConfig(this.#file);
-    const obstacle = obstacleTo(this.#settings.config.tls, config.tls);
+    const was = this.#settings.config;
+    const obstacle = obstacleTo(was.tls, config.tls) ?? openingOf(was, config);
     if (obstacle !== undefined) {
       throw new FileError(`${this.#file}: ${obstacle} by a restart`);
     }
@@ -112,6 +113,16 @@ function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): stri
   return asksForCertificate(was) === asksForCertificate(is)
     ? undefined
     : `client_auth_type can only be changed from ${was.clientAuth} to ${is.clientAuth}`;
+}
+
+/** @returns what would let everybody in: a file that is being written can be empty, or end too early, and be valid YAML */
+function openingOf(was: WebConfig, is: WebConfig): string | undefined {
+  if (was.users.size > 0 && is.users.size === 0) {
+    return 'the last of basic_auth_users can only be removed';
+  }
+  return was.tls?.clientAllowedSans !== undefined && is.tls?.clientAllowedSans === undefined
+    ? 'client_allowed_sans can only be removed'
+    : undefined;
 }
 
 function readTls(file: string, config: TlsConfig | undefined): TlsSettings | undefined {

@@ -157,8 +157,6 @@ describe('a user', () => {
     expect(connections).toBe(2);
     write('web.yml', `basic_auth_users:\n  bob: ${BOB}\n`);
     expect([await status('alice:alice123'), await status('bob:bob123')]).toEqual([401, 200]);
-    write('web.yml', '');
-    expect((await get({ agent })).status).toBe(200);
   });
 
   test('is not held up by a flood of wrong passwords from another address', async () => {
@@ -307,6 +305,21 @@ describe('a file that can not be used', () => {
     write('web.yml', content);
     expect(await status()).toBe(500);
     expect(logged).toHaveLength(3);
+  });
+
+  test.each([
+    ['is empty', ''],
+    ['ends too early', USERS.slice(0, USERS.indexOf('alice'))],
+    ['has no users any more', 'basic_auth_users: {}'],
+  ])('since it %s lets nobody in until it is whole', async (_what, content) => {
+    const { get, write, logged } = await startGuarded({ 'web.yml': USERS });
+    write('web.yml', content);
+    expect((await get()).status).toBe(500);
+    expect((await get({ as: 'alice:alice123' })).status).toBe(500);
+    expect(logged).toMatchObject([{ err: expect.stringContaining('can only be removed by a restart') }]);
+    write('web.yml', USERS);
+    expect((await get()).status).toBe(401);
+    expect((await get({ as: 'alice:alice123' })).status).toBe(200);
   });
 
   test('at the start is an error', () => {
