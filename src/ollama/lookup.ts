@@ -20,11 +20,11 @@ type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 /**
  * Lookups of one name at a time are one. Beyond `maxRunning` they wait for their turn, for a while.
  *
- * @param resolve `dns.promises.lookup`, but for tests
+ * @param resolve all addresses of a name by `dns.lookup`, but for tests
  * @returns a function that fails with the code EAI_AGAIN if a name can't have its turn
  */
 export function createLookup(
-  resolve: Resolve = (hostname) => dns.promises.lookup(hostname, { all: true }),
+  resolve: Resolve = addressesOf,
   { maxRunning = MAX_RUNNING, maxWaiting = MAX_WAITING, maxWaitMs = MAX_WAIT_MS }: Limits = {},
 ): LookupFunction {
   const pending = new Map<string, Promise<readonly LookupAddress[]>>();
@@ -74,6 +74,12 @@ export function createLookup(
       (error) => callback(error, []),
     );
   };
+}
+
+function addressesOf(hostname: string): Promise<readonly LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    dns.lookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
+  });
 }
 
 function tooMany(why: string): NodeJS.ErrnoException {
