@@ -2,7 +2,7 @@
 import { messageOf } from '../log/error-text.ts';
 import type { Agents } from './agent.ts';
 import { parseJson, readBeginning, readText } from './body.ts';
-import { ApiError, ForbiddenAddressError, failureReason } from './errors.ts';
+import { ApiError, ForbiddenAddressError, failureReason, withoutTexts } from './errors.ts';
 import { isRecord, textOf } from './json.ts';
 import {
   type InstalledModels,
@@ -17,7 +17,8 @@ import { serverClock } from './time.ts';
 const ERROR_BODY_BYTES = 4_096;
 const ERROR_BODY_MS = 100;
 
-const MAX_VERSION_LENGTH = 256;
+/** Without spaces: the value of Authorization has one, and the server may repeat it. */
+const VERSION = /^[^\s\p{Cc}\p{Cf}]{1,256}$/u;
 
 /** One request, and what has come back of it so far. */
 export interface Exchange {
@@ -43,6 +44,8 @@ export interface ClientOptions {
   readonly userAgent: string;
   /** To send with each request, by lower-case names; called each time, since secrets rotate. */
   readonly headers?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
+  /** Whether these may hold a secret: a server may repeat it, so errors then have no text but their own. */
+  readonly sendsSecrets?: boolean;
 }
 
 export function createOllamaClient(options: ClientOptions): OllamaClient {
@@ -79,7 +82,7 @@ async function getOrRetry(api: keyof Agents, options: ClientOptions, exchange: E
 async function get(api: keyof Agents, options: ClientOptions, exchange: Exchange): Promise<Response> {
   delete exchange.status;
   try {
-    const { url, agents, userAgent, headers } = options;
+    const { url, agents, userAgent, headers, sendsSecrets } = options;
     const response = await agents[api].request({
       origin: url.origin,
       path: `${url.pathname.replace(/\/$/, '')}/api/${api}`,
@@ -96,7 +99,8 @@ async function get(api: keyof Agents, options: ClientOptions, exchange: Exchange
     exchange.status = status;
     if (status !== 200) {
       exchange.body = await readBeginning(response.body, ERROR_BODY_BYTES, ERROR_BODY_MS);
-      const failure = { status, headers: response.headers, body: exchange.body, url };
+      const answered = sendsSecrets ? { ...response.headers, location: undefined } : response.headers;
+      const failure = { status, headers: answered, body: exchange.body, url };
       throw new ApiError('status', statusMessage(failure), { status, hint: remedyForStatus(failure) });
     }
     const nowMs = serverClock(response.headers['date'], Date.now());
@@ -104,7 +108,9 @@ async function get(api: keyof Agents, options: ClientOptions, exchange: Exchange
     exchange.body = text;
     return { text, nowMs };
   } catch (error) {
-    throw asApiError(error, exchange, options.url);
+    const failure = asApiError(error, exchange, options.url);
+    // The reason of the signal is the exporter's own text.
+    throw options.sendsSecrets && !exchange.signal.aborted ? withoutTexts(failure) : failure;
   }
 }
 
@@ -124,9 +130,9 @@ function asApiError(error: unknown, { signal, status }: Exchange, url: URL): Err
 }
 
 function parseVersion(body: unknown): string {
-  const version = isRecord(body) ? textOf(body['version']) : '';
-  if (version === '' || version.length > MAX_VERSION_LENGTH) {
-    throw new ApiError('invalid', 'the answer is not a JSON object with a "version"');
+  const version = isRecord(body) ? textOf(body['version'], VERSION) : '';
+  if (version === '') {
+    throw new ApiError('invalid', 'the answer is not a JSON object with a valid "version"');
   }
   return version;
 }

@@ -84,6 +84,20 @@ export function failureReason(error: unknown, phase: 'head' | 'body'): FailureRe
   return phase === 'head' && dropped ? 'reset' : 'invalid';
 }
 
+/**
+ * The error as it may be told where credentials are sent: with its code in place of a message that may quote the
+ * response, which may repeat them, or what a client has typed. What is wrong with the exporter's own files stays.
+ */
+export function withoutTexts(error: Error): Error {
+  if (!(error instanceof ApiError) || error.reason === 'config') {
+    return error;
+  }
+  const { reason, status, hint, cause } = error;
+  const known = status === undefined ? errorCode(cause) : `status ${status}`;
+  const message = known || 'no details, since the module sends credentials, which a server may repeat';
+  return new ApiError(reason, message, { status, hint, cause });
+}
+
 /** The `code` of an error; of an AggregateError that of the first part. */
 export function errorCode(error: unknown): string {
   if (error instanceof AggregateError) {

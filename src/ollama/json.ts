@@ -5,13 +5,16 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * The value if it is a string, else ''. Lone surrogates become U+FFFD, as they would in UTF-8 anyway: there two names
- * that differ in nothing else are one, and would make one series twice.
+ * The value if it is a string of this form, else ''. Lone surrogates become U+FFFD, as they would in UTF-8 anyway: there
+ * two names that differ in nothing else are one, and would make one series twice.
  */
-export function textOf(value: unknown): string {
-  return typeof value === 'string' ? value.toWellFormed() : '';
+export function textOf(value: unknown, form: RegExp): string {
+  return typeof value === 'string' && form.test(value) ? value.toWellFormed() : '';
 }
 
+/** Sizes are an int64 in Go. The sum of as many as a list may have is finite. */
+const MAX_BYTES = 2 ** 63;
+
 export function isByteCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+  return typeof value === 'number' && value >= 0 && value <= MAX_BYTES;
 }

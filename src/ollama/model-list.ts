@@ -7,6 +7,13 @@ const MAX_ROWS = 2_000;
 /** Characters of all labels. Those of 2,000 real rows are 320,000; the page and the exposition repeat them ten times. */
 const MAX_TEXT = 500_000;
 
+/**
+ * Neither has line ends or invisible characters: what does is no name, but perhaps a request that the server repeats.
+ * Ollama's own names have at most 593 characters; what `details` hold is free text.
+ */
+const NAME = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,1024}$/u;
+const DETAIL = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,256}$/u;
+
 /** The labels that tell one series from another. */
 export interface NamedModel {
   readonly model: string;
@@ -29,7 +36,7 @@ export interface ModelList<T> {
   readonly models: readonly T[];
   /** Rows in the list, skipped ones included, repetitions of a row not. */
   readonly rows: number;
-  /** Rows without a name or a valid size. */
+  /** Rows without a valid name or size. */
   readonly skipped: number;
 }
 
@@ -120,7 +127,7 @@ function parseRow(item: unknown): ModelRow | undefined {
   if (!isRecord(item)) {
     return undefined;
   }
-  const model = textOf(item['model']) || textOf(item['name']);
+  const model = textOf(item['model'], NAME) || textOf(item['name'], NAME);
   const sizeBytes = item['size'];
   if (model === '' || !isByteCount(sizeBytes)) {
     return undefined;
@@ -128,12 +135,12 @@ function parseRow(item: unknown): ModelRow | undefined {
   const details = isRecord(item['details']) ? item['details'] : {};
   return {
     model,
-    quantization: textOf(details['quantization_level']) || 'unknown',
+    quantization: textOf(details['quantization_level'], DETAIL) || 'unknown',
     sizeBytes,
-    digest: textOf(item['digest']),
-    format: textOf(details['format']),
-    family: textOf(details['family']),
-    parameterSize: textOf(details['parameter_size']),
+    digest: textOf(item['digest'], DETAIL),
+    format: textOf(details['format'], DETAIL),
+    family: textOf(details['family'], DETAIL),
+    parameterSize: textOf(details['parameter_size'], DETAIL),
     fields: item,
   };
 }

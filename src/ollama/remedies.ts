@@ -79,7 +79,10 @@ function location(headers: ErrorResponse['headers'], url: URL): URL | undefined 
 }
 
 function redirectRemedy(url: URL, target: URL | undefined): string {
-  if (target === undefined || target.origin === url.origin) {
+  if (target === undefined) {
+    return 'A gateway before Ollama redirects: give the address and the path prefix under which it serves /api/ps, or the credentials that it demands.';
+  }
+  if (target.origin === url.origin) {
     return 'A gateway before Ollama redirects to itself: give the path prefix under which it serves /api/ps.';
   }
   const address = `Scrape ${target.origin} instead`;

@@ -80,18 +80,20 @@ test('100 is read past within TLS', async () => {
 });
 
 test('a body in which an interim response stands is left as it is', async () => {
-  const body = `{"version":"${CONTINUE.trim()}"}`;
+  const body = `{"models":[{"model":"${CONTINUE.trim()}","size":7}]}`;
   const [first] = await scrapeTwice((path, socket) => {
-    if (path === '/api/ps') {
+    if (path === '/api/version') {
       return responseOf(path);
     }
-    const half = '{"version":"'.length;
+    const half = '{"models":[{"model":"'.length;
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, half)}`, () =>
       setTimeout(() => socket.write(body.slice(half)), 20),
     );
     return undefined;
   });
-  expect(first?.get('ollama_version_info')?.samples[0]?.labels).toEqual({ version: 'HTTP/1.1 100 Continue' });
+  expect(first?.get('ollama_model_size_bytes')?.samples[0]?.labels).toMatchObject({
+    model: 'HTTP/1.1 100 Continue',
+  });
 });
 
 test('interim responses without end are a timeout', async () => {

@@ -16,8 +16,22 @@ function parse(...models: readonly unknown[]) {
   return parseRunningModels({ models });
 }
 
+const INVISIBLE = [
+  '\n',
+  '\r',
+  '\t',
+  '\0',
+  '\u007f',
+  '\u0085',
+  '\u2028',
+  '\u2029',
+  '\u202e',
+  '\u200b',
+  '\ufeff',
+];
+
 describe('a row', () => {
-  test.each([
+  test.each<[string, unknown]>([
     ['no object', 'text'],
     ['null', null],
     ['a list', []],
@@ -28,6 +42,18 @@ describe('a row', () => {
     ['with a size in words', row({ size: '10' })],
     ['with a size beyond all numbers', JSON.parse('{"model":"a","size":1e999}')],
     ['with a negative size_vram', row({ size_vram: -1 })],
+    ['with a size beyond an int64', row({ size: 2 ** 63 + 2_048 })],
+    ['with a size_vram beyond an int64', row({ size_vram: 1e308 })],
+    ['with a name of 1,025 characters', row({ model: 'a'.repeat(1_025) })],
+    ['with a name of 15 MiB', row({ model: '😀'.repeat(4 * 1024 * 1024) })],
+    [
+      'with a request in its name',
+      row({ model: 'GET /api/ps HTTP/1.1\r\nauthorization: Bearer s3cret\r\n' }),
+    ],
+    ...INVISIBLE.map((character): [string, unknown] => [
+      `with ${JSON.stringify(character)} in its name`,
+      row({ model: `a${character}b` }),
+    ]),
   ])('%s is skipped and counted, and costs the good one nothing', (_, bad) => {
     const parsed = parse(bad, row({ model: 'good' }));
     expect(parsed).toMatchObject({ rows: 2, skipped: 1, models: [{ model: 'good' }] });
@@ -53,6 +79,40 @@ describe('a row', () => {
       { model: 'c' },
     ]);
   });
+
+  test.each(['a'.repeat(1_024), '😀'.repeat(1_024), 'モデル:最新', 'Meta Llama 3 (8B) "x"\\y', '<b>&'])(
+    'keeps a name that can be read: %s',
+    (model) => {
+      expect(parse(row({ model })).models[0]?.model).toBe(model);
+    },
+  );
+
+  test.each(['a\nb', 'a'.repeat(257), 'a\u202eb', 'x'.repeat(1024 * 1024)])(
+    'with details that hold no text that can be read leaves them out',
+    (text) => {
+      const details = { quantization_level: text, format: text, family: text, parameter_size: text };
+      expect(parse(row({ digest: text, details })).models).toMatchObject([
+        {
+          model: 'a:1',
+          quantization: 'unknown',
+          details: [{ digest: '', format: '', family: '', parameterSize: '' }],
+        },
+      ]);
+    },
+  );
+
+  test.each(['Q4_K_M', 'my own, very "odd" {mix}', 'ä'.repeat(256)])(
+    'keeps details as they are, which are free text: %s',
+    (text) => {
+      const details = { quantization_level: text, format: text, family: text, parameter_size: text };
+      expect(parse(row({ digest: text, details })).models).toMatchObject([
+        {
+          quantization: text,
+          details: [{ digest: text, format: text, family: text, parameterSize: text }],
+        },
+      ]);
+    },
+  );
 
   test.each([[''], [undefined], [null], [4]])('with quantization %j is of unknown quantization', (level) => {
     expect(parse(row({ details: { quantization_level: level } })).models[0]?.quantization).toBe('unknown');
@@ -107,6 +167,18 @@ describe('rows of one model and quantization', () => {
     expect(parse(row({ digest: '' }), row({ digest: '' }))).toMatchObject({
       rows: 2,
       models: [{ sizeBytes: 20 }],
+    });
+  });
+
+  test('add up to a number, however large they are', () => {
+    const rows = Array.from({ length: 1_000 }, () => row({ size: 2 ** 63, size_vram: 2 ** 63, digest: '' }));
+    const [model] = parse(...rows).models;
+    expect(model?.sizeBytes).toBe(1_000 * 2 ** 63);
+    expect(model?.sizeVramBytes).toBe(1_000 * 2 ** 63);
+    expect(parse(row({ size: 1e308 }), row({ size: 1e308, digest: '2' }))).toMatchObject({
+      rows: 2,
+      skipped: 2,
+      models: [],
     });
   });
 
