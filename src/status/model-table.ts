@@ -45,8 +45,17 @@ function row(model: ModelStatus): Html {
   return html`<tr role="row">
 <th scope="row" role="rowheader">${model.model}</th>
 ${cell('Quantization', html`${quantization}`)}${cell('Parameters', html`${parameter_size}`)}${cell('Size', html`${humanBytes(size)}`, 'number')}${cell('Processor', html`${processor}`)}${cell('Context', html`${context_length ?? '–'}`, 'number')}<td role="cell" data-label="Until"${countdown}>${until}</td>
-${cell('Family', html`${family}`)}${cell('Digest', html`<code title="${digest}">${digest.slice(0, 12)}</code> <button type="button" data-copy="${digest}" aria-label="Copy the digest of ${model.model}">Copy</button>`)}</tr>
+${cell('Family', html`${family}`)}${cell('Digest', html`<code title="${digest}">${digest.slice(0, 12)}</code>${copyButton(model)}`)}</tr>
 `;
+}
+
+/** What else a server gives as a digest should not get into a clipboard, and so perhaps into a shell. */
+const DIGEST = /^(sha256:)?[0-9a-f]{12,64}$/;
+
+function copyButton({ model, digest }: ModelStatus): Html {
+  return DIGEST.test(digest)
+    ? html` <button type="button" data-copy="${digest}" aria-label="Copy the digest of ${model}">Copy</button>`
+    : html``;
 }
 
 function cell(label: string, content: Html, kind?: 'number'): Html {

