@@ -147,15 +147,24 @@ export async function checkFiles({ configFile, webConfigFile, timeoutMs }: Confi
   if (configFile === undefined && webConfigFile === undefined) {
     throw new UsageError('--config.check needs --config.file or --web.config.file');
   }
-  if (configFile !== undefined) {
-    const { loadConfigFile } = await import('./targets/config-file.ts');
-    await loadConfigFile(configFile, timeoutMs);
-  }
+  const warnings = configFile === undefined ? [] : await warningsOf(configFile, timeoutMs);
   if (webConfigFile !== undefined) {
     const { readSettings } = await import('./web/settings.ts');
     readSettings(webConfigFile);
   }
-  return [configFile, webConfigFile]
-    .flatMap((file) => (file === undefined ? [] : [`${file}: valid\n`]))
-    .join('');
+  const valid = [configFile, webConfigFile].flatMap((file) =>
+    file === undefined ? [] : [`${file}: valid\n`],
+  );
+  return [...warnings, ...valid].join('');
+}
+
+async function warningsOf(file: string, timeoutMs: number): Promise<readonly string[]> {
+  const { loadConfigFile } = await import('./targets/config-file.ts');
+  const { modules } = await loadConfigFile(file, timeoutMs);
+  return [...modules.values()]
+    .filter(({ exposedBy }) => exposedBy.length > 0)
+    .map(
+      ({ name, exposedBy }) =>
+        `${file}: warning: modules.${name}: clients of /probe choose the port or scheme that the credentials go to, by entries of "allow" without one: ${exposedBy.join(', ')}. Write them like https://10.20.0.0/16:443\n`,
+    );
 }

@@ -16,6 +16,10 @@ const LOOPBACK_FOR: ReadonlyMap<string, string> = new Map([
 /** RFC 3986 reg-name as far as DNS, Docker and mDNS use it; Unicode names become punycode in `URL`. */
 const HOST_NAME = /^[\p{L}\p{N}._-]+$/u;
 
+/** RFC 1035, 2.3.4, as text: all of it without the final dot, and what is between two dots. */
+const MAX_HOST_NAME = 253;
+const MAX_LABEL = 63;
+
 const NOT_A_HOST = 'that is not a host name or an IP address';
 
 /**
@@ -47,7 +51,16 @@ export function parseOllamaHost(text: string): URL {
   if (!URL.canParse(url)) {
     throw new Error(NOT_A_HOST);
   }
-  return new URL(url);
+  const parsed = new URL(url);
+  if (isTooLong(parsed.hostname)) {
+    throw new Error(NOT_A_HOST);
+  }
+  return parsed;
+}
+
+function isTooLong(host: string): boolean {
+  const name = host.replace(/\.$/, '');
+  return name.length > MAX_HOST_NAME || name.split('.').some((label) => label.length > MAX_LABEL);
 }
 
 function splitScheme(text: string): { scheme: string; rest: string; defaultPort: string } {
@@ -94,7 +107,8 @@ function connectableHost(host: string): string {
   }
   const canonical = isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host;
   const name = LOOPBACK_FOR.get(canonical) ?? embeddedIPv4(canonical) ?? canonical;
-  if (isIP(name) === 0 && !HOST_NAME.test(name)) {
+  // `URL` takes quadratic time to make punycode of a long name.
+  if (isIP(name) === 0 && (name.length > MAX_HOST_NAME + 1 || !HOST_NAME.test(name))) {
     throw new Error(NOT_A_HOST);
   }
   return name;

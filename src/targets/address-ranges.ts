@@ -5,24 +5,30 @@ export interface AddressRange {
   readonly contains: (address: string) => boolean;
 }
 
+export interface AllowedRange extends AddressRange {
+  readonly isOneAddress: boolean;
+}
+
 const NOT_A_RANGE = 'expected a range of addresses such as 10.20.0.0/16, or one address';
 
 /**
  * @param text `10.20.0.0/16`, `fd00::/8`, or one address
  * @throws Error that says what was expected
  */
-export function parseAddressRange(text: string): AddressRange {
+export function parseAddressRange(text: string): AllowedRange {
   const [, address = '', length] = /^([^/]*)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
   const bits = isIPv4(address) ? 32 : 128;
   const prefix = length === undefined ? bits : Number(length);
   if (isIP(address) === 0 || address.includes('%') || prefix > bits) {
     throw new Error(NOT_A_RANGE);
   }
-  return rangesOf([[address, prefix]]);
+  return { ...rangesOf([[address, prefix]]), isOneAddress: prefix === bits };
 }
 
+type Subnet = readonly [address: string, prefix: number];
+
 /** An IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) lies where the IPv4 address does. */
-function rangesOf(subnets: ReadonlyArray<readonly [address: string, prefix: number]>): AddressRange {
+function rangesOf(subnets: readonly Subnet[]): AddressRange {
   const list = new BlockList();
   for (const [address, prefix] of subnets) {
     list.addSubnet(address, prefix, familyOf(address));
@@ -39,32 +45,53 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
-const LOCAL_IPV4 = [
+const METADATA_IPV4: readonly Subnet[] = [
+  ['169.254.169.254', 32], // most clouds
+  ['169.254.170.2', 32], // credentials of containers, of AWS
+  ['169.254.170.23', 32], // credentials of pods, of AWS
+  ['169.254.0.23', 32], // Tencent Cloud
+  ['169.254.42.42', 32], // Scaleway
+  ['100.100.100.200', 32], // Alibaba Cloud
+  ['168.63.129.16', 32], // Azure's agent of the host
+  ['192.0.0.192', 32], // Oracle Cloud
+];
+
+const METADATA_IPV6: readonly Subnet[] = [
+  ['fd00:ec2::', 32], // AWS, and its credentials of pods
+  ['fd20:ce::254', 128], // Google Cloud
+  ['fd00:c1::a9fe:a9fe', 128], // Oracle Cloud
+  ['fd00:42::42', 128], // Scaleway
+];
+
+const LOCAL_IPV4: readonly Subnet[] = [
   ['0.0.0.0', 8], // "this host": Linux connects to loopback
   ['127.0.0.0', 8],
-  ['169.254.0.0', 16], // RFC 3927, link-local: metadata of most clouds
-  ['100.100.100.200', 32], // metadata of Alibaba Cloud
-  ['168.63.129.16', 32], // Azure's agent of the host
-  ['192.0.0.192', 32], // metadata of Oracle Cloud
-] as const;
+  ['169.254.0.0', 16], // RFC 3927, link-local
+  ...METADATA_IPV4,
+];
 
 /** The same behind a NAT64 (RFC 6052, and RFC 8215 for local use) and in SIIT (RFC 7915). */
-const EMBEDDING_IPV4 = ['64:ff9b::', '64:ff9b:1::', '::ffff:0:'];
+function alsoEmbedded(subnets: readonly Subnet[]): readonly Subnet[] {
+  const embedded = ['64:ff9b::', '64:ff9b:1::', '::ffff:0:'].flatMap((head) =>
+    subnets.map(([address, prefix]) => [`${head}${address}`, 96 + prefix] as const),
+  );
+  return [...subnets, ...embedded];
+}
+
+/** What a cloud tells its machines only, credentials among it: to be asked only where an entry is exactly the address. */
+export const METADATA_ADDRESSES: AddressRange = rangesOf([...alsoEmbedded(METADATA_IPV4), ...METADATA_IPV6]);
 
 /**
  * Where a name that a stranger's DNS answers must not lead, unless a range says so: to the exporter's own machine,
  * and to what a cloud tells its machines only.
  */
 export const LOCAL_ADDRESSES: AddressRange = rangesOf([
-  ...LOCAL_IPV4,
-  ...EMBEDDING_IPV4.flatMap((head) =>
-    LOCAL_IPV4.map(([address, prefix]) => [`${head}${address}`, 96 + prefix] as const),
-  ),
+  ...alsoEmbedded(LOCAL_IPV4),
   ['::', 96], // `::`, `::1`, and the obsolete `::127.0.0.1`
-  ['2002::', 16], // 6to4, given up by RFC 7526: IPv4 addresses in disguise
+  ['2001::', 32], // Teredo (RFC 4380) and …
+  ['2002::', 16], // … 6to4, given up by RFC 7526: IPv4 addresses in disguise
+  ['64:ff9b:1::', 48], // RFC 8215: where the IPv4 address lies is up to the network
   ['fe80::', 10],
-  ['fd00:ec2::', 32], // metadata, and credentials of pods, of AWS
-  ['fd20:ce::254', 128], // metadata of Google Cloud
-  ['fd00:c1::a9fe:a9fe', 128], // metadata of Oracle Cloud
-  ['fd00:42::42', 128], // metadata of Scaleway
+  ['fec0::', 10], // site-local, given up by RFC 3879
+  ...METADATA_IPV6,
 ]);

@@ -3,53 +3,56 @@ import type { LookupAddress, LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { ForbiddenAddressError } from '../ollama/errors.ts';
 import { lookup } from '../ollama/lookup.ts';
-import { type AddressRange, LOCAL_ADDRESSES, parseAddressRange } from './address-ranges.ts';
+import {
+  type AllowedRange,
+  LOCAL_ADDRESSES,
+  METADATA_ADDRESSES,
+  parseAddressRange,
+} from './address-ranges.ts';
+import { type HostPattern, parseHostPattern } from './host-pattern.ts';
 
-/** A pattern of host names or a range of addresses; on one port, or on all of them. */
-export type AllowEntry = { readonly port: string | undefined } & (
-  | { readonly name: RegExp }
-  | { readonly range: AddressRange }
-);
+/** A pattern of host names or a range of addresses; on one port and by one scheme, or on all of them and by both. */
+export type AllowEntry = {
+  /** As it was written. */
+  readonly text: string;
+  /** As in `URL`. */
+  readonly protocol: 'http:' | 'https:' | undefined;
+  readonly port: string | undefined;
+} & ({ readonly name: HostPattern } | { readonly range: AllowedRange });
 
 /**
- * `gpu-*.lan:11434`, `*.ollama.svc.cluster.local`, `10.20.0.0/16`, `10.20.0.7:11434`, `[fd00::/8]:11434`. A `*` stays
- * within its label, so that `gpu-*` does not match `gpu-1.evil.example`; a leading `*.` is one label or more.
+ * `gpu-*.lan:11434`, `https://*.ollama.svc.cluster.local:443`, `10.20.0.0/16`, `10.20.0.7:11434`, `[fd00::/8]:11434`.
  *
  * @throws Error that says what was expected
  */
 export function parseAllowEntry(text: string): AllowEntry {
-  const entry = parseHostAndPort(text);
-  if (entry.port !== undefined && !(Number(entry.port) >= 1 && Number(entry.port) <= 65_535)) {
+  const protocol = (['http:', 'https:'] as const).find((scheme) => text.startsWith(`${scheme}//`));
+  const { port, what } = splitPort(protocol === undefined ? text : text.slice(protocol.length + 2));
+  if (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535)) {
     throw new Error('expected a port from 1 to 65535');
   }
-  return entry;
+  return { text, protocol, port, ...what };
 }
 
-function parseHostAndPort(text: string): AllowEntry {
+function splitPort(text: string) {
   const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? [];
   if (bracketed !== undefined) {
-    return { range: parseAddressRange(bracketed), port: bracketedPort };
+    return { what: { range: parseAddressRange(bracketed) }, port: bracketedPort };
   }
   if (/:.*:/.test(text)) {
-    return { range: parseAddressRange(text), port: undefined };
+    return { what: { range: parseAddressRange(text) }, port: undefined };
   }
   const [, host = '', port] = /^([^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   // Also `10.20.*`, which as a pattern of names would match what anybody can register.
-  return /\/|^[\d.*?]*\d[\d.*?]*$/.test(host)
-    ? { range: parseAddressRange(host), port }
-    : { name: hostPattern(host), port };
+  const isRange = /\/|^[\d.*?]*\d[\d.*?]*$/.test(host);
+  return { what: isRange ? { range: parseAddressRange(host) } : { name: parseHostPattern(host) }, port };
 }
 
-function hostPattern(glob: string): RegExp {
-  const name = glob.toLowerCase().replace(/\.$/, '');
-  if (!/^[a-z0-9_*?-]+(\.[a-z0-9_*?-]+)*$/.test(name)) {
-    throw new Error(
-      'expected a host name such as gpu-*.lan or a range of addresses such as 10.20.0.0/16, either perhaps with a :port',
-    );
-  }
-  const [, any = '', rest = ''] = /^(\*\.)?(.*)$/.exec(name) ?? [];
-  const labels = rest.replaceAll('.', '\\.').replaceAll('*', '[^.]*').replaceAll('?', '[^.]');
-  return new RegExp(`^${any && '([^.]+\\.)+'}${labels}$`);
+/** The entries by which a client of /probe decides to which port, and over http or https; as they were written. */
+export function openEntries(entries: readonly AllowEntry[], httpsOnly: boolean): readonly string[] {
+  return entries
+    .filter(({ protocol, port }) => port === undefined || (protocol === undefined && !httpsOnly))
+    .map(({ text }) => text);
 }
 
 export interface AllowList {
@@ -66,11 +69,11 @@ export function createAllowList(entries: readonly AllowEntry[], resolve: LookupF
       const { host, open } = relevant(entries, target);
       return isIP(host) > 0
         ? inRange(open, host)
-        : open.some((entry) => 'range' in entry || entry.name.test(host));
+        : open.some((entry) => 'range' in entry || entry.name(host));
     },
     lookupFor: (target) => {
       const { host, open } = relevant(entries, target);
-      const named = open.some((entry) => 'name' in entry && entry.name.test(host));
+      const named = open.some((entry) => 'name' in entry && entry.name(host));
       const mayConnect = (address: string) =>
         inRange(open, address) || (named && !LOCAL_ADDRESSES.contains(address));
       return guarded(resolve, mayConnect);
@@ -78,17 +81,24 @@ export function createAllowList(entries: readonly AllowEntry[], resolve: LookupF
   };
 }
 
-/** The host without the brackets of IPv6 and a final dot, and the entries for the target's port. */
+/** The host without the brackets of IPv6 and a final dot, and the entries for the target's scheme and port. */
 function relevant(entries: readonly AllowEntry[], target: URL) {
   const port = target.port || (target.protocol === 'https:' ? '443' : '80');
   return {
     host: target.hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, ''),
-    open: entries.filter((entry) => entry.port === undefined || entry.port === port),
+    open: entries.filter(
+      (entry) => (entry.port ?? port) === port && (entry.protocol ?? target.protocol) === target.protocol,
+    ),
   };
 }
 
+/** Whoever allows a wide range seldom thinks of the metadata service within it. */
 function inRange(entries: readonly AllowEntry[], address: string): boolean {
-  return entries.some((entry) => 'range' in entry && entry.range.contains(address));
+  const mustBeNamed = METADATA_ADDRESSES.contains(address);
+  return entries.some(
+    (entry) =>
+      'range' in entry && entry.range.contains(address) && (entry.range.isOneAddress || !mustBeNamed),
+  );
 }
 
 /** The connection is made to what this resolves to, so nothing can change between the check and the use. */

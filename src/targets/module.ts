@@ -6,7 +6,7 @@ import { messageOf } from '../log/error-text.ts';
 import { type Agents, createAgents, type TlsOptions } from '../ollama/agent.ts';
 import { ApiError } from '../ollama/errors.ts';
 import type { Collector } from '../scrape/snapshot.ts';
-import { type AllowList, createAllowList } from './allow-list.ts';
+import { type AllowList, createAllowList, openEntries } from './allow-list.ts';
 import { checkCredentials } from './credentials.ts';
 import type { ModuleSettings } from './module-schema.ts';
 
@@ -26,6 +26,10 @@ export interface Module {
   readonly headers: (() => Promise<Readonly<Record<string, string>>>) | undefined;
   /** Whether requests carry headers that may hold a secret. */
   readonly sendsSecrets: boolean;
+  /** Whether these go over https only: who has a `tls_config` counts on it. */
+  readonly httpsOnly: boolean;
+  /** Entries of `allow` that leave it to clients of /probe to which port, or over http, the secrets go. */
+  readonly exposedBy: readonly string[];
   /** @throws ApiError with the reason `config` */
   readonly tls: () => Promise<TlsOptions>;
   /** Its own, since connections made by the rules of another module must not be used. */
@@ -46,6 +50,8 @@ export function createModule({ name, settings, folder, shown }: ModuleSource, ti
   const { timeout = timeoutMs, vram_capacity, memory_capacity, collectors } = settings;
   const allow = settings.allow && createAllowList(settings.allow);
   const tls = () => readTls(settings, folder);
+  const sendsSecrets = hasSecretHeaders(settings);
+  const httpsOnly = sendsSecrets && settings.tls_config !== undefined;
   return {
     name,
     shown,
@@ -55,7 +61,9 @@ export function createModule({ name, settings, folder, shown }: ModuleSource, ti
     memoryBytes: memory_capacity,
     collectors,
     headers: hasHeaders(settings) ? () => readHeaders(settings, folder) : undefined,
-    sendsSecrets: hasSecretHeaders(settings),
+    sendsSecrets,
+    httpsOnly,
+    exposedBy: sendsSecrets ? openEntries(settings.allow ?? [], httpsOnly) : [],
     tls,
     agents: createAgents({ connectTimeoutMs: timeout, tls, lookupFor: allow?.lookupFor }),
   };

@@ -46,7 +46,17 @@ export async function loadModules(
   timeoutMs: number,
   log: Logger,
 ): Promise<Modules> {
-  let current = await load(file, timeoutMs);
+  const loadAndWarn = async () => {
+    const loaded = await load(file, timeoutMs);
+    for (const { name, exposedBy } of loaded.modules.values()) {
+      if (exposedBy.length > 0) {
+        const allow = exposedBy.join(', ');
+        log.warn({ file, module: name, allow }, 'Clients of /probe choose where the credentials go');
+      }
+    }
+    return loaded;
+  };
+  let current = await loadAndWarn();
   let lastReload: LastReload = { successful: true, successSeconds: Date.now() / 1_000 };
   const reload = async () => {
     if (file === undefined) {
@@ -54,7 +64,7 @@ export async function loadModules(
     }
     try {
       const old = current;
-      current = await load(file, timeoutMs);
+      current = await loadAndWarn();
       retire(old);
     } catch (error) {
       lastReload = { ...lastReload, successful: false };

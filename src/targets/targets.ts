@@ -1,7 +1,7 @@
 /** Options, modules and the query of a request → a target: what to scrape, how, and for how long at most. */
 import { messageOf } from '../log/error-text.ts';
 import { createOllamaClient } from '../ollama/client.ts';
-import { ForbiddenAddressError } from '../ollama/errors.ts';
+import { ApiError, ForbiddenAddressError } from '../ollama/errors.ts';
 import { parseOllamaHost } from '../ollama/host.ts';
 import { RequestError } from '../scrape/limits.ts';
 import type { Shareable } from '../scrape/sharing.ts';
@@ -45,6 +45,12 @@ export function createTargets(options: TargetOptions, modules: Modules): Targets
           `Module ${JSON.stringify(module.name)} allows no targets: list them under its "allow" in the file given with --config.file.`,
         );
       }
+      if (module.httpsOnly && url.protocol === 'http:') {
+        throw new RequestError(
+          403,
+          `Module ${JSON.stringify(module.name)} ${HTTPS_ONLY}: write https:// before the target.`,
+        );
+      }
       if (!module.allow.mayAsk(url)) {
         throw refusal(url, module);
       }
@@ -54,6 +60,15 @@ export function createTargets(options: TargetOptions, modules: Modules): Targets
   };
 }
 
+const HTTPS_ONLY = 'has credentials and a "tls_config", so that it scrapes over https only';
+
+/** For the Ollama of the options: it is found out only here, since a reload can change the module. */
+async function refuseHttp(): Promise<never> {
+  throw new ApiError('config', `the module ${HTTPS_ONLY}`, {
+    hint: 'Write https:// in --ollama.url, or give these settings to a module of another name than "default".',
+  });
+}
+
 /** The same whether a pattern or an address was the reason: what a name resolves to is for the log only. */
 function refusal(url: URL, { name }: Module, cause?: Error): RequestError {
   const message = `Target ${url.host} is not allowed by module ${JSON.stringify(name)}.`;
@@ -61,7 +76,9 @@ function refusal(url: URL, { name }: Module, cause?: Error): RequestError {
 }
 
 function createTarget(url: URL, module: Module, options: RequestOptions): Target {
-  const { agents, headers, timeoutMs } = module;
+  const { agents, sendsSecrets, timeoutMs } = module;
+  const { userAgent } = options;
+  const headers = module.httpsOnly && url.protocol === 'http:' ? refuseHttp : module.headers;
   const scrapeOptions = {
     capacity: {
       vramBytes: module.vramBytes ?? options.capacity.vramBytes,
@@ -76,7 +93,7 @@ function createTarget(url: URL, module: Module, options: RequestOptions): Target
     key: url.href,
     longestMs: timeoutMs,
     start: (signal) => {
-      const client = createOllamaClient({ url, agents, userAgent: options.userAgent, headers });
+      const client = createOllamaClient({ url, agents, userAgent, headers, sendsSecrets });
       const { done, cutShort } = startScrape(client, scrapeOptions, signal);
       const allowed = done.catch((error) => {
         throw error instanceof ForbiddenAddressError ? refusal(url, module, error) : error;

@@ -32,6 +32,18 @@ describe('--config.check', () => {
     });
   });
 
+  test('is 0 for a file that leaves it to clients where credentials go, with a warning', async () => {
+    writeFileSync(
+      file,
+      'modules: { blue: { allow: ["10.20.0.0/16", "https://a.lan:443"], authorization: { credentials: t } } }',
+    );
+    expect(await runExporter(['--config.check', `--config.file=${file}`])).toEqual({
+      code: 0,
+      stdout: `${file}: warning: modules.blue: clients of /probe choose the port or scheme that the credentials go to, by entries of "allow" without one: 10.20.0.0/16. Write them like https://10.20.0.0/16:443\n${file}: valid\n`,
+      stderr: '',
+    });
+  });
+
   test.each([
     [
       BAD,

@@ -48,6 +48,33 @@ test.each(['constructor://x', 'a b', 'http://[1::2::3]', 'a\\b', 'x:y:z', '256.1
   },
 );
 
+const LABEL = 'a'.repeat(63);
+
+test.each([LABEL, `${LABEL}.`, `${`${LABEL}.`.repeat(3)}${'a'.repeat(61)}`, 'ü'.repeat(20)])(
+  'a name as long as DNS allows is a name: %s',
+  (name) => {
+    expect(parseOllamaHost(name).hostname).toMatch(/^[a-z0-9.-]+$/);
+  },
+);
+
+test.each([
+  ['a label of 64 characters', `${LABEL}a`],
+  ['such a label further on', `gpu.${LABEL}a.lan`],
+  ['254 characters', `${`${LABEL}.`.repeat(3)}${'a'.repeat(62)}`],
+  ['254 characters and a final dot', `${`${LABEL}.`.repeat(3)}${'a'.repeat(62)}.`],
+  ['a label that is too long in punycode', 'ü'.repeat(63)],
+  ['a name that is too long in punycode', Array(5).fill('ü'.repeat(50)).join('.')],
+  [
+    '40,000 characters',
+    Array.from({ length: 40_000 }, (_, at) => String.fromCodePoint(0x4e00 + (at % 20_000))).join(''),
+  ],
+  ['4,000 characters in labels', 'ü.'.repeat(2_000)],
+])('%s is no host name', (_, name) => {
+  const start = performance.now();
+  expect(() => parseOllamaHost(name)).toThrow(/not a host name/);
+  expect(performance.now() - start).toBeLessThan(200);
+});
+
 test('slashes around a path prefix do not count', () => {
   expect(parseOllamaHost('example.com//ollama/').pathname).toBe('/ollama');
 });

@@ -34,6 +34,17 @@ describe('a target may be asked', () => {
     ['*.svc.cluster.local', 'pod-0.ollama.svc.cluster.local', true],
     ['*.svc.cluster.local', 'svc.cluster.local', false],
     ['*.svc.cluster.local', 'evilsvc.cluster.local', false],
+    ['gpu-*-*.lan', 'gpu-a-b-c.lan', true],
+    ['gpu-*-*.lan', 'gpu-a.lan', false],
+    ['*a*b', 'xaxbxb', true],
+    ['*a*b', 'xbxa', false],
+    ['a*a', 'a', false],
+    ['**', 'anything', true],
+    ['g?u*7', 'gpu-07', true],
+    ['g?u*7', 'gu-07', false],
+    ['*.*.lan', 'a.b.lan', true],
+    ['*.*.lan', 'a.b.c.lan', true],
+    ['*.*.lan', 'a.lan', false],
     ['*', 'anything', true],
     ['*', 'any.thing', false],
     ['*.lan', '10.0.0.1', false],
@@ -51,6 +62,26 @@ describe('a target may be asked', () => {
     ['10.20.0.0/16:11434', '10.20.9.9', true],
     ['[fd00::/8]:11434', '[fd00::7]:11434', true],
     ['[fd00::/8]:11434', '[fd00::7]:22', false],
+    // schemes
+    ['https://gpu-1.lan', 'https://gpu-1.lan', true],
+    ['https://gpu-1.lan', 'https://gpu-1.lan:8443/prefix', true],
+    ['https://gpu-1.lan', 'gpu-1.lan', false],
+    ['https://gpu-1.lan', 'http://gpu-1.lan', false],
+    ['https://gpu-1.lan', 'http://gpu-1.lan:443', false],
+    ['http://gpu-1.lan', 'gpu-1.lan', true],
+    ['http://gpu-1.lan', 'https://gpu-1.lan', false],
+    ['https://gpu-*.lan:443', 'https://gpu-1.lan', true],
+    ['https://gpu-*.lan:443', 'https://gpu-1.lan:8443', false],
+    ['https://gpu-*.lan:443', 'http://gpu-1.lan:443', false],
+    ['https://10.20.0.0/16:443', 'https://10.20.0.7', true],
+    ['https://10.20.0.0/16:443', 'http://10.20.0.7:443', false],
+    ['https://10.20.0.0/16:443', 'https://gpu-1.lan', true],
+    ['https://10.20.0.0/16:443', 'http://gpu-1.lan:443', false],
+    ['https://10.20.0.7', '10.20.0.7', false],
+    ['https://[fd00::/8]:443', 'https://[fd00::7]', true],
+    ['https://[fd00::/8]:443', '[fd00::7]:443', false],
+    ['https://fd00::7', 'https://[fd00::7]:1', true],
+    ['https://fd00::7', '[fd00::7]', false],
     // addresses
     ['10.20.0.0/16', '10.20.255.255', true],
     ['10.20.0.0/16', '10.21.0.0', false],
@@ -112,14 +143,24 @@ describe('a target may be asked', () => {
 });
 
 describe('an entry is refused:', () => {
-  test.each(['gpu-1:0', 'gpu-1:65536', '10.0.0.1:0', '[::1]:99999'])('%j, for its port', (entry) => {
-    expect(() => parseAllowEntry(entry)).toThrow('expected a port from 1 to 65535');
-  });
+  test.each(['gpu-1:0', 'https://gpu-1:0', 'gpu-1:65536', '10.0.0.1:0', '[::1]:99999'])(
+    '%j, for its port',
+    (entry) => {
+      expect(() => parseAllowEntry(entry)).toThrow('expected a port from 1 to 65535');
+    },
+  );
 
   test.each([
     '',
     ':11434',
-    'http://gpu-1',
+    'ftp://gpu-1',
+    'HTTPS://gpu-1',
+    'https://',
+    'https://https://gpu-1',
+    'https:gpu-1',
+    'https:/gpu-1',
+    'https://gpu-1/',
+    'https://user@gpu-1',
     'gpu 1',
     'gpu-1:port',
     'gpu-1:123456',
@@ -204,6 +245,12 @@ describe('a name that matches a pattern', () => {
     '168.63.129.16',
     '192.0.0.192',
     '100.100.100.200',
+    '64:ff9b:1::1',
+    '64:ff9b:1:ffff::a00:1',
+    '2001::1',
+    '2001:0:7f00:1::1',
+    'fec0::1',
+    'feff::1',
   ])('but not to %s', async (address) => {
     expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address)).toBeInstanceOf(ForbiddenAddressError);
     // A good one beside it does not help: which of them is connected to is not ours to say.
@@ -221,11 +268,74 @@ describe('a name that matches a pattern', () => {
     expect(await resolve(entries, 'gpu-1.lan', '169.254.169.254')).toBeInstanceOf(ForbiddenAddressError);
   });
 
+  test.each(['64:ff9b:2::1', '2001:1::1', '2001:db8::1', 'ff00::1', 'fd00::1', '100.100.100.201'])(
+    'leads to %s, which is not local',
+    async (address) => {
+      expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address)).toHaveLength(1);
+    },
+  );
+
+  test('is not helped by a pattern or a range for another scheme', async () => {
+    const entries = ['https://gpu-*.lan', 'https://127.0.0.0/8', '10.0.0.0/8'];
+    expect(await resolve(entries, 'https://gpu-1.lan', '127.0.0.1')).toHaveLength(1);
+    expect(await resolve(entries, 'https://gpu-1.lan', '192.168.0.1')).toHaveLength(1);
+    expect(await resolve(entries, 'gpu-1.lan', '127.0.0.1')).toBeInstanceOf(ForbiddenAddressError);
+    expect(await resolve(entries, 'gpu-1.lan', '192.168.0.1')).toBeInstanceOf(ForbiddenAddressError);
+  });
+
   test('is not helped by a pattern or a range for another port', async () => {
     const entries = ['gpu-*.lan:8080', '127.0.0.0/8:8080', '10.0.0.0/8'];
     expect(await resolve(entries, 'gpu-1.lan:8080', '127.0.0.1')).toHaveLength(1);
     expect(await resolve(entries, 'gpu-1.lan:11434', '127.0.0.1')).toBeInstanceOf(ForbiddenAddressError);
     expect(await resolve(entries, 'gpu-1.lan:11434', '192.168.0.1')).toBeInstanceOf(ForbiddenAddressError);
+  });
+});
+
+describe("a cloud's metadata within a wide range needs an entry that is exactly its address:", () => {
+  test.each([
+    ['fd00:ec2::254', 'fd00::/8'],
+    ['fd00:ec2::254', 'fd00:ec2::/64'],
+    ['fd00:ec2::254', 'fd00:ec2::254/127'],
+    ['fd00:ec2::23', '::/0'],
+    ['fd20:ce::254', 'fd00::/8'],
+    ['fd00:c1::a9fe:a9fe', 'fd00::/8'],
+    ['fd00:42::42', 'fd00:42::/32'],
+    ['100.100.100.200', '100.64.0.0/10'],
+    ['100.100.100.200', '100.100.100.200/31'],
+    ['169.254.169.254', '0.0.0.0/0'],
+    ['169.254.169.254', '169.254.0.0/16'],
+    ['169.254.170.2', '169.254.170.0/24'],
+    ['169.254.170.23', '169.254.0.0/16'],
+    ['169.254.42.42', '169.254.0.0/16'],
+    ['169.254.0.23', '169.254.0.0/16'],
+    ['168.63.129.16', '168.63.0.0/16'],
+    ['192.0.0.192', '192.0.0.0/24'],
+    ['64:ff9b::a9fe:a9fe', '64:ff9b::/96'],
+    ['64:ff9b:1::6464:64c8', '64:ff9b:1::/48'],
+    ['::ffff:0:a9fe:a9fe', '::/0'],
+  ])('%s within %s', async (address, range) => {
+    const target = address.includes(':') ? `[${address}]` : address;
+    expect(mayAsk(range, target)).toBe(false);
+    expect(await resolve([range], 'any.name', address)).toBeInstanceOf(ForbiddenAddressError);
+    expect(await resolve([range, '*.lan'], 'gpu.lan', address)).toBeInstanceOf(ForbiddenAddressError);
+    const exactly = [address, `${address}/${address.includes(':') ? 128 : 32}`];
+    for (const entry of exactly) {
+      expect(mayAsk(entry, target)).toBe(true);
+      expect(await resolve([range, entry], 'any.name', address)).toHaveLength(1);
+    }
+  });
+
+  test('also where it is written as IPv6', async () => {
+    expect(mayAsk('100.64.0.0/10', '[::ffff:100.100.100.200]')).toBe(false);
+    expect(mayAsk('::ffff:0:0/96', '[::ffff:100.100.100.200]')).toBe(false);
+    expect(mayAsk('100.100.100.200', '[::ffff:100.100.100.200]')).toBe(true);
+    expect(await resolve(['100.64.0.0/10'], 'a', '::ffff:6464:64c8')).toBeInstanceOf(ForbiddenAddressError);
+  });
+
+  test('what lies beside it does not', () => {
+    expect(mayAsk('fd00::/8', '[fd00:ec3::254]')).toBe(true);
+    expect(mayAsk('100.64.0.0/10', '100.100.100.201')).toBe(true);
+    expect(mayAsk('169.254.7.0/24', '169.254.7.7')).toBe(true);
   });
 });
 

@@ -1,0 +1,310 @@
+/** Where a module's credentials go, and that nothing a client can read tells of them. */
+import dns from 'node:dns';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
+import { isIP } from 'node:net';
+import { request } from 'undici';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
+
+/** In place of DNS: no name resolves. */
+beforeAll(() => {
+  const failureOf = (name: unknown) =>
+    Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND' });
+  const real = dns.lookup;
+  const promised = dns.promises.lookup;
+  const lookups = [
+    vi.spyOn(dns, 'lookup').mockImplementation((...args: readonly unknown[]) => {
+      const [name, , callback] = args;
+      if (typeof name !== 'string' || isIP(name) > 0 || typeof callback !== 'function') {
+        Reflect.apply(real, dns, args);
+        return;
+      }
+      setImmediate(() => callback(failureOf(name), []));
+    }),
+    vi.spyOn(dns.promises, 'lookup').mockImplementation(async (...args: readonly unknown[]) => {
+      const [name] = args;
+      if (typeof name === 'string' && isIP(name) > 0) {
+        return Reflect.apply(promised, dns.promises, args);
+      }
+      throw failureOf(name);
+    }),
+  ];
+  syncBuiltinESMExports();
+  return () => {
+    for (const lookup of lookups) {
+      lookup.mockRestore();
+    }
+    syncBuiltinESMExports();
+  };
+});
+
+const opened: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).toReversed()) {
+    await close();
+  }
+});
+
+/** A server on an address that the module allows. @returns its host and port */
+async function serve(answer: RequestListener): Promise<string> {
+  const server: Server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  opened.push(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const address = server.address();
+  return `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+}
+
+interface Started extends InProcessExporter {
+  readonly ask: (path: string) => Promise<string>;
+  readonly lines: readonly string[];
+}
+
+/** @param module as flow YAML, that of the telemetry path, too */
+async function start(module: string, ollama = 'http://127.0.0.1:1'): Promise<Started> {
+  const lines: string[] = [];
+  const out = { write: (line: string) => lines.push(line) };
+  const exporter = await startInProcess(new URL(ollama), {
+    configYaml: `modules: { default: ${module} }`,
+    log: createLogger({ logLevel: 'debug', logFormat: 'logfmt' }, out),
+  });
+  opened.push(exporter.close);
+  const ask = async (path: string) => (await request(new URL(path, exporter.url))).body.text();
+  return { ...exporter, ask, lines };
+}
+
+const TOKEN = '9f8e7d6c5b4a39281706f5e4d3c2b1a0';
+const CREDENTIALS = `{ allow: ["127.0.0.0/8", "*.lan"], authorization: { credentials: ${TOKEN} } }`;
+
+/** Repeats what it was asked for, and with which credentials, in all the places that a report could show. */
+const echoInHeaders: RequestListener = ({ url = '', headers }, response) => {
+  const [, typed = ''] = url.split('/');
+  const sent = headers.authorization?.slice('Bearer '.length) ?? '';
+  response
+    .writeHead(302, {
+      location: `https://${sent}.${typed}.example/${sent}${typed}`,
+      'www-authenticate': `Basic realm="${sent}${typed}"`,
+      'x-echo': sent + typed,
+    })
+    .end(sent + typed);
+};
+const echoInCoding: RequestListener = ({ url = '', headers }, response) => {
+  const [, typed = ''] = url.split('/');
+  response
+    .writeHead(200, { 'content-encoding': `${headers.authorization}${typed}`.replaceAll(' ', '') })
+    .end('{}');
+};
+const echoInBody: RequestListener = ({ url = '', rawHeaders }, response) => {
+  const [, version] = url.split('/');
+  response.end(
+    JSON.stringify({
+      version,
+      models: [
+        {
+          model: version,
+          size: 1,
+          digest: rawHeaders.join('\r\n'),
+          details: { family: rawHeaders.join('\n') },
+        },
+        { model: rawHeaders.join('\r\n'), size: 1 },
+      ],
+      headers: rawHeaders,
+    }),
+  );
+};
+const echoAsText: RequestListener = ({ url, rawHeaders }, response) =>
+  response.end(url + rawHeaders.join('\r\n'));
+const echoInVersion: RequestListener = ({ headers }, response) =>
+  response.end(JSON.stringify({ version: headers.authorization, models: [] }));
+
+const ECHOES = { echoInHeaders, echoInCoding, echoInBody, echoAsText, echoInVersion };
+
+describe('debug=true depends on no part of a secret, by a text that stands in', () => {
+  const guesses = Array.from(TOKEN, (_, index) => {
+    const right = TOKEN.slice(0, index + 1);
+    return [right, right.slice(0, -1) + (right.endsWith('0') ? '1' : '0')] as const;
+  });
+
+  const targets: Readonly<Record<string, (text: string) => Promise<(text: string) => string>>> = {
+    'the host': async () => (text) => `${text}.lan`,
+    'the host, where its port is refused': async () => (text) => `${text}.lan:1`,
+    ...Object.fromEntries(
+      Object.entries(ECHOES).map(([name, echo]) => [
+        `the path, and in what a server answers (${name})`,
+        async () => {
+          const host = await serve(echo);
+          return (text: string) => `http://${host}/${text}`;
+        },
+      ]),
+    ),
+  };
+
+  test.each(Object.entries(targets))('%s', async (_, prepare) => {
+    const targetOf = await prepare('');
+    const { ask } = await start(CREDENTIALS);
+    const report = async (text: string) => {
+      const typed = `guess-${text}-end`;
+      const answer = await ask(`/probe?debug=true&target=${encodeURIComponent(targetOf(typed))}`);
+      expect(answer).toContain('Asked http');
+      return answer.replaceAll(typed, 'TEXT').replaceAll(/(?<=after |seconds\{api="\w+"\} )\S+/g, 'TIME');
+    };
+    for (const [right, wrong] of guesses) {
+      const told = await report(right);
+      expect(told).toBe(await report(wrong));
+      expect(told).not.toContain(TOKEN);
+    }
+  });
+});
+
+describe('a server that repeats the credentials', () => {
+  test.each(Object.entries(ECHOES))('puts them into nothing that is shown or logged: %s', async (_, echo) => {
+    const host = await serve(echo);
+    const { ask, lines } = await start(CREDENTIALS, `http://${host}`);
+    const target = `target=${encodeURIComponent(`http://${host}/a-path`)}`;
+    for (const path of ['/metrics', '/', '/api/status', `/?${target}`, `/api/status?${target}`]) {
+      expect(await ask(path), path).not.toContain(TOKEN);
+    }
+    for (const path of [`/probe?${target}`, `/probe?debug=true&${target}`, '/config']) {
+      expect(await ask(path), path).not.toContain(TOKEN);
+    }
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.join('')).not.toContain(TOKEN);
+  });
+
+  test('still tells the status of its error, and what helps', async () => {
+    const host = await serve(echoInHeaders);
+    const { ask } = await start(CREDENTIALS, `http://${host}`);
+    const { problems } = JSON.parse(await ask('/api/status'));
+    expect(problems[0]).toEqual({
+      api: 'ps',
+      reason: 'status',
+      message: 'status 302',
+      remedy: expect.stringMatching(/redirects.*path prefix.*credentials/),
+    });
+  });
+});
+
+test('a target that can not be reached is told by the code of the error', async () => {
+  const { ask } = await start(CREDENTIALS);
+  expect(await ask('/probe?debug=true&target=gpu-7.lan')).toContain(
+    'no status, failed: dns: ENOTFOUND, after ',
+  );
+  expect(await ask('/probe?debug=true&target=127.0.0.1:1')).toContain(
+    'failed: refused: ECONNREFUSED, after ',
+  );
+});
+
+test('what took too long is told by the time that it had', async () => {
+  const host = await serve(() => {});
+  const { ask } = await start(CREDENTIALS.replace('{', '{ timeout: 100ms,'));
+  expect(await ask(`/probe?debug=true&target=${host}`)).toContain('timeout: no complete answer within 0.1 s');
+});
+
+test('a report on 2,000 models costs no time for the length of the secret', async () => {
+  const models = Array.from({ length: 2_000 }, (_, index) => ({
+    model: `model-${index}`,
+    size: 1,
+    digest: `${index}`,
+  }));
+  const host = await serve((_request, response) => response.end(JSON.stringify({ version: '1', models })));
+  const timeOf = async (secret: string) => {
+    const { ask } = await start(`{ allow: ["127.0.0.0/8"], headers: { X-Key: ${secret} } }`);
+    const path = `/probe?debug=true&target=${host}`;
+    await ask(path);
+    const begin = performance.now();
+    expect(await ask(path)).toContain('model-1999');
+    return performance.now() - begin;
+  };
+  const short = await timeOf('s3cret');
+  expect(await timeOf('0123456789abcdef'.repeat(500))).toBeLessThan(5 * short + 200);
+});
+
+describe('with a tls_config, credentials are never sent over http:', () => {
+  const MODULE = `{ allow: ["127.0.0.0/8"], authorization: { credentials: ${TOKEN} }, tls_config: {} }`;
+
+  test.each(['', 'http://'])('a target that begins with "%s" is 403', async (scheme) => {
+    const seen: unknown[] = [];
+    const host = await serve(({ headers }, response) => {
+      seen.push(headers);
+      response.end();
+    });
+    const { url } = await start(MODULE);
+    for (const path of ['/probe?', '/probe?debug=true&', '/api/status?']) {
+      const { statusCode, body } = await request(new URL(`${path}target=${scheme}${host}`, url));
+      expect(statusCode).toBe(403);
+      expect(await body.text()).toBe(
+        'Module "default" has credentials and a "tls_config", so that it scrapes over https only: write https:// before the target.\n',
+      );
+    }
+    expect(seen).toEqual([]);
+  });
+
+  test('a target over https is asked', async () => {
+    const host = await serve((_request, response) => response.end());
+    const { ask } = await start(MODULE);
+    expect(await ask(`/probe?target=https://${host}`)).toContain(
+      'ollama_scrape_error{api="ps",reason="tls"} 1',
+    );
+  });
+
+  test('nor to the Ollama of the options', async () => {
+    const seen: unknown[] = [];
+    const host = await serve(({ headers }, response) => {
+      seen.push(headers);
+      response.end();
+    });
+    const { ask, lines } = await start(MODULE, `http://${host}`);
+    expect(await ask('/metrics')).toContain('ollama_scrape_error{api="ps",reason="config"} 1');
+    expect(lines.join('')).toMatch(
+      /level=WARN msg="Ollama is down".*over https only.*hint="Write https:\/\/ in/,
+    );
+    expect(seen).toEqual([]);
+  });
+
+  test('a module without credentials scrapes over http as before', async () => {
+    const host = await serve((_request, response) => response.end('{"models":[],"version":"1"}'));
+    const { ask } = await start('{ allow: ["127.0.0.0/8"], headers: { Host: localhost }, tls_config: {} }');
+    expect(await ask(`/probe?target=${host}`)).toContain('ollama_up 1');
+  });
+});
+
+describe('the start warns of credentials whose way a client decides', () => {
+  const AUTH = `authorization: { credentials: ${TOKEN} }`;
+  const warningsOf = async (module: string) =>
+    (await start(module)).lines.filter((line) => line.includes('level=WARN'));
+
+  test.each([
+    ['no port', '["https://10.20.0.0/16"]'],
+    ['no scheme', '["10.20.0.0/16:11434"]'],
+    ['neither', '["gpu-*.lan"]'],
+    ['one that is open, beside one that is not', '["https://a.lan:443", "10.20.0.0/16"]'],
+  ])('by entries with %s', async (_, allow) => {
+    const [line, ...more] = await warningsOf(`{ allow: ${allow}, ${AUTH} }`);
+    expect(line).toMatch(
+      /msg="Clients of \/probe choose where the credentials go" file=\S+ module=default allow=/,
+    );
+    expect(line).not.toContain('https://a.lan:443');
+    expect(more).toEqual([]);
+  });
+
+  test.each([
+    `{ allow: ["https://10.20.0.0/16:443", "http://gpu-*.lan:11434"], ${AUTH} }`,
+    `{ allow: ["10.20.0.0/16:443"], ${AUTH}, tls_config: {} }`,
+    '{ allow: ["gpu-*.lan"] }',
+    '{ allow: ["gpu-*.lan"], headers: { Host: localhost } }',
+    `{ ${AUTH} }`,
+  ])('and of nothing else: %s', async (module) => {
+    expect(await warningsOf(module)).toEqual([]);
+  });
+
+  test('and so does a reload', async () => {
+    const { lines, writeConfig, url } = await start('{ allow: ["gpu-*.lan"] }');
+    writeConfig(`modules: { blue: { allow: ["gpu-*.lan"], ${AUTH} } }`);
+    await request(new URL('/-/reload', url), { method: 'POST' });
+    expect(lines.filter((line) => line.includes('where the credentials go'))).toHaveLength(1);
+  });
+});
