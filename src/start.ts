@@ -13,6 +13,7 @@ import { createScrapeLimit, withDeadline } from './scrape/limits.ts';
 import { createSharing } from './scrape/sharing.ts';
 import type { Collector, Snapshot } from './scrape/snapshot.ts';
 import { type BoundAddress, listen } from './server/listen.ts';
+import { createRefusalLog } from './server/refusal-log.ts';
 import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
 import { openServerFactory } from './web/server-factory.ts';
@@ -128,6 +129,7 @@ export async function startExporter(
       onSnapshot,
       createServer: servers.createServer,
       log,
+      logRefusal: createRefusalLog(log),
     });
     open.push(listening.close);
     return { addresses: listening.addresses, close };

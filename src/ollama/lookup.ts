@@ -2,8 +2,8 @@
 import dns, { type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
-/** Each takes a thread of libuv's pool, and can't be cancelled. One is left to files and zlib. */
-const MAX_RUNNING = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) - 1);
+/** None can be cancelled. libuv runs half as many at a time as its pool has threads, which are 4 by default. */
+const MAX_RUNNING = 4;
 /** Names, each of which may be waited for by many. */
 const MAX_WAITING = 1_000;
 /** Later, the scrapes that wait for a name are over. */

@@ -7,6 +7,7 @@ import type { ShareScrape } from '../scrape/sharing.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';
 import type { Modules } from '../targets/modules.ts';
 import type { Targets } from '../targets/targets.ts';
+import type { LogRefusal } from './refusal-log.ts';
 
 export interface ServerDependencies {
   readonly config: Pick<Config, 'demo' | 'telemetryPath' | 'timeoutOffsetMs'>;
@@ -26,4 +27,5 @@ export interface ServerDependencies {
   /** Ends the scrapes under way, with what they have by then. */
   readonly stopping: AbortSignal;
   readonly log: Logger;
+  readonly logRefusal: LogRefusal;
 }

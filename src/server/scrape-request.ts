@@ -58,8 +58,7 @@ export async function scrapeProbed(
       const { message, cause } = error;
       // What a name resolved to is for the log only.
       const because = cause instanceof Error ? { because: cause.message } : {};
-      const target = query.get('target');
-      dependencies.log.warn({ client: request.ip, target, err: message, ...because }, 'Refused a probe');
+      dependencies.logRefusal(request.ip, { target: query.get('target'), err: message, ...because });
     }
     throw error;
   }

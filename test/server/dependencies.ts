@@ -27,5 +27,6 @@ export async function dependencies(): Promise<ServerDependencies> {
     closing: signal,
     stopping: signal,
     log,
+    logRefusal: () => {},
   };
 }
