@@ -31,10 +31,7 @@ const NOT_A_HOST = 'that is not a host name or an IP address';
  * @throws Error that says what is wrong with the text, without repeating it (it may hold a password)
  */
 export function parseOllamaHost(text: string): URL {
-  const trimmed = text
-    .trim()
-    .replace(/^["']+|["']+$/g, '')
-    .trim();
+  const trimmed = trim(text.trim(), '"\'').trim();
   if (trimmed.includes('@')) {
     throw new Error('user info (user:password@) is not supported');
   }
@@ -44,7 +41,7 @@ export function parseOllamaHost(text: string): URL {
   const { scheme, rest, defaultPort } = splitScheme(trimmed);
   const slash = rest.indexOf('/');
   const hostport = slash === -1 ? rest : rest.slice(0, slash);
-  const path = slash === -1 ? '' : rest.slice(slash).replace(/^\/+|\/+$/g, '');
+  const path = slash === -1 ? '' : trim(rest.slice(slash), '/');
   const { host, port } = splitHostPort(hostport, defaultPort);
   const name = connectableHost(host);
   const url = `${scheme}://${isIPv6(name) ? `[${name}]` : name}:${port}/${path}`;
@@ -61,6 +58,19 @@ export function parseOllamaHost(text: string): URL {
 function isTooLong(host: string): boolean {
   const name = host.replace(/\.$/, '');
   return name.length > MAX_HOST_NAME || name.split('.').some((label) => label.length > MAX_LABEL);
+}
+
+/** Go's strings.Trim. A regular expression for the end of a text takes quadratic time: it tries from each place. */
+function trim(text: string, cutset: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && cutset.includes(text.charAt(start))) {
+    start += 1;
+  }
+  while (end > start && cutset.includes(text.charAt(end - 1))) {
+    end -= 1;
+  }
+  return text.slice(start, end);
 }
 
 function splitScheme(text: string): { scheme: string; rest: string; defaultPort: string } {
@@ -81,7 +91,7 @@ function splitScheme(text: string): { scheme: string; rest: string; defaultPort:
 function splitHostPort(hostport: string, defaultPort: string): { host: string; port: string } {
   const split = goSplitHostPort(hostport);
   if (split === undefined) {
-    const bare = hostport.replace(/^[[\]]+|[[\]]+$/g, '');
+    const bare = trim(hostport, '[]');
     return { host: isIP(bare) > 0 ? bare : hostport, port: defaultPort };
   }
   return { host: split.host, port: validPort(split.port) ?? defaultPort };

@@ -72,9 +72,12 @@ export function statusMessage({ status, headers, url }: ErrorResponse): string {
   return target === undefined ? `status ${status}` : `status ${status}, redirect to ${target.origin}`;
 }
 
+/** `URL` takes quadratic time to make punycode of a long name, which a header can't have unescaped anyway. */
+const LOCATION = /^[\x21-\x7e]{1,4096}$/;
+
 function location(headers: ErrorResponse['headers'], url: URL): URL | undefined {
-  const text = [headers['location'] ?? []].flat()[0];
-  const target = text !== undefined && URL.canParse(text, url.href) ? new URL(text, url) : undefined;
+  const [text = ''] = [headers['location'] ?? []].flat();
+  const target = LOCATION.test(text) && URL.canParse(text, url.href) ? new URL(text, url) : undefined;
   return target?.protocol === 'http:' || target?.protocol === 'https:' ? target : undefined;
 }
 
