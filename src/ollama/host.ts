@@ -112,7 +112,8 @@ function validPort(text: string): string | undefined {
 }
 
 function connectableHost(host: string): string {
-  if (host.includes('%')) {
+  const [address = '', zone] = host.split('%', 2);
+  if (isIPv6(address) && zone !== undefined) {
     throw new Error('IPv6 zones (%eth0) are not supported, use a name or a global address');
   }
   const canonical = isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host;

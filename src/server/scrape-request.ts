@@ -13,9 +13,26 @@ export interface Scraped {
   readonly complete: boolean;
 }
 
-/** Not split at each `?`: a second one belongs to a value. */
+/** Not split at each `?`: a second one belongs to a value. A `target` that was encoded twice is decoded here. */
 export function queryOf({ url }: { readonly url: string }): URLSearchParams {
-  return new URL(url, 'http://exporter').searchParams;
+  const query = new URL(url, 'http://exporter').searchParams;
+  const [target, second] = query.getAll('target');
+  if (target !== undefined && second === undefined) {
+    query.set('target', target.replace(BEFORE_PATH, decoded));
+  }
+  return query;
+}
+
+/** No host has a `%` in it, a path may. Of a target that was encoded twice it is all: its slashes are `%2F`. */
+const BEFORE_PATH = /^(?:https?:\/\/)?[^/]*/;
+
+/** A malformed escape stays, and is no host. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** @throws RequestError with status 400 for a bad timeout header, 503 beyond the limit; and what the target throws */
