@@ -37,6 +37,9 @@ function shownBody(body: string | undefined, sendsSecrets: boolean): string {
   if (sendsSecrets) {
     return `  a body of ${bytes.length} bytes, not shown: the module sends credentials, which a server may repeat`;
   }
+  if (bytes.length === 0) {
+    return '  (empty)';
+  }
   return bytes.length <= SHOWN_BODY_BYTES
     ? body
     : `${bytes.subarray(0, SHOWN_BODY_BYTES)}… (the first ${SHOWN_BODY_BYTES} of ${bytes.length} bytes)`;

@@ -114,6 +114,19 @@ test('shows the first 2 KiB of a body, also of an answer that is an error', asyn
   expect(text).toContain('ollama_scrape_error{api="ps",reason="status"} 1');
 });
 
+test('says that a body is empty, as that of the 403 of Ollama', async () => {
+  const text = await report({ ps: (_request, response) => response.writeHead(403).end() });
+  expect(text).toContain(
+    'GET /api/ps\n  status 403, failed: status: status 403, after 0 s\n  (empty)\n\nGET /api/version\n',
+  );
+});
+
+test('says of an empty body, too, that it is not shown where the module sends credentials', async () => {
+  const text = await report({ ps: (_request, response) => response.writeHead(403).end() }, WITH_CREDENTIALS);
+  expect(text).toContain('  a body of 0 bytes, not shown: the module sends credentials');
+  expect(text).not.toContain('(empty)');
+});
+
 test('says how far a target came that hangs', async () => {
   const text = await report({
     ps: () => {},
