@@ -105,12 +105,13 @@ export class Passwords {
 class Turns {
   /** The client whose turn is next comes first; none has an empty queue. */
   readonly #waiting = new Map<string, Array<() => void>>();
-  #taken = false;
+  /** The client that has the lock. */
+  #holder: string | undefined;
 
   /** Each call must be followed by `release`. */
   async take(client: string): Promise<void> {
-    if (!this.#taken) {
-      this.#taken = true;
+    if (this.#holder === undefined) {
+      this.#holder = client;
       return;
     }
     const queue = this.#waiting.get(client) ?? [];
@@ -122,19 +123,28 @@ class Turns {
   }
 
   release(): void {
+    this.#moveBehindAll(this.#holder);
     const [first] = this.#waiting;
     if (first === undefined) {
-      this.#taken = false;
+      this.#holder = undefined;
       return;
     }
     const [client, queue] = first;
     const next = queue.shift();
-    // Behind all others.
-    this.#waiting.delete(client);
-    if (queue.length > 0) {
+    if (queue.length === 0) {
+      this.#waiting.delete(client);
+    }
+    this.#holder = client;
+    next?.();
+  }
+
+  /** Also behind a client that came while this one had the lock. */
+  #moveBehindAll(client: string | undefined): void {
+    const queue = client === undefined ? undefined : this.#waiting.get(client);
+    if (client !== undefined && queue !== undefined) {
+      this.#waiting.delete(client);
       this.#waiting.set(client, queue);
     }
-    next?.();
   }
 }
 

@@ -133,27 +133,36 @@ describe('a password', () => {
 });
 
 describe('an unknown user costs one comparison', () => {
+  const withCost = (cost: string) => `$2b$${cost}${HASHES.alice.slice(6)}`;
+
   const costs = async (users: ReadonlyMap<string, string>) => {
-    const names = Array.from({ length: 20 }, (_, number) => `mallory${number}`);
-    const { check, hashes } = counted();
-    for (const name of names) {
-      await check(`${name}/x`, { users });
+    const hashes: string[] = [];
+    const check = checkWith(async (_password, hash) => {
+      hashes.push(hash);
+      return false;
+    });
+    for (let number = 0; number < 20; number += 1) {
+      await check(`mallory${number}/x`, { users });
     }
     return hashes.map((hash) => hash.slice(0, 7));
   };
 
-  test.each([4, 5])('as costly as that of the known ones: %i', async (cost) => {
-    expect(await costs(new Map([['alice', hashSync('x', cost)]]))).toEqual(Array(20).fill(`$2y$0${cost}$`));
+  test.each(['04', '10', '12'])('as costly as that of the known ones: %s', async (cost) => {
+    const users = new Map(['alice', 'bob'].map((name) => [name, withCost(cost)]));
+    expect(await costs(users)).toEqual(Array(20).fill(`$2y$${cost}$`));
   });
 
   test('where these differ, of one of their costs, and of the same one after a restart', async () => {
-    const mixed = new Map([
-      ['alice', HASHES.alice],
-      ['bob', hashSync('x', 5)],
-    ]);
+    const mixed = new Map(['04', '10', '12'].map((cost) => [cost, withCost(cost)]));
     const before = await costs(mixed);
-    expect(new Set(before)).toEqual(new Set(['$2y$04$', '$2y$05$']));
+    expect(new Set(before)).toEqual(new Set(['$2y$04$', '$2y$10$', '$2y$12$']));
     expect(await costs(mixed)).toEqual(before);
+  });
+
+  test('with the hash of exporter-toolkit, where the known ones have the cost that it has', async () => {
+    const { check, hashes } = counted();
+    expect(await check('mallory/fakepassword', { users: new Map([['alice', withCost('10')]]) })).toBe(false);
+    expect(hashes).toEqual(['$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi']);
   });
 });
 
@@ -171,6 +180,22 @@ describe('clients whose passwords wait', () => {
     expect(compared).toEqual(['x1', 'a1', 'b1 right', 'c1', 'a2', 'b2', 'a3']);
     expect((await Promise.all(results)).indexOf(true)).toBe(3);
   });
+
+  test.each(['alice', 'mallory'])(
+    'wait for the one comparison under way, however many of %s another client sends',
+    async (name) => {
+      const { check, compared, answer } = held();
+      const flood = Array.from({ length: 20 }, (_, number) => check(`${name}/${number}`, { address: 'a' }));
+      for (const [turn, password] of ['b right', 'b1', 'c right'].entries()) {
+        const other = check(`bob/${password}`, { address: password.slice(0, 1) });
+        await answer(2);
+        expect(compared.indexOf(password)).toBe(2 * turn + 1);
+        expect(await other).toBe(password.includes('right'));
+      }
+      await answer(20);
+      await Promise.all(flood);
+    },
+  );
 
   test('are limited to so many passwords each, which hold up neither known ones nor other clients', async () => {
     const { check, answer } = held();
