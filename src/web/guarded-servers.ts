@@ -9,6 +9,7 @@ import {
 } from 'node:http';
 import type { Logger } from 'pino';
 import { type Guard, guarded, rateLimiter } from './guard.ts';
+import { createHandshakeLog } from './handshake-log.ts';
 import { type Compare, Passwords } from './passwords.ts';
 import { limitPipelining } from './pipelining.ts';
 import { LiveSettings } from './settings.ts';
@@ -19,6 +20,7 @@ export interface GuardDependencies {
   readonly compare: Compare;
   /** Milliseconds, of a clock that never goes back. */
   readonly now?: () => number;
+  readonly handshakeTimeoutMs?: number;
 }
 
 export interface GuardedServers {
@@ -26,7 +28,7 @@ export interface GuardedServers {
   readonly tls: boolean;
   /** Whether the file asks by name for HTTP/2, which is not served. */
   readonly asksForHttp2: boolean;
-  /** An http or https server; all share one rate limit and the passwords that are remembered. */
+  /** An http or https server; all share one rate limit, the passwords that are remembered, and what is said of handshakes. */
   readonly createServer: (handler: RequestListener, options: ServerOptions) => Server | TlsServer;
 }
 
@@ -37,12 +39,13 @@ export interface GuardedServers {
  */
 export function openGuardedServers(
   file: string,
-  { log, compare, now = () => performance.now() }: GuardDependencies,
+  { log, compare, now = () => performance.now(), handshakeTimeoutMs }: GuardDependencies,
 ): GuardedServers {
   const settings = new LiveSettings(file, log);
   const { config, tls } = settings.now();
   const mayPass = rateLimiter(config.rateLimit, now);
   const guard: Guard = { settings, mayPass, passwords: new Passwords(compare), log };
+  const onFailedHandshake = createHandshakeLog(log, now);
   return {
     tls: tls !== undefined,
     asksForHttp2: tls !== undefined && config.http2 === true,
@@ -50,7 +53,11 @@ export function openGuardedServers(
       const server =
         tls === undefined
           ? createServer(options)
-          : new TlsServer(options, () => settings.now().tls ?? tls, log);
+          : new TlsServer(options, {
+              settings: () => settings.now().tls ?? tls,
+              onFailedHandshake,
+              handshakeTimeoutMs,
+            });
       return server
         .on('request', limitPipelining(guarded(handler, guard)))
         .on('checkContinue', limitPipelining(guarded(continued(handler), guard)))

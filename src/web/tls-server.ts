@@ -1,64 +1,123 @@
 /** An https server that follows changes of its TLS settings from one handshake to the next. */
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
 import { Server } from 'node:https';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Logger } from 'pino';
 import { asksForCertificate, type ClientCertificate, refusal } from './client-certificates.ts';
+import type { FailedHandshake } from './handshake-log.ts';
 import type { TlsSettings } from './settings.ts';
 
 /** For clients that connect and send nothing. Node.js would wait for two minutes. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
+/** As Go's net/http, with its version of HTTP. */
+const TO_PLAIN_HTTP = 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n';
+
+/** OpenSSL knows the first two by the methods GET, HEAD, POST and PUT, and CONNECT; other methods are the last one. */
+const NOT_TLS: readonly unknown[] = [
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_HTTPS_PROXY_REQUEST',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+];
+
+export interface TlsServerDependencies {
+  /** As of now; all of them ask for client certificates, or none. Called at each handshake. */
+  readonly settings: () => TlsSettings;
+  readonly onFailedHandshake: (failed: FailedHandshake) => void;
+  readonly handshakeTimeoutMs?: number | undefined;
+}
+
 export class TlsServer extends Server<typeof IncomingMessage, typeof ServerResponse> {
-  readonly #current: () => TlsSettings;
-  readonly #log: Logger;
-  /** Including those in their handshake, which closeAllConnections of Node.js leaves open. */
-  readonly #connections = new Set<Duplex>();
+  readonly #settings: () => TlsSettings;
+  readonly #onFailedHandshake: (failed: FailedHandshake) => void;
+  /** By their ends, since the events of Node.js name only the TLS socket on top. */
+  readonly #handshakes = new Map<string, Socket>();
   #applied: TlsSettings;
 
-  /** @param current the settings as of now, all of which ask for client certificates, or none; called at each handshake */
-  constructor(options: ServerOptions, current: () => TlsSettings, log: Logger) {
-    const settings = current();
+  constructor(options: ServerOptions, dependencies: TlsServerDependencies) {
+    const { settings, onFailedHandshake, handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS } = dependencies;
+    const applied = settings();
     super({
       ...options,
-      ...settings.options,
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      requestCert: asksForCertificate(settings.config),
+      ...applied.options,
+      handshakeTimeout: handshakeTimeoutMs,
+      requestCert: asksForCertificate(applied.config),
       // Clients are refused in one place, by the policy of the moment.
       rejectUnauthorized: false,
     });
-    this.#current = current;
-    this.#log = log;
-    this.#applied = settings;
+    this.#settings = settings;
+    this.#onFailedHandshake = onFailedHandshake;
+    this.#applied = applied;
     this.prependListener('connection', (socket) => this.#beforeHandshake(socket));
     this.prependListener('secureConnection', (socket) => this.#afterHandshake(socket));
+    this.prependListener('tlsClientError', (error, socket) => this.#afterFailure(error, socket));
   }
 
+  /** Also those in their handshake, which Node.js leaves open. */
   override closeAllConnections(): void {
     super.closeAllConnections();
-    for (const socket of this.#connections) {
+    const sockets = [...this.#handshakes.values()];
+    this.#handshakes.clear();
+    for (const socket of sockets) {
       socket.destroy();
     }
   }
 
   #beforeHandshake(socket: Duplex): void {
-    this.#connections.add(socket);
-    socket.once('close', () => this.#connections.delete(socket));
-    const settings = this.#current();
+    if (socket instanceof Socket) {
+      this.#follow(socket);
+    }
+    const settings = this.#settings();
     if (settings !== this.#applied) {
       this.setSecureContext(settings.options);
       this.#applied = settings;
     }
   }
 
+  #follow(socket: Socket): void {
+    const ends = endsOf(socket);
+    this.#handshakes.set(ends, socket);
+    socket.once('close', () => {
+      if (this.#handshakes.get(ends) === socket) {
+        this.#handshakes.delete(ends);
+        this.#report(socket, 'the client closed the connection');
+      }
+    });
+  }
+
   #afterHandshake(socket: TLSSocket): void {
-    const reason = refusal(this.#current().config, certificateOf(socket));
+    this.#handshakes.delete(endsOf(socket));
+    const reason = refusal(this.#settings().config, certificateOf(socket));
     if (reason !== undefined) {
-      this.#log.warn({ client: socket.remoteAddress, reason }, 'Refused a connection');
+      this.#onFailedHandshake({ client: socket.remoteAddress, err: reason, silent: false });
       socket.destroy();
     }
   }
+
+  /** Before Node.js closes the connection. */
+  #afterFailure(error: NodeJS.ErrnoException, tls: TLSSocket): void {
+    const ends = endsOf(tls);
+    const socket = this.#handshakes.get(ends);
+    if (socket === undefined) {
+      return; // It has been closed, and reported.
+    }
+    this.#handshakes.delete(ends);
+    if (NOT_TLS.includes(error.code)) {
+      socket.write(TO_PLAIN_HTTP);
+      this.#report(socket, 'the client does not speak TLS: does its URL begin with https://?');
+    } else {
+      this.#report(socket, 'reason' in error ? String(error.reason) : error.message);
+    }
+  }
+
+  #report({ remoteAddress, bytesRead }: Socket, err: string): void {
+    this.#onFailedHandshake({ client: remoteAddress, err, silent: bytesRead === 0 });
+  }
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return [remoteAddress, remotePort, localAddress, localPort].join(' ');
 }
 
 function certificateOf(socket: TLSSocket): ClientCertificate | undefined {

@@ -194,7 +194,7 @@ describe('a client certificate', () => {
     const { get, logged } = await startGuarded(files(...VERIFY, 'client_allowed_sans: [prometheus.example]'));
     expect(await served(get(showing('good')))).toBe(true);
     expect(await served(get(showing('of a stranger')))).toBe(false);
-    expect(logged.map(({ msg }) => msg)).toEqual(['Refused a connection']);
+    expect(logged.map(({ msg }) => msg)).toEqual(['TLS handshake failed', 'TLS handshakes fail']);
   });
 
   test.each([
