@@ -14,6 +14,21 @@ export function parseFile(text: string): string | undefined {
   return text || undefined;
 }
 
+/** undefined for nothing said. Others see it, so it holds no password. */
+export function parseLink(text: string): URL | undefined {
+  if (text === '') {
+    return undefined;
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new Error('expected a URL such as https://grafana.example.org/d/ollama');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new Error('expected a URL without user and password, since the page shows it');
+  }
+  return url;
+}
+
 export function parseCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) {
     throw new Error('expected a whole number such as 40');

@@ -9,6 +9,7 @@ import {
   parseCapacity,
   parseCount,
   parseFile,
+  parseLink,
   parseSeconds,
   parseSwitch,
   parseTelemetryPath,
@@ -100,6 +101,13 @@ export const OPTIONS = {
     fallback: '/metrics',
     help: 'Path under which to expose metrics.',
     parse: parseTelemetryPath,
+  },
+  dashboardUrl: {
+    flag: 'web.dashboard-url',
+    placeholder: 'url',
+    fallback: '',
+    help: 'Dashboard that the page links to, such as https://grafana.example.org/d/ollama.',
+    parse: parseLink,
   },
   webConfigFile: {
     flag: 'web.config.file',

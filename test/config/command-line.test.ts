@@ -32,6 +32,7 @@ test('without arguments everything has its default', () => {
     configCheck: false,
     listenAddresses: [{ host: undefined, port: 10434, text: ':10434' }],
     telemetryPath: '/metrics',
+    dashboardUrl: undefined,
     webConfigFile: undefined,
     maxRequests: 40,
     disableExporterMetrics: false,
@@ -127,6 +128,12 @@ test.each([
   expect(config([`--ollama.memory-capacity=${text}`]).memoryCapacity).toBe(capacity);
 });
 
+test('a dashboard can have a query', () => {
+  const url = 'https://grafana.example.org/d/ollama?orgId=1&var-instance=gpu-07';
+  expect(config([`--web.dashboard-url=${url}`]).dashboardUrl).toEqual(new URL(url));
+  expect(config([], { OLLAMA_EXPORTER_WEB_DASHBOARD_URL: url }).dashboardUrl?.href).toBe(url);
+});
+
 describe('a refusal is one line that names the option and the value:', () => {
   test.each([
     [
@@ -168,6 +175,17 @@ describe('a refusal is one line that names the option and the value:', () => {
     [['--web.telemetry-path=/probe'], {}, 'bad value "/probe" for --web.telemetry-path'],
     [['--web.telemetry-path=/config/'], {}, 'bad value "/config/" for --web.telemetry-path'],
     [['--web.telemetry-path=/api/status'], {}, 'bad value "/api/status" for --web.telemetry-path'],
+    [
+      ['--web.dashboard-url=grafana/d/ollama'],
+      {},
+      'bad value "grafana/d/ollama" for --web.dashboard-url: expected a URL such as https://',
+    ],
+    [['--web.dashboard-url=javascript:alert(1)'], {}, 'for --web.dashboard-url: expected a URL such as'],
+    [
+      ['--web.dashboard-url=https://admin:hunter2@grafana'],
+      {},
+      'bad value "<secret>" for --web.dashboard-url: expected a URL without user and password',
+    ],
     [
       ['--web.max-requests=-1'],
       {},
