@@ -21,7 +21,7 @@ try {
     });
   });
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    const page = await browser.newPage({ colorScheme, viewport: { width: 1_280, height: 900 } });
+    const page = await browser.newPage({ colorScheme, viewport: { width: 1_280, height: 400 } });
     await page.goto(`http://${host}/`);
     await page.locator('tbody tr').nth(2).waitFor();
     await page.screenshot({

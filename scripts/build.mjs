@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 rmSync('dist', { recursive: true, force: true });
 execFileSync('tsc', ['--project', 'tsconfig.build.json'], { stdio: 'inherit' });
-for (const asset of ['style.css', 'live.js', 'until.js']) {
+for (const asset of ['style.css', 'live.js', 'become.js', 'until.js']) {
   copyFileSync(`src/status/${asset}`, `dist/status/${asset}`);
 }
 writeFileSync('dist/REVISION', revision());

@@ -10,7 +10,10 @@ import type { Targets } from '../targets/targets.ts';
 import type { LogRefusal } from './refusal-log.ts';
 
 export interface ServerDependencies {
-  readonly config: Pick<Config, 'demo' | 'telemetryPath' | 'timeoutOffsetMs'>;
+  readonly config: Pick<
+    Config,
+    'dashboardUrl' | 'demo' | 'memoryCapacity' | 'telemetryPath' | 'timeoutOffsetMs' | 'vramCapacity'
+  >;
   /** Of the exporter. */
   readonly version: string;
   readonly targets: Targets;

@@ -4,6 +4,7 @@ import { RequestError } from '../scrape/limits.ts';
 import { type PageAssets, readPageAssets } from '../status/assets.ts';
 import { type PageFrame, refusalPage, statusPage } from '../status/page.ts';
 import { type Status, statusOf } from '../status/status.ts';
+import { DEFAULT_MODULE } from '../targets/modules.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { queryOf, scrape, scrapeProbed } from './scrape-request.ts';
 
@@ -36,13 +37,17 @@ async function sendPage(
     telemetryPath: config.telemetryPath,
     search,
     openModules: modules.probeable(),
+    dashboardUrl: config.dashboardUrl,
+    capacitySource: query.has('target')
+      ? { module: query.get('module') || DEFAULT_MODULE }
+      : { vram: config.vramCapacity, memory: config.memoryCapacity },
   };
   reply.type(HTML).header('content-security-policy', assets.policy).header('cache-control', 'no-store');
   try {
     return reply.send(statusPage(await readStatus(request, reply, dependencies), frame, assets));
   } catch (error) {
     if (error instanceof RequestError) {
-      return reply.code(error.statusCode).send(refusalPage(error.message, frame, assets));
+      return reply.code(error.statusCode).send(refusalPage(error.statusCode, error.message, frame, assets));
     }
     throw error;
   }

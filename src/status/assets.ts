@@ -12,8 +12,11 @@ export interface PageAssets {
 /** Read at the start: they lie beside this file. */
 export function readPageAssets(): PageAssets {
   const style = read('style.css');
-  // One module out of two: what one imports of the other is there already.
-  const script = `${read('until.js')}${read('live.js').replace(/^import .*\n/m, '')}`;
+  // One module out of three: what one imports of another is there already.
+  const script = ['until.js', 'become.js', 'live.js']
+    .map(read)
+    .join('')
+    .replaceAll(/^import .*\n/gm, '');
   const policy = [
     "default-src 'none'",
     `style-src '${hash(style)}'`,

@@ -1,59 +1,65 @@
-/** Turns models and a capacity into a bar: a segment a model, and what does not fit beyond the end. */
+/** Turns models and a capacity into a bar: a segment a model, and what does not fit beyond a mark. */
+import { gib } from './gib.ts';
 import { type Html, html } from './html.ts';
-import { humanBytes } from './ps-words.ts';
-import type { ModelStatus } from './status.ts';
 
-/** Of the drawing; the browser stretches it. */
-const WIDTH = 1_000;
+export interface Part {
+  readonly name: string;
+  /** A class of style.css. */
+  readonly colour: string;
+  /** More than 0. */
+  readonly bytes: number;
+}
 
-/** @param bytesOf and `capacity`: null where it is not known */
-export function bar(
-  name: string,
-  models: readonly ModelStatus[],
-  bytesOf: (model: ModelStatus) => number | null,
-  capacity: number | null,
-): Html {
-  if (models.some((model) => bytesOf(model) === null)) {
-    return html`<div class="bar">
-<div>${name}: not known, since the server does not say it of each model</div>
-</div>
-`;
-  }
-  const parts = models
-    .map((model) => ({ name: model.model, bytes: bytesOf(model) ?? 0 }))
-    .filter(({ bytes }) => bytes > 0);
-  const used = parts.reduce((sum, { bytes }) => sum + bytes, 0);
-  const scale = WIDTH / Math.max(used, capacity ?? 0, 1);
+/** Percent of the bar, so that the smallest model is seen. */
+const LEAST = 1;
+const OVERLAP = 0.2;
+/** Percent of the bar that is taken where its end is not known. */
+const OPEN = 70;
+
+/**
+ * Widths are attributes: the policy of the page forbids `style`.
+ *
+ * @param capacity bytes; null where it is not known, which leaves the bar open
+ * @param words what the bar says, for those who can't see it
+ */
+export function bar(parts: readonly Part[], capacity: number | null, words: string): Html {
+  const used = sum(parts.map(({ bytes }) => bytes));
+  const full = capacity === null ? used / (OPEN / 100) : Math.max(used, capacity);
+  const widths = widthsOf(parts.map(({ bytes }) => (bytes / full) * 100));
   let end = 0;
-  const segments = parts.map((part, index) => {
+  const segments = parts.map(({ name, colour, bytes }, index) => {
     const start = end;
-    end += part.bytes;
-    return html`<rect class="${index % 2 === 0 ? 'even' : 'odd'}" x="${tidy(start * scale)}" y="0" width="${tidy(part.bytes * scale)}" height="28"><title>${part.name}: ${humanBytes(part.bytes)}</title></rect>`;
+    const width = widths[index] ?? 0;
+    end += width;
+    // Under the next one, so that no gap is left where a browser rounds.
+    const beneath = index < parts.length - 1 ? OVERLAP : 0;
+    return piece(
+      start,
+      width + beneath,
+      html`<div class="segment ${colour}${width < LEAST ? ' thin' : ''}" title="${name}: ${gib(bytes)} GiB"><bdi>${name}</bdi></div>`,
+    );
   });
-  const excess = capacity === null ? 0 : Math.max(used - capacity, 0);
-  const beyond =
-    excess > 0
-      ? html`<rect class="over" x="${tidy(WIDTH - excess * scale)}" y="20" width="${tidy(excess * scale)}" height="8"/>`
-      : html``;
-  const words = inWords(name, used, capacity, excess);
-  const list = parts.map((part) => `${part.name} ${humanBytes(part.bytes)}`).join(', ');
-  return html`<div class="bar">
-<div>${words}</div>
-<svg viewBox="0 0 ${WIDTH} 28" preserveAspectRatio="none" role="img" aria-label="${list === '' ? words : `${words}: ${list}`}">${segments}${beyond}</svg>
-</div>
+  const list = parts.map(({ name, bytes }) => `${name} ${gib(bytes)} GiB`).join(', ');
+  const fits = capacity === null || used <= capacity ? 100 : (capacity / used) * 100;
+  return html`<svg class="bar${capacity === null ? ' open' : ''}" role="img" aria-label="${list === '' ? words : `${words}: ${list}`}">${segments}${
+    capacity === null ? piece(end, 100 - end, html`<div class="unknown-end"></div>`) : ''
+  }${fits < 100 ? piece(fits, 100 - fits, html`<div class="over"></div>`) : ''}</svg>
 `;
 }
 
-function inWords(name: string, used: number, capacity: number | null, excess: number): string {
-  if (capacity === null) {
-    return `${name}: ${humanBytes(used)}, of a capacity that is not known`;
-  }
-  const share = `${Math.round((used / capacity) * 100)}%`;
-  return excess > 0
-    ? `${name}: ${humanBytes(used)} in ${humanBytes(capacity)} (${share}), ${humanBytes(excess)} more than there is`
-    : `${name}: ${humanBytes(used)} of ${humanBytes(capacity)} (${share})`;
+/** None below the least; what this takes more, the larger ones give, so that the bar ends where it should. */
+function widthsOf(shares: readonly number[]): readonly number[] {
+  const least = Math.min(LEAST, 50 / shares.length);
+  const excess = sum(shares.map((share) => Math.max(least - share, 0)));
+  const spare = sum(shares.map((share) => Math.max(share - least, 0)));
+  const kept = 1 - Math.min(1, excess / (spare || 1));
+  return shares.map((share) => least + Math.max(share - least, 0) * kept);
 }
 
-function tidy(length: number): string {
-  return length.toFixed(1);
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function piece(start: number, width: number, content: Html): Html {
+  return html`<foreignObject x="${start.toFixed(2)}%" y="0" width="${width.toFixed(2)}%" height="100%">${content}</foreignObject>`;
 }

@@ -1,5 +1,6 @@
-/** Keeps the page up to date while somebody looks at it. Inlined into it, after until.js. */
-import { until } from './until.js';
+/** Keeps the page up to date while somebody looks at it. Inlined into it, after until.js and become.js. */
+import { become } from './become.js';
+import { duration, remaining } from './until.js';
 
 const REFRESH_MS = 5_000;
 const PATIENCE_MS = 15_000;
@@ -23,101 +24,83 @@ document.addEventListener('visibilitychange', () => {
 });
 main.addEventListener('input', filter);
 main.addEventListener('click', copy);
-setInterval(countDown, 1_000);
+main.addEventListener('click', sort);
+setInterval(tick, 1_000);
 next = setTimeout(refresh, REFRESH_MS);
+tick();
 
 async function refresh() {
   clearTimeout(next);
+  const url = location.href;
   try {
     const signal = AbortSignal.timeout(PATIENCE_MS);
-    const response = await fetch(location.href, { cache: 'no-store', signal });
+    const response = await fetch(url, { cache: 'no-store', signal });
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
     const fresh = page.querySelector('main');
     if (!response.ok || fresh === null) {
-      throw new Error(`answers with status ${response.status}`);
+      throw new Error(`responds with status ${response.status}`);
+    }
+    if (url !== location.href) {
+      // Sorted anew meanwhile, which asked for a page of its own.
+      return;
     }
     loadedAt = Date.now();
     problem = undefined;
+    document.title = page.title;
     become(main, fresh);
     filter();
   } catch (error) {
-    const answered = error instanceof Error && error.message.startsWith('answers');
-    problem = answered ? error.message : 'does not answer';
+    if (url !== location.href) {
+      return;
+    }
+    const responded = error instanceof Error && error.message.startsWith('responds');
+    problem = responded ? error.message : 'does not respond';
   }
-  countDown();
+  tick();
   if (document.visibilityState === 'visible') {
     next = setTimeout(refresh, REFRESH_MS);
   }
 }
 
-/** Each second: what is left of each model's time, and how old the numbers are if no new ones come. */
-function countDown() {
+/** Each second: what is left of each model's time, and how old the numbers are. */
+function tick() {
   const seconds = (Date.now() - loadedAt) / 1_000;
   for (const cell of main.querySelectorAll('[data-seconds]')) {
-    write(cell, until(Number(cell.getAttribute('data-seconds')) - seconds));
+    write(cell, remaining(Number(cell.getAttribute('data-seconds')) - seconds));
+  }
+  const age = main.querySelector('#age');
+  if (age !== null) {
+    write(age, `${duration(seconds)} ago`);
   }
   connection.hidden = problem === undefined;
+  document.documentElement.classList.toggle('stale', problem !== undefined);
   if (problem !== undefined) {
-    const time = new Date(loadedAt).toLocaleTimeString();
-    write(
-      connection,
-      `The exporter ${problem}. What is shown is from ${time}, ${Math.round(seconds)} s ago.`,
-    );
+    showProblem(problem, seconds);
   }
 }
 
 /**
- * Changes only what differs, so that focus, selection and scroll stay as they are.
+ * What was shown last stays, but nothing says any longer that it is so now.
  *
- * @param {Element} old
- * @param {Element} fresh
+ * @param {string} problem
+ * @param {number} seconds
  */
-function become(old, fresh) {
-  for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name)) {
-      old.removeAttribute(name);
-    }
+function showProblem(problem, seconds) {
+  const time = new Date(loadedAt).toLocaleTimeString();
+  write(connection, `The exporter ${problem}. Last scrape result: ${time}, ${duration(seconds)} ago.`);
+  const pill = main.querySelector('.pill');
+  if (pill !== null) {
+    pill.className = 'pill unknown';
+    write(pill, 'Unknown');
   }
-  for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value) {
-      old.setAttribute(name, value);
-    }
-  }
-  const wanted = [...fresh.childNodes];
-  for (const [index, child] of wanted.entries()) {
-    const there = old.childNodes[index];
-    if (there === undefined) {
-      old.append(child);
-    } else {
-      becomeNode(there, child);
-    }
-  }
-  while (old.childNodes.length > wanted.length) {
-    old.lastChild?.remove();
-  }
-}
-
-/**
- * @param {ChildNode} old
- * @param {ChildNode} fresh
- */
-function becomeNode(old, fresh) {
-  if (old instanceof Element && fresh instanceof Element && old.tagName === fresh.tagName) {
-    become(old, fresh);
-  } else if (old instanceof Text && fresh instanceof Text) {
-    if (old.data !== fresh.data) {
-      old.replaceData(0, old.length, fresh.data);
-    }
-  } else {
-    old.replaceWith(fresh);
-  }
+  document.title = `Exporter ${problem}`;
 }
 
 /** Shows the rows that hold what the box does. */
 function filter() {
   const box = main.querySelector('#filter input');
   const wanted = box instanceof HTMLInputElement ? box.value.trim().toLowerCase() : '';
-  const rows = [...main.querySelectorAll('tbody tr')];
+  const rows = [...main.querySelectorAll('.models tbody tr')];
   const shown = rows.filter((row) => {
     const hidden = !(row.textContent ?? '').toLowerCase().includes(wanted);
     row.toggleAttribute('hidden', hidden);
@@ -126,6 +109,20 @@ function filter() {
   const count = main.querySelector('#filter [role=status]');
   if (count !== null) {
     write(count, wanted === '' ? '' : `${shown.length} of ${rows.length}`);
+  }
+}
+
+/**
+ * By the link of the heading, but without loading the page anew, which would empty the filter.
+ *
+ * @param {MouseEvent} event
+ */
+function sort(event) {
+  const link = event.target instanceof Element ? event.target.closest('thead a') : null;
+  if (link instanceof HTMLAnchorElement && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    history.replaceState(null, '', link.href);
+    void refresh();
   }
 }
 

@@ -1,52 +1,77 @@
-/** Turns a status into the table of `ollama ps`. */
+/** Turns a status into the table of models: a row a model, with details that open. */
+import { percent, shownSizes } from './gib.ts';
 import { Html, html } from './html.ts';
-import { humanBytes } from './ps-words.ts';
+import { CELLS, COLUMNS, UNTIL } from './model-columns.ts';
+import { timeInWords } from './server-line.ts';
+import { classOf, sortableHeadings, sortRows } from './sorting.ts';
 import type { ModelStatus, Status } from './status.ts';
-
-const HEADINGS: ReadonlyArray<readonly [name: string, isNumber: boolean]> = [
-  ['Model', false],
-  ['Quantization', false],
-  ['Parameters', false],
-  ['Size', true],
-  ['Processor', false],
-  ['Context', true],
-  ['Until', false],
-  ['Family', false],
-  ['Digest', false],
-];
 
 /** From here on a box to filter by is of more use than in the way. */
 const MANY_MODELS = 10;
 
-/** Roles are spelt out: on narrow screens the rows become blocks, which would take them from the table. */
-export function modelTable({ models }: Status): Html {
-  const rows = models ?? [];
-  return html`<h2 id="models" tabindex="-1">Models</h2>
-<p id="filter"${rows.length >= MANY_MODELS ? new Html(' data-wanted') : ''}><label>Filter <input type="search" autocomplete="off" spellcheck="false"></label> <span role="status"></span></p>
-<div>${rows.length === 0 ? html`<p>${models === null ? 'The list of models is not available.' : 'No model is in memory.'}</p>` : table(rows)}
+/** @param colours the class of each model's name @param search the query of the page */
+export function modelTable(
+  status: Status,
+  models: readonly ModelStatus[],
+  colours: ReadonlyMap<string, string>,
+  search: string,
+): Html {
+  const { read_at, skipped } = status;
+  const rows = sortRows(models, COLUMNS, search).map((model) =>
+    row(model, colours.get(model.model) ?? '', read_at),
+  );
+  return html`<section aria-labelledby="models">
+<div class="heading">
+<h2 id="models" tabindex="-1">Models</h2>
+<p class="quiet">${summaryOf(status)}</p>
+<p id="filter"${rows.length >= MANY_MODELS ? new Html(' data-wanted') : ''}><span role="status"></span> <label>Filter <input type="search" autocomplete="off" spellcheck="false"></label></p>
 </div>
+${rows.length === 0 ? '' : table(rows, search)}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
 `;
 }
 
-function table(models: readonly ModelStatus[]): Html {
-  return html`<table role="table" aria-labelledby="models">
+/** In the order of the table where the query names no other one. */
+export function byName(models: readonly ModelStatus[]): readonly ModelStatus[] {
+  return sortRows(models, COLUMNS, '');
+}
+
+function summaryOf({ totals: { models, size, size_vram, size_ram } }: Status): string {
+  if (models === 0) {
+    return 'No model is loaded.';
+  }
+  const loaded = `${models} loaded, ${shownSizes(size, size_vram, size_ram).size}`;
+  return size === 0 || size_vram === null
+    ? loaded
+    : `${loaded}, ${percent(Math.min(size_vram, size), size)} in VRAM`;
+}
+
+/** Roles are spelt out: on narrow screens the rows become blocks, which would take them from the table. */
+function table(rows: readonly Html[], search: string): Html {
+  return html`<table role="table" class="models" aria-labelledby="models">
 <thead role="rowgroup">
-<tr role="row">${HEADINGS.map(([name, isNumber]) => html`<th scope="col" role="columnheader"${isNumber ? new Html(' class="number"') : ''}>${name}</th>`)}</tr>
+<tr role="row">${sortableHeadings(COLUMNS, search)}</tr>
 </thead>
-<tbody role="rowgroup">
-${models.map(row)}</tbody>
-</table>`;
+<tbody role="rowgroup">${rows}</tbody>
+</table>
+<p class="note">Sizes are in GiB. <code>ollama ps</code> shows decimal GB: 1.0 GiB here is 1.1 GB there.</p>
+`;
 }
 
-function row(model: ModelStatus): Html {
-  const { quantization, parameter_size, size, processor, context_length, until, expires_in, family, digest } =
-    model;
-  const countdown = expires_in === null ? html`` : html` data-seconds="${expires_in}"`;
-  return html`<tr role="row">
-<th scope="row" role="rowheader">${model.model}</th>
-${cell('Quantization', html`${quantization}`)}${cell('Parameters', html`${parameter_size}`)}${cell('Size', html`${humanBytes(size)}`, 'number')}${cell('Processor', html`${processor}`)}${cell('Context', html`${context_length ?? '–'}`, 'number')}<td role="cell" data-label="Until"${countdown}>${until}</td>
-${cell('Family', html`${family}`)}${cell('Digest', html`<code title="${digest}">${digest.slice(0, 12)}</code>${copyButton(model)}`)}</tr>
-`;
+/** By its key the script finds the row again when it has moved. */
+function row(model: ModelStatus, colour: string, readAt: string): Html {
+  const { model: name, quantization, expires_in, family, digest } = model;
+  const countdown =
+    expires_in === null ? '' : html` data-seconds="${expires_in}" title="${expiryOf(expires_in, readAt)}"`;
+  const expiry = expires_in === null ? UNTIL.text(model) : expiryOf(expires_in, readAt);
+  return html`<tr role="row" data-key="${name} ${quantization}" class="${colour}">
+<th scope="row" role="rowheader"><details><summary title="${name}"><bdi>${name}</bdi></summary>
+<dl>
+<div><dt>Family</dt> <dd>${family || '–'}</dd></div>
+<div><dt>Digest</dt> <dd>${digest === '' ? '–' : html`<code title="${digest}">${digest.slice(0, 12)}</code>${copyButton(model)}`}</dd></div>
+<div><dt>Expiry</dt> <dd>${expiry}</dd></div>
+</dl></details></th>
+${CELLS.map((column) => html`<td role="cell"${classOf(column)} data-label="${column.heading}">${column.text(model)}</td>\n`)}<td role="cell"${classOf(UNTIL)} data-label="${UNTIL.heading}"${countdown}>${UNTIL.text(model)}</td>
+</tr>`;
 }
 
 /** What else a server gives as a digest should not get into a clipboard, and so perhaps into a shell. */
@@ -58,7 +83,9 @@ function copyButton({ model, digest }: ModelStatus): Html {
     : html``;
 }
 
-function cell(label: string, content: Html, kind?: 'number'): Html {
-  return html`<td role="cell" data-label="${label}"${kind === undefined ? '' : new Html(` class="${kind}"`)}>${content}</td>
-`;
+/** By the clock of the exporter. */
+function expiryOf(seconds: number, readAt: string): string {
+  const time = new Date(Date.parse(readAt) + seconds * 1_000).toISOString();
+  const words = timeInWords(time);
+  return seconds < 0 ? `${words}: past, so the model is busy or being unloaded` : words;
 }

@@ -1,19 +1,4 @@
-/** Turns figures into the words of `ollama ps` (cmd/cmd.go:1124-1177, format/bytes.go). */
-
-const UNITS = [
-  ['TB', 1e12],
-  ['GB', 1e9],
-  ['MB', 1e6],
-  ['KB', 1e3],
-] as const;
-
-/** `6.7 GB`, `68 GB`: decimal units; from 10 on cut to a whole number. */
-export function humanBytes(bytes: number): string {
-  const [unit, size] = UNITS.find((candidate) => bytes >= candidate[1]) ?? ['B', 1];
-  const value = bytes / size;
-  const text = value >= 10 || Number.isInteger(value) ? String(Math.trunc(value)) : value.toFixed(1);
-  return `${text} ${unit}`;
-}
+/** Turns figures into the words of `ollama ps` (cmd/cmd.go:1124-1177, format/time.go). */
 
 /** `100% GPU`, `38%/62% CPU/GPU`, `100% CPU`, `Unknown` */
 export function processor(sizeBytes: number, vramBytes: number | undefined): string {
@@ -28,4 +13,53 @@ export function processor(sizeBytes: number, vramBytes: number | undefined): str
   }
   const cpu = Math.round(((sizeBytes - vramBytes) / sizeBytes) * 100);
   return `${cpu}%/${100 - cpu}% CPU/GPU`;
+}
+
+export const FOREVER = 'Forever';
+
+/**
+ * `Forever`, `4 minutes from now`; of a past expiry more than `ollama ps` with its `Stopping...`, which is not
+ * always true: a request may still run.
+ *
+ * @param seconds until the expiry; Infinity is never, undefined is no usable time
+ */
+export function until(seconds: number | undefined): string {
+  if (seconds === undefined) {
+    return 'not set yet: loading';
+  }
+  if (seconds === Number.POSITIVE_INFINITY) {
+    return FOREVER;
+  }
+  return seconds < 0
+    ? `overdue ${overdue(-seconds)}: busy or stopping`
+    : `${humanDuration(seconds)} from now`;
+}
+
+function overdue(seconds: number): string {
+  if (seconds < 60) {
+    return `${Math.trunc(seconds)} s`;
+  }
+  const minutes = Math.trunc(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.trunc(minutes / 60)} h`;
+}
+
+/** In Go's units and with Go's roundings. */
+function humanDuration(seconds: number): string {
+  const whole = Math.trunc(seconds);
+  const minutes = Math.trunc(seconds / 60);
+  const hours = Math.round(seconds / 3_600);
+  const words: ReadonlyArray<readonly [boolean, string]> = [
+    [whole < 1, 'Less than a second'],
+    [whole === 1, '1 second'],
+    [whole < 60, `${whole} seconds`],
+    [minutes === 1, 'About a minute'],
+    [minutes < 60, `${minutes} minutes`],
+    [hours === 1, 'About an hour'],
+    [hours < 48, `${hours} hours`],
+    [hours < 24 * 14, `${Math.trunc(hours / 24)} days`],
+    [hours < 24 * 60, `${Math.trunc(hours / 24 / 7)} weeks`],
+    [hours < 24 * 365 * 2, `${Math.trunc(hours / 24 / 30)} months`],
+  ];
+  const [, text] = words.find(([holds]) => holds) ?? [];
+  return text ?? `${Math.trunc(Math.trunc(seconds / 3_600) / 24 / 365)} years`;
 }

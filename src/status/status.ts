@@ -3,8 +3,7 @@ import type { ApiError } from '../ollama/errors.ts';
 import type { RunningModel, RunningModels } from '../ollama/models.ts';
 import { expiryAt } from '../ollama/time.ts';
 import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
-import { processor } from './ps-words.ts';
-import { until } from './until.js';
+import { processor, until } from './ps-words.ts';
 
 /** As it goes out as JSON; sizes in bytes, null where something is not known. */
 export interface Status {

@@ -24,15 +24,15 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** For what happens at the next refresh, on a busy machine. */
 const SOON = { timeout: 30_000, interval: 100 };
 
-const GB = 1e9;
+const GIB = 1024 ** 3;
 
 /** A row of /api/ps. @param seconds until it expires */
 function row(name: string, size: number, size_vram: number, seconds: number) {
   return {
     name,
     model: name,
-    size: size * GB,
-    size_vram: size_vram * GB,
+    size: size * GIB,
+    size_vram: size_vram * GIB,
     digest: 'ab'.repeat(32),
     details: { format: 'gguf', family: 'llama', parameter_size: '8B', quantization_level: 'Q4_K_M' },
     context_length: 8_192,
@@ -60,27 +60,35 @@ const CASES: Readonly<
       '100% GPU',
       '100% CPU',
       '38%/62% CPU/GPU',
-      '6.7 GB',
-      '4 minutes from now',
-      'About a minute from now',
+      '6.7 GiB',
+      '42.0 GiB',
+      '26.0 GiB',
+      '8,192',
+      '4 m ',
+      '1 m ',
+      '75.9 GiB, 64% in VRAM',
     ],
   },
   'one for ever and one overdue': {
-    answers: { ps: list(row('pinned', 1, 1, FOREVER), row('late', 1, 1, -130)) },
-    words: ['Forever', 'overdue 2 min: busy or stopping'],
+    answers: { ps: list(row('pinned', 1, 1, FOREVER), row('late', 1, 1, -3_700)) },
+    words: ['forever', 'overdue 1 h '],
   },
-  none: { answers: { ps: list() }, words: ['Up', 'No model is in memory.'] },
+  none: { answers: { ps: list() }, words: ['Up', 'No model is loaded.', '0.0 of 46.6 GiB'] },
   'an Ollama without its list': {
     answers: { ps: (_request, response) => response.writeHead(500).end() },
-    words: [
-      'Up, but not all of it answers',
-      '/api/ps failed: status',
-      'The list of models is not available.',
-    ],
+    words: ['Degraded', '/api/ps failed: status', 'Loaded models unknown.'],
   },
   'an Ollama that answers nothing right': {
     answers: { ps: json('<html>'), version: json('<html>') },
     words: ['Down', 'What answers there is not Ollama'],
+  },
+  'more VRAM in use than there is': {
+    answers: { ps: list(row('large', 60, 55, 275), row('tiny', 0.1, 0.1, 90)) },
+    words: ['55.1 of 46.6 GiB', '118%', '8.5 GiB over capacity'],
+  },
+  'a server that does not report VRAM': {
+    answers: { ps: list({ ...row('local', 1, 1, 275), size_vram: undefined }) },
+    words: ['The server does not report size_vram for every model.', 'Unknown'],
   },
   'hostile names': { answers: { ps: list(...HOSTILE.map((name) => row(name, 1, 1, 100))) }, words: HOSTILE },
   '200 models': {
@@ -115,7 +123,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     const config = join(folder, 'ollama.yml');
     writeFileSync(
       config,
-      'modules: { default: { allow: ["127.0.0.0/8"], vram_capacity: 50000000000, memory_capacity: 64000000000 } }',
+      'modules: { default: { allow: ["127.0.0.0/8"], vram_capacity: 50000000000, memory_capacity: 64000000000 }, bare: { allow: ["127.0.0.0/8"] } }',
     );
     exporter = await startExporterProcess([`--config.file=${config}`, '--ollama.url=127.0.0.1:1']);
   });
@@ -168,14 +176,14 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
       const seen = await text();
       expect(words.filter((word) => !seen.includes(word))).toEqual([]);
       expect(await violations()).toEqual([]);
-      for (const width of [360, 700, 2_560]) {
+      for (const width of [360, 390, 700, 960, 1_000, 2_560]) {
         await page.setViewportSize({ width, height: 800 });
         expect(await sideways(), `${width} px`).toBe(0);
       }
     });
 
     test('is so in the dark and on a telephone, too', async () => {
-      await open({ colorScheme: 'dark', viewport: { width: 360, height: 800 } });
+      await open({ colorScheme: 'dark', viewport: { width: 390, height: 800 } });
       expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(20, 23, 27)');
       expect(await violations()).toEqual([]);
     });
@@ -185,6 +193,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
       const seen = await text();
       expect(words.filter((word) => !seen.includes(word))).toEqual([]);
       expect(seen).not.toContain('Copy');
+      expect(seen).not.toContain('refreshes every');
       expect(await page.locator('#filter').isVisible()).toBe(false);
     });
   });
@@ -209,12 +218,133 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(await page.evaluate('scrollY')).toBe(before);
   });
 
+  test('keeps what is open, focused and selected with its model when rows come and go', async () => {
+    answers.ps = list(row('b', 1, 1, 1_000), row('d', 1, 1, 1_000), row('f', 1, 1, 1_000));
+    await open();
+    const summary = page.locator('summary').filter({ hasText: 'd' });
+    await summary.click();
+    await summary.focus();
+    await page.evaluate('getSelection().selectAllChildren(document.activeElement)');
+    answers.ps = list(...['a', 'c', 'd', 'e', 'f'].map((name) => row(name, 1, 1, 1_000)));
+    const names = () => page.locator('summary').allInnerTexts();
+    await expect.poll(names, SOON).toEqual(['a', 'c', 'd', 'e', 'f']);
+    expect(await page.locator('details[open] summary').allInnerTexts()).toEqual(['d']);
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('d');
+    expect(await page.evaluate('getSelection().toString()')).toBe('d');
+  });
+
+  test('sorts by a click on a heading, remembers it in the URL, and leaves filter and details alone', async () => {
+    const many = Array.from({ length: 12 }, (_, index) => row(`m${index}`, 12 + index, index, 1_000));
+    answers.ps = list(...many, row('z', 40, 1.5, 1_000));
+    await open();
+    const names = () => page.locator('tbody tr:not([hidden]) summary').allInnerTexts();
+    expect((await names()).slice(0, 4)).toEqual(['m0', 'm1', 'm2', 'm3']);
+    await page.getByLabel('Filter').fill('m1');
+    await page.locator('summary').filter({ hasText: 'm10' }).click();
+    await page.getByRole('columnheader', { name: 'VRAM' }).getByRole('link').click();
+    await expect.poll(names, SOON).toEqual(['m11', 'm10', 'm1']);
+    expect(new URL(page.url()).searchParams.get('sort')).toBe('vram');
+    expect(await page.locator('details[open] summary').allInnerTexts()).toEqual(['m10']);
+    expect(await violations()).toEqual([]);
+    await page.reload();
+    expect((await names()).slice(0, 2)).toEqual(['m11', 'm10']);
+    await page.getByRole('columnheader', { name: 'VRAM' }).getByRole('link').click();
+    await expect.poll(names, SOON).toContain('m0');
+    await expect.poll(async () => (await names())[0], SOON).toBe('m0');
+  });
+
+  test('sorts without JavaScript, too', async () => {
+    answers.ps = list(row('a', 9, 1, 1_000), row('b', 9, 9, 1_000));
+    await open({ javaScriptEnabled: false });
+    await page.getByRole('columnheader', { name: 'VRAM' }).getByRole('link').click();
+    expect(await page.locator('summary').allInnerTexts()).toEqual(['b', 'a']);
+    expect(new URL(page.url()).searchParams.get('target')).toBe(ollama.url.host);
+  });
+
+  test('keeps the headings in sight, and rows of one height', async () => {
+    answers.ps = list(
+      ...Array.from({ length: 60 }, (_, index) => row(`model-${index}`, 1, 1, 1_000)),
+      row('a'.repeat(300), 1, 0.5, -130),
+    );
+    await open();
+    await page.evaluate('scrollTo(0, 1000)');
+    expect(await page.evaluate('document.querySelector("thead th").getBoundingClientRect().top')).toBe(0);
+    const heights = await page.evaluate<readonly number[]>(
+      '[...document.querySelectorAll("tbody tr")].map((row) => Math.round(row.getBoundingClientRect().height))',
+    );
+    expect(new Set(heights).size).toBe(1);
+    expect(await page.evaluate('document.querySelector("table").offsetWidth / 16')).toBeLessThanOrEqual(72);
+  });
+
+  test('writes a name into its segment only where it fits, in the colour of its row', async () => {
+    answers.ps = list(
+      row('wide', 20, 20, 1_000),
+      row('narrow-but-long-name', 1, 1, 1_000),
+      row('tiny', 0.01, 0.01, 1_000),
+    );
+    await open();
+    const shown = await page.evaluate<readonly string[]>(
+      `[...document.querySelectorAll('.bar .segment')].filter((segment) => {
+        const name = segment.querySelector('bdi').getBoundingClientRect();
+        return name.top < segment.getBoundingClientRect().bottom;
+      }).map((segment) => segment.textContent)`,
+    );
+    expect(shown).toEqual(['wide']);
+    const colours = await page.evaluate<ReadonlyArray<readonly [string, string]>>(
+      `[...document.querySelectorAll('.bar .segment')].map((segment) => [
+        getComputedStyle(segment).backgroundColor,
+        getComputedStyle(
+          [...document.querySelectorAll('summary')].find(({ textContent }) => textContent === segment.textContent),
+          '::before',
+        ).backgroundColor,
+      ])`,
+    );
+    expect(colours).toHaveLength(3);
+    expect(new Set(colours.map(([segment]) => segment)).size).toBe(3);
+    expect(colours.filter(([segment, swatch]) => segment !== swatch)).toEqual([]);
+    const widths = await page.evaluate<readonly number[]>(
+      `[...document.querySelectorAll('.bar .segment')].map((segment) => segment.getBoundingClientRect().width)`,
+    );
+    expect(Math.min(...widths)).toBeGreaterThanOrEqual(2);
+  });
+
+  test.each([
+    [
+      'a capacity that is not known',
+      '&module=bare',
+      'To see utilization, set vram_capacity in the module bare.',
+    ],
+    ['a target that is refused', '&module=red', 'Invalid request'],
+  ])('is accessible with %s', async (_name, more, words) => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await open({ colorScheme }, new URL(`/?target=${ollama.url.host}${more}`, exporter.url).href);
+      expect(await text()).toContain(words);
+      expect(await violations()).toEqual([]);
+      // The browser complains of the status of a refusal.
+      complaints = complaints.filter((complaint) => !complaint.includes('status of 400'));
+    }
+  });
+
+  test('requests nothing but itself', async () => {
+    await open();
+    const requested: string[] = [];
+    page.on('request', (request) => requested.push(request.url()));
+    await page.reload();
+    await page.locator('html.js').waitFor();
+    expect(requested).toEqual([page.url()]);
+  });
+
+  test('says how old the result is, and that it refreshes itself', async () => {
+    await open();
+    await expect.poll(text, SOON).toMatch(/Scraped [1-9]\d* s ago in \d+ ms, refreshes every 5 s/);
+  });
+
   test('counts down each second, between refreshes too', async () => {
     answers.ps = list(row('soon', 1, 1, 50));
     await open();
     // No more refreshes: what changes from here on is the page's own doing.
     await page.context().setOffline(true);
-    const seconds = async () => Number(/(\d+) seconds from now/.exec(await text())?.[1]);
+    const seconds = async () => Number(/\t(\d+) s\b/.exec(await text())?.[1]);
     const seen = new Set([await seconds()]);
     // A refresh every five seconds would show three of these at most, a busy machine may skip some.
     const count = async () => seen.add(await seconds()).size;
@@ -226,7 +356,9 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await open();
     const { port } = ollama.url;
     await ollama.close();
-    await expect.poll(text, SOON).toContain('Nobody listens there');
+    await expect.poll(text, SOON).toContain('/api/ps and /api/version failed: refused');
+    expect(await page.title()).toMatch(/^Down: /);
+    expect(await text()).not.toMatch(/VRAM|Models/);
     ollama = await startFakeOllama(
       { ps: list(row('second', 1, 1, 100)), version: json(VERSION_BODY) },
       Number(port),
@@ -241,10 +373,16 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await own.finished;
     await expect
       .poll(text, SOON)
-      .toMatch(/The exporter does not answer\. What is shown is from .*, \d+ s ago\./);
+      .toMatch(/The exporter does not respond\. Last scrape result: .*, \d+ s ago\./);
     expect(await text()).toContain('first');
+    // Nothing says that Ollama is up now.
+    expect(await page.locator('.pill').innerText()).toBe('Unknown');
+    expect(await page.title()).toBe('Exporter does not respond');
+    expect(await violations()).toEqual([]);
     await startExporterProcess([`--ollama.url=${ollama.url.host}`, `--web.listen-address=${own.url.host}`]);
-    await expect.poll(text, SOON).not.toContain('does not answer');
+    await expect.poll(text, SOON).not.toContain('does not respond');
+    expect(await page.locator('.pill').innerText()).toBe('Up');
+    expect(await page.title()).toMatch(/^Up: /);
     complaints = complaints.filter((complaint) => !complaint.includes('net::ERR_'));
   });
 
@@ -254,10 +392,17 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the models');
     await page.keyboard.press('Enter');
     expect(await page.evaluate('document.activeElement.id')).toBe('models');
+    // Past the links of nine headings.
+    for (let tabs = 0; tabs < 10; tabs += 1) {
+      await page.keyboard.press('Tab');
+    }
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('first');
+    await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toBe(
       'Copy the digest of first',
     );
+    expect(await violations()).toEqual([]);
     await page.keyboard.press('Enter');
     await expect.poll(() => page.locator('[data-copy]').innerText(), SOON).toMatch(/^(Copied|Selected)$/);
   });

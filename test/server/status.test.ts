@@ -83,7 +83,7 @@ test('an Ollama that is down is a page, too', async () => {
   const exporter = await start({}, new URL('http://127.0.0.1:1'));
   const { status, text } = await ask(exporter, '/');
   expect(status).toBe(200);
-  expect(text).toContain('<strong>Down</strong>');
+  expect(text).toContain('role="status">Down</p>');
   expect(JSON.parse((await ask(exporter, '/api/status')).text)).toMatchObject({
     state: 'down',
     models: null,
@@ -122,13 +122,13 @@ describe('another target', () => {
     const { status, text } = await ask(exporter, `/?target=${ollama.url.host}&module=blue`);
     expect({ status, asked }).toEqual({ status: 200, asked: 2 });
     expect(text).toContain('gpt-oss:120b');
-    expect(text).toContain('of 80 GB');
-    expect(text).toContain('by module blue');
+    expect(text).toContain('of 74.5 GiB');
+    expect(text).toContain('Module blue');
     const [, link = ''] = /href="(\.\/api\/status[^"]*)"/.exec(text) ?? [];
     const numbers = await ask(exporter, link.replaceAll('&amp;', '&'));
     expect(JSON.parse(numbers.text)).toMatchObject({ target: ollama.url.href, module: 'blue' });
     // What is simulated is the Ollama of the options.
-    expect(text).not.toContain('simulation');
+    expect(text).not.toContain('Simulated');
   });
 
   test.each([
@@ -171,6 +171,20 @@ describe('another target', () => {
     expect(text).toContain('<form action="./" method="get">');
     expect(text.match(/<option[^>]*>(\w+)/g)).toEqual(['<option>blue']);
   });
+});
+
+test('the page links to the dashboard of the options, and sorts as its query says', async () => {
+  const dashboardUrl = new URL('https://grafana.example.org/d/ollama');
+  const { text } = await ask(await start({ dashboardUrl }), '/?sort=-vram');
+  expect(text).toContain('<a href="https://grafana.example.org/d/ollama">Dashboard</a>');
+  expect(text).toContain('aria-sort="ascending"><a href="?sort=vram">VRAM</a>');
+});
+
+test('a capacity that is not known is said to be so, by what would set it', async () => {
+  const own = await ask(await start({ configYaml: MODULES }), '/');
+  expect(own.text).toContain('set <code>--ollama.vram-capacity=auto</code>');
+  const target = await ask(await start({ configYaml: MODULES }), `/?target=${ollama.url.host}&module=blue`);
+  expect(target.text).toContain('set <code>memory_capacity</code> in the module <code>blue</code>');
 });
 
 test('the limit of scrapes is that of the page, too', async () => {

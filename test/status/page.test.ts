@@ -4,9 +4,10 @@ import { ApiError } from '../../src/ollama/errors.ts';
 import { parseRunningModels, type RunningModels } from '../../src/ollama/models.ts';
 import type { Outcome, Snapshot } from '../../src/scrape/snapshot.ts';
 import { readPageAssets } from '../../src/status/assets.ts';
+import { COLUMNS } from '../../src/status/model-columns.ts';
 import { type PageFrame, refusalPage, statusPage } from '../../src/status/page.ts';
 import { statusOf } from '../../src/status/status.ts';
-import { FROZEN_NOW_MS, readCorpus } from '../corpus.ts';
+import { corpusNames, FROZEN_NOW_MS, readCorpus } from '../corpus.ts';
 import { NO_CAPACITY } from '../exporter-in-process.ts';
 
 const ASSETS = readPageAssets();
@@ -15,9 +16,11 @@ const FRAME: PageFrame = {
   telemetryPath: '/a/metrics',
   search: '?target=x',
   openModules: [],
+  dashboardUrl: undefined,
+  capacitySource: { vram: undefined, memory: undefined },
 };
 const VERSION: Outcome<string> = { ok: true, value: '0.33.0', seconds: 0.002 };
-const GB = 1e9;
+const GIB = 1024 ** 3;
 
 function page(snapshot: Partial<Snapshot>, frame = FRAME, simulated = false): string {
   const source = {
@@ -41,8 +44,8 @@ function failed(...[reason, message, status]: [ApiError['reason'], string, numbe
 
 const model = (name: string, size: number, size_vram: number) => ({
   name,
-  size: size * GB,
-  size_vram: size_vram * GB,
+  size: size * GIB,
+  size_vram: size_vram * GIB,
 });
 
 /** What a reader sees of a piece of HTML. */
@@ -56,28 +59,33 @@ function words(html: string): string {
 describe('the state is told in words:', () => {
   test('up, with the version and when it was read', () => {
     const text = words(page({ ps: ps({ models: [] }) }));
-    expect(text).toContain(
-      'Server http://gpu-07:11434/ Up Ollama 0.33.0 Read at 1970-01-01 00:00:00 UTC, in 10 ms.',
-    );
-    expect(text).toContain('No model is in memory.');
+    expect(text).toContain('gpu-07:11434 Up Ollama 0.33.0 Scraped at 1970-01-01 00:00:00 UTC in 10 ms');
+    expect(text).toContain('VRAM 0.0 GiB capacity not set');
+    expect(text).toContain('Models No model is loaded.');
   });
 
   test('up, but without the list', () => {
     const text = words(page({ ps: failed('timeout', 'no complete answer within 4.5 s') }));
-    expect(text).toContain('Up, but not all of it answers Ollama 0.33.0');
+    expect(text).toContain('Degraded Ollama 0.33.0');
     expect(text).toContain(
       '/api/ps failed: timeout (no complete answer within 4.5 s). It listens, and does not answer.',
     );
-    expect(text).toContain('The list of models is not available.');
+    expect(text).toContain('Loaded models unknown.');
+    expect(text).not.toContain('VRAM');
   });
 
   test('down, with the reason and what helps', () => {
     const refused = failed('refused', 'connect ECONNREFUSED');
-    const text = words(page({ ps: refused, version: refused }));
-    expect(text).toContain(' Down ');
+    const html = page({ ps: refused, version: refused });
+    const text = words(html);
+    expect(html).toContain('<title>Down: gpu-07:11434 – Ollama Exporter</title>');
+    expect(text.replace(/.*<\/title>/, '').split('Down')).toHaveLength(3);
     // Once, though both calls failed so.
     expect(text.split('is Ollama running?')).toHaveLength(2);
     expect(text).toContain('/api/ps and /api/version failed: refused (connect ECONNREFUSED).');
+    // What can't be known is not there at all.
+    expect(text).not.toMatch(/VRAM|Models|unknown/i);
+    expect(html).not.toContain('#models');
   });
 
   test('a failure of which more is known comes with what helps against it', () => {
@@ -91,11 +99,11 @@ describe('the state is told in words:', () => {
   });
 
   test('what is not known of a model is no zero', () => {
-    const capacity = { vramBytes: 30 * GB, memoryBytes: 68 * GB };
-    const text = words(page({ ps: ps({ models: [{ name: 'a', size: 10 * GB }] }), capacity }));
-    expect(text).toContain('VRAM – RAM – On the GPU –');
-    expect(text).toContain('VRAM: not known, since');
-    expect(text).toContain('Unknown');
+    const capacity = { vramBytes: 30 * GIB, memoryBytes: 68 * GIB };
+    const text = words(page({ ps: ps({ models: [{ name: 'a', size: 10 * GIB }] }), capacity }));
+    expect(text).toContain('VRAM Unknown The server does not report size_vram for every model.');
+    expect(text).toContain('Models 1 loaded, 10.0 GiB ');
+    expect(text).toMatch(/ – – 10\.0 GiB Unknown – loading /);
   });
 });
 
@@ -103,47 +111,93 @@ describe('memory', () => {
   const models = [model('a', 10, 10), model('b', 20, 5), model('c', 2, 0)];
 
   test('is summed up', () => {
-    expect(words(page({ ps: ps({ models }) }))).toContain(
-      'Models 3 Size 32 GB VRAM 15 GB RAM 17 GB On the GPU 47%',
-    );
+    const text = words(page({ ps: ps({ models }) }));
+    expect(text).toContain('Models 3 loaded, 32.0 GiB, 47% in VRAM');
+    expect(text).toContain('Sizes are in GiB. ollama ps shows decimal GB: 1.0 GiB here is 1.1 GB there.');
   });
 
-  test('is a bar with a segment a model, up to the capacity, told in words too', () => {
-    const html = page({ ps: ps({ models }), capacity: { vramBytes: 30 * GB, memoryBytes: 68 * GB } });
-    expect(html).toContain('aria-label="VRAM: 15 GB of 30 GB (50%): a 10 GB, b 5 GB"');
-    expect(html).toContain('aria-label="RAM: 17 GB of 68 GB (25%): b 15 GB, c 2 GB"');
-    expect(
-      [...html.matchAll(/<rect class="(even|odd)" x="([\d.]+)" y="0" width="([\d.]+)"/g)].map(
-        ([, ...rest]) => rest,
-      ),
-    ).toEqual([
-      ['even', '0.0', '333.3'],
-      ['odd', '333.3', '166.7'],
-      ['even', '0.0', '220.6'],
-      ['odd', '220.6', '29.4'],
+  test('is a number, its share of the capacity and a bar with a segment a model, told in words too', () => {
+    const html = page({ ps: ps({ models }), capacity: { vramBytes: 30 * GIB, memoryBytes: 68 * GIB } });
+    expect(words(html)).toMatch(/VRAM 15\.0 of 30\.0 GiB 50% .* RAM 17\.0 of 68\.0 GiB 25% /);
+    expect(html).toContain('aria-label="VRAM: 15.0 of 30.0 GiB in use (50%): a 10.0 GiB, b 5.0 GiB"');
+    expect(html).toContain('aria-label="RAM: 17.0 of 68.0 GiB in use (25%): b 15.0 GiB, c 2.0 GiB"');
+    expect(segments(html)).toEqual([
+      ['a', 0, 33.3],
+      ['b', 33.3, 16.7],
+      ['b', 0, 22.1],
+      ['c', 22.1, 2.9],
     ]);
+    expect(html).not.toContain('class="unknown-end"');
+    expect(html).not.toContain('class="over"');
   });
 
   test('shows what does not fit', () => {
-    const html = page({ ps: ps({ models }), capacity: { vramBytes: 12 * GB, memoryBytes: undefined } });
-    expect(html).toContain('VRAM: 15 GB in 12 GB (125%), 3 GB more than there is');
-    expect(html).toContain('<rect class="over" x="800.0" y="20" width="200.0" height="8"/>');
-    expect(html).toContain('RAM: 17 GB, of a capacity that is not known');
+    const html = page({ ps: ps({ models }), capacity: { vramBytes: 12 * GIB, memoryBytes: undefined } });
+    expect(words(html)).toContain('15.0 of 12.0 GiB 125%');
+    expect(words(html)).toContain('3.0 GiB over capacity');
+    expect(html).toContain('aria-label="VRAM: 15.0 of 12.0 GiB in use (125%), 3.0 GiB over capacity: a ');
+    expect(html).toContain('<foreignObject x="80.00%" y="0" width="20.00%" height="100%"><div class="over">');
   });
+
+  test('of a capacity that is not known fills no bar, and says what to set', () => {
+    const html = page({ ps: ps({ models }) });
+    expect(words(html)).toContain('VRAM 15.0 GiB capacity not set');
+    expect(words(html)).toContain(
+      'To see utilization, set --ollama.vram-capacity=auto, or the size if Ollama runs on another machine.',
+    );
+    expect(words(html)).toContain('set --ollama.memory-capacity=auto,');
+    expect(html).toContain('aria-label="VRAM: 15.0 GiB in use, capacity not set: a 10.0 GiB, b 5.0 GiB"');
+    expect(html).toContain('x="70.00%" y="0" width="30.00%" height="100%"><div class="unknown-end">');
+    const empty = page({ ps: ps({ models: [] }) });
+    expect(empty).toContain('x="0.00%" y="0" width="100.00%" height="100%"><div class="unknown-end">');
+  });
+
+  test('of a capacity that is not known names the module of a target, and says if auto found none', () => {
+    const adviceOf = (capacitySource: PageFrame['capacitySource']) =>
+      words(page({ ps: ps({ models }) }, { ...FRAME, capacitySource }));
+    expect(adviceOf({ module: 'blue' })).toContain('set vram_capacity in the module blue .');
+    expect(adviceOf({ module: 'blue' })).toContain('set memory_capacity in the module blue .');
+    expect(adviceOf({ vram: 'auto', memory: undefined })).toContain(
+      '--ollama.vram-capacity=auto detected none, see the log of the exporter.',
+    );
+  });
+
+  test('of a small model is seen beside a large one, and of very many ends where it should', () => {
+    const capacity = { vramBytes: 1_000 * GIB, memoryBytes: undefined };
+    const small = page({ ps: ps({ models: [model('large', 500, 500), model('tiny', 0.1, 0.1)] }), capacity });
+    expect(segments(small)).toEqual([
+      ['large', 0, 49],
+      ['tiny', 49, 1],
+    ]);
+    const alone = page({ ps: ps({ models: [model('tiny', 0.1, 0.1)] }), capacity });
+    expect(segments(alone)).toEqual([['tiny', 0, 1]]);
+    const many = Array.from({ length: 900 }, (_, index) => model(`m${index}`, 1.1, 1.1));
+    const last = segments(page({ ps: ps({ models: many }), capacity })).at(-1) ?? [];
+    expect(Number(last[1]) + Number(last[2])).toBeCloseTo(99, 0);
+  });
+
+  /** Name, start and width of each segment, in percent; but for the last one they reach a little under the next. */
+  function segments(html: string): ReadonlyArray<readonly [string, number, number]> {
+    return html.split('<svg').flatMap((bar) => {
+      const all = [
+        ...bar.matchAll(/x="([\d.]+)%" y="0" width="([\d.]+)%"[^>]*><div class="segment[^>]*><bdi>(\w+)/g),
+      ];
+      return all.map(([, start, width, name = ''], index) => {
+        const own = Number(width) - (index < all.length - 1 ? 0.2 : 0);
+        return [name, Number(Number(start).toFixed(1)), Number(own.toFixed(1))] as const;
+      });
+    });
+  }
 });
 
 describe('the models', () => {
-  test('come by VRAM, and have all columns', () => {
+  test('have all columns, and the rest in details', () => {
     const html = page({ ps: ps(JSON.parse(readCorpus('04-split.json'))) });
-    expect(words(html)).toContain('Model Quantization Parameters Size Processor Context Until Family Digest');
+    expect(words(html)).toContain('Model Parameters Quantization VRAM RAM Size Processor Context Until ');
     expect(words(html)).toMatch(
-      /gpt-oss:120b MXFP4 .* 68 GB 38%\/62% CPU\/GPU 8192 29 minutes from now gptoss 894478ffda30 Copy/,
+      /gpt-oss:120b Family gptoss Digest 894478ffda30 Copy Expiry 1970-01-01 00:29:\d\d UTC \S+ MXFP4 40\.0 GiB 24\.0 GiB 64\.0 GiB 38%\/62% CPU\/GPU 8,192 29 m \d+ s /,
     );
-    const many = [model('small', 1, 1), model('cpu', 9, 0), model('large', 5, 5)];
-    const names = [...page({ ps: ps({ models: many }) }).matchAll(/role="rowheader">(\w+)/g)].map(
-      ([, name]) => name,
-    );
-    expect(names).toEqual(['large', 'small', 'cpu']);
+    expect(html).toMatch(/data-seconds="[\d.]+" title="1970-01-01 00:29:\d\d UTC"/);
   });
 
   test.each(['a'.repeat(64), `sha256:${'0'.repeat(64)}`, '0123456789ab'])(
@@ -168,11 +222,81 @@ describe('the models', () => {
     '0123456789ab, 0123456789ac',
   ])('what is no digest can not be copied: %s', (digest) => {
     const html = page({ ps: ps({ models: [{ model: 'a', size: 1, digest }] }) });
-    expect(html).toContain('>a</th>');
+    expect(html).toContain('<bdi>a</bdi>');
     expect(html).not.toContain('data-copy');
   });
 
-  test('200 of them take less than 50 ms, and with all else less than 30 KB', () => {
+  test('come by name, or as the query says', () => {
+    const many = [model('small', 1, 1), model('cpu', 9, 0), model('large', 5, 5)];
+    const names = (search: string) =>
+      [...page({ ps: ps({ models: many }) }, { ...FRAME, search }).matchAll(/<summary title="(\w+)"/g)].map(
+        ([, name]) => name,
+      );
+    expect(names('?target=x')).toEqual(['cpu', 'large', 'small']);
+    expect(names('?sort=vram')).toEqual(['large', 'small', 'cpu']);
+    expect(names('?sort=size')).toEqual(['cpu', 'large', 'small']);
+    expect(names('?sort=-size')).toEqual(['small', 'large', 'cpu']);
+    expect(names('?sort=processor')).toEqual(['cpu', 'large', 'small']);
+  });
+
+  test('by parameters come by their number, not by its text', () => {
+    const details = ['8.0B', '137M', '70.6B', '?', '1T'].map((parameter_size) => ({
+      ...model(parameter_size, 1, 1),
+      details: { parameter_size },
+    }));
+    const html = page({ ps: ps({ models: details }) }, { ...FRAME, search: '?sort=parameters' });
+    expect([...html.matchAll(/<summary title="([^"]+)"/g)].map(([, name]) => name)).toEqual([
+      '1T',
+      '70.6B',
+      '8.0B',
+      '137M',
+      '?',
+    ]);
+  });
+
+  test('have one style for each kind of expiry', () => {
+    const expiring = (name: string, expires_at?: string) => ({ ...model(name, 1, 1), expires_at });
+    const models = [
+      expiring('forever', '2318-01-01T00:00:00Z'),
+      expiring('late', new Date(FROZEN_NOW_MS - 130_000).toISOString()),
+      expiring('loading'),
+      expiring('soon', new Date(FROZEN_NOW_MS + 72_000).toISOString()),
+    ];
+    const html = page({ ps: ps({ models }) });
+    expect([...html.matchAll(/data-label="Until"[^>]*>([^<]*)/g)].map(([, text]) => text)).toEqual([
+      'forever',
+      'overdue 2 m 10 s',
+      'loading',
+      '1 m 12 s',
+    ]);
+    expect(html).toContain('UTC: past, so the model is busy or being unloaded"');
+  });
+
+  test.each(corpusNames().filter((name) => name.endsWith('.json')))(
+    'of %s are all there, by whatever column',
+    (name) => {
+      const outcome = ps(JSON.parse(readCorpus(name)));
+      const count = outcome.ok ? outcome.value.models.length : -1;
+      for (const { key } of COLUMNS) {
+        const html = page({ ps: outcome }, { ...FRAME, search: `?sort=-${key}` });
+        expect(html.match(/<tr role="row" data-key=/g)?.length ?? 0).toBe(count);
+        expect(html).not.toMatch(/NaN|undefined|Infinity/);
+      }
+    },
+  );
+
+  test('without a digest have none to copy', () => {
+    const html = page({ ps: ps({ models: [model('a', 1, 1)] }) });
+    expect(words(html)).toContain('Digest – Expiry');
+    expect(html).not.toContain('data-copy');
+  });
+
+  test('that are skipped are counted', () => {
+    const text = words(page({ ps: ps({ models: [model('a', 1, 1), { size: 1 }, {}] }) }));
+    expect(text).toContain('Skipped 2 entries of /api/ps : no name, or no valid size.');
+  });
+
+  test('200 of them take less than 50 ms, and with all else less than 40 KB', () => {
     const outcome = ps(JSON.parse(readCorpus('17-two-hundred.json')));
     const source = {
       target: new URL('http://a:1'),
@@ -189,7 +313,7 @@ describe('the models', () => {
     });
     // The best of ten: a busy machine adds to each.
     expect(Math.min(...times)).toBeLessThan(50);
-    expect(gzipSync(render()).length).toBeLessThan(30_000);
+    expect(gzipSync(render()).length).toBeLessThan(40_000);
     expect(render()).toContain('data-wanted');
   });
 });
@@ -218,7 +342,7 @@ describe('text of strangers', () => {
     expect(
       html.match(/&quot;&gt;&lt;script&gt;alert\(1\)&lt;\/script&gt;&#39;&amp;/g)?.length,
     ).toBeGreaterThan(8);
-    expect(refusalPage(evil, FRAME, ASSETS)).not.toContain('<script>alert');
+    expect(refusalPage(400, evil, FRAME, ASSETS)).not.toContain('<script>alert');
   });
 });
 
@@ -226,10 +350,8 @@ describe('around it', () => {
   test('links are relative, and the one to the numbers has the query', () => {
     const html = page({ ps: ps({ models: [] }) });
     const links = [...html.matchAll(/(?:href|action)="([^"]*)"/g)].map(([, link = '']) => link);
-    expect(links).toEqual(
-      expect.arrayContaining(['./a/metrics', './api/status?target=x', './config', './-/healthy']),
-    );
-    expect(links.filter((link) => link.startsWith('/'))).toEqual([]);
+    expect(links).toEqual(expect.arrayContaining(['./a/metrics', './api/status?target=x', './config']));
+    expect(links.filter((link) => link.startsWith('/') || link.includes('/-/'))).toEqual([]);
   });
 
   test('a form asks for another server, where a module allows any', () => {
@@ -241,11 +363,38 @@ describe('around it', () => {
     expect(html).toContain('<option>blue</option><option selected>default</option>');
   });
 
-  test('a band says that it is a simulation, if it is', () => {
-    expect(page({ ps: ps({ models: [] }) })).not.toContain('simulation');
-    expect(page({ ps: ps({ models: [] }) }, FRAME, true)).toContain(
-      'This is a simulation: no real Ollama is asked.',
+  test('the report of a target is linked, and its order of rows is left out of it', () => {
+    const search = '?target=gpu-07&module=blue&sort=vram';
+    const html = page({ ps: ps({ models: [] }) }, { ...FRAME, search });
+    expect(html).toContain('href="./probe?target=gpu-07&amp;module=blue&amp;debug=true"');
+    expect(html).toContain('href="./api/status?target=gpu-07&amp;module=blue"');
+    expect(page({ ps: ps({ models: [] }) }, { ...FRAME, search: '' })).not.toContain('./probe');
+  });
+
+  test('the dashboard is linked where there is one', () => {
+    expect(page({ ps: ps({ models: [] }) })).not.toContain('Dashboard');
+    const dashboardUrl = new URL('https://grafana.example.org/d/ollama?var-x="1');
+    expect(page({ ps: ps({ models: [] }) }, { ...FRAME, dashboardUrl })).toContain(
+      '<a href="https://grafana.example.org/d/ollama?var-x=%221">Dashboard</a>',
     );
+  });
+
+  test('a simulation is called so, in place of an address', () => {
+    expect(page({ ps: ps({ models: [] }) })).not.toContain('Simulated');
+    const html = page({ ps: ps({ models: [] }) }, FRAME, true);
+    expect(html).toContain('<h1>Simulated Ollama</h1>');
+    expect(html).not.toContain('gpu-07');
+  });
+
+  test.each([
+    [403, 'Target not allowed'],
+    [400, 'Invalid request'],
+    [503, 'Exporter busy'],
+  ])('a refusal with status %d is titled %j', (status, title) => {
+    const html = refusalPage(status, 'why', FRAME, ASSETS);
+    expect(html).toContain(`<h1>${title}</h1>`);
+    expect(html).toContain('<p class="problem">why</p>');
+    expect(html).not.toContain('target=x');
   });
 
   test('the policy lets in what is inlined, and nothing else', () => {

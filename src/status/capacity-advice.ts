@@ -1,0 +1,21 @@
+/** What to do where the capacity of a machine is not known. */
+import { type Html, html } from './html.ts';
+
+/** Where the capacity of a server comes from. */
+export type CapacitySource =
+  /** The name of the module of a server that the query names. */
+  | { readonly module: string }
+  /** What the options of the exporter's own Ollama say. */
+  | { readonly vram: Capacity; readonly memory: Capacity };
+
+type Capacity = number | 'auto' | undefined;
+
+export function capacityAdvice(name: 'vram' | 'memory', source: CapacitySource): Html {
+  if ('module' in source) {
+    return html`To see utilization, set <code>${name}_capacity</code> in the module <code>${source.module}</code>.`;
+  }
+  const option = `--ollama.${name}-capacity`;
+  return source[name] === 'auto'
+    ? html`<code>${option}=auto</code> detected none, see the log of the exporter. Set the size, such as <code>${option}=24GiB</code>.`
+    : html`To see utilization, set <code>${option}=auto</code>, or the size if Ollama runs on another machine.`;
+}

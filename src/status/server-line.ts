@@ -1,0 +1,46 @@
+/** Turns a status into the line at the top of the page: server, state, version, age; and what is wrong, below it. */
+import { type Html, html } from './html.ts';
+import type { Problem, Status } from './status.ts';
+
+const STATES: Readonly<Record<Status['state'], string>> = { up: 'Up', partial: 'Degraded', down: 'Down' };
+
+export function serverLine(status: Status): Html {
+  const { module, state, version, read_at, seconds, problems } = status;
+  return html`<header>
+<h1>${nameOf(status)}</h1>
+<p class="pill ${state}" role="status">${STATES[state]}</p>
+${version === null ? '' : html`<p>Ollama ${version}</p>\n`}${module === 'default' ? '' : html`<p>Module ${module}</p>\n`}<p class="quiet">Scraped <time id="age" datetime="${read_at}">at ${timeInWords(read_at)}</time> in ${durationOf(seconds)}<span class="scripted">, refreshes every 5 s</span></p>
+</header>
+${problemsOf(problems)}`;
+}
+
+/** `Up: gpu-07:11434` */
+export function titleOf(status: Status): string {
+  return `${STATES[status.state]}: ${nameOf(status)}`;
+}
+
+/** The scheme says something only where it is https, and a simulation's address nothing at all. */
+function nameOf({ simulated, target }: Status): string {
+  return simulated ? 'Simulated Ollama' : target.replace(/^http:\/\//, '').replace(/\/$/, '');
+}
+
+/** `2026-11-26 21:51:03 UTC` */
+export function timeInWords(rfc3339: string): string {
+  return rfc3339.replace('T', ' ').replace(/\..*/, ' UTC');
+}
+
+/** Requests that fail in the same way are one problem. */
+function problemsOf(problems: Status['problems']): readonly Html[] {
+  const isSame = (a: Problem, b: Problem) => a.reason === b.reason && a.message === b.message;
+  return problems
+    .filter((problem, index) => problems.findIndex((other) => isSame(other, problem)) === index)
+    .map((problem) => {
+      const apis = problems.filter((other) => isSame(other, problem)).map(({ api }) => `/api/${api}`);
+      return html`<p class="problem"><strong>${apis.join(' and ')} failed: ${problem.reason}</strong> (${problem.message}). ${problem.remedy}</p>
+`;
+    });
+}
+
+function durationOf(seconds: number): string {
+  return seconds < 1 ? `${Math.max(1, Math.round(seconds * 1_000))} ms` : `${seconds.toFixed(1)} s`;
+}
