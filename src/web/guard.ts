@@ -1,5 +1,6 @@
 /** Decides which requests may reach the handler, and answers the others. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { Logger } from 'pino';
 import { messageOf } from '../log/error-text.ts';
@@ -15,9 +16,17 @@ export interface Guard {
   readonly log: Logger;
 }
 
+/** @returns whether a connection may have more requests; of TLS it may not, if other clients are accepted now */
+export type MayStay = (socket: Socket) => boolean;
+
 /** Checks in the order of prometheus/exporter-toolkit (web/handler.go), and answers as it does. */
-export function guarded(handler: RequestListener, guard: Guard): RequestListener {
+export function guarded(handler: RequestListener, guard: Guard, mayStay: MayStay): RequestListener {
   return async (request, response) => {
+    if (!mayStay(request.socket)) {
+      // The client tries again on another connection, whose handshake decides.
+      request.socket.destroy();
+      return;
+    }
     const status = await statusOf(guard, request, response);
     if (request.socket.destroyed) {
       // The client hung up while its password was checked: it wants no scrape.

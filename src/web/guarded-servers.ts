@@ -8,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Logger } from 'pino';
-import { type Guard, guarded, rateLimiter } from './guard.ts';
+import { type Guard, guarded, type MayStay, rateLimiter } from './guard.ts';
 import { createHandshakeLog } from './handshake-log.ts';
 import { type Compare, Passwords } from './passwords.ts';
 import { limitPipelining } from './pipelining.ts';
@@ -58,10 +58,12 @@ export function openGuardedServers(
               onFailedHandshake,
               handshakeTimeoutMs,
             });
+      const mayStay: MayStay = (socket) => !(server instanceof TlsServer) || server.mayStay(socket);
+      const limited = (then: RequestListener) => limitPipelining(guarded(then, guard, mayStay));
       return server
-        .on('request', limitPipelining(guarded(handler, guard)))
-        .on('checkContinue', limitPipelining(guarded(continued(handler), guard)))
-        .on('checkExpectation', limitPipelining(guarded(refuseExpectation, guard)));
+        .on('request', limited(handler))
+        .on('checkContinue', limited(continued(handler)))
+        .on('checkExpectation', limited(refuseExpectation));
     },
   };
 }

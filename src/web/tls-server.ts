@@ -33,6 +33,8 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
   readonly #onFailedHandshake: (failed: FailedHandshake) => void;
   /** By their ends, since the events of Node.js name only the TLS socket on top. */
   readonly #handshakes = new Map<string, Socket>();
+  /** Those under which each connection was accepted. */
+  readonly #accepted = new WeakMap<Socket, TlsSettings>();
   #applied: TlsSettings;
 
   constructor(options: ServerOptions, dependencies: TlsServerDependencies) {
@@ -64,6 +66,12 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
     }
   }
 
+  /** Whether the clients that are accepted now are the same as when this connection was. */
+  mayStay(socket: Socket): boolean {
+    const [was, is] = [this.#accepted.get(socket), this.#settings()];
+    return was === is || (was !== undefined && acceptSameClients(was, is));
+  }
+
   #beforeHandshake(socket: Duplex): void {
     if (socket instanceof Socket) {
       this.#follow(socket);
@@ -88,7 +96,9 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
 
   #afterHandshake(socket: TLSSocket): void {
     this.#handshakes.delete(endsOf(socket));
-    const reason = refusal(this.#settings().config, certificateOf(socket));
+    const settings = this.#settings();
+    this.#accepted.set(socket, settings);
+    const reason = refusal(settings.config, certificateOf(socket));
     if (reason !== undefined) {
       this.#onFailedHandshake({ client: socket.remoteAddress, err: reason, silent: false });
       socket.destroy();
@@ -114,6 +124,13 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
   #report({ remoteAddress, bytesRead }: Socket, err: string): void {
     this.#onFailedHandshake({ client: remoteAddress, err, silent: bytesRead === 0 });
   }
+}
+
+function acceptSameClients(a: TlsSettings, b: TlsSettings): boolean {
+  const [one, other] = [a, b].map(({ config: { clientAuth, clientAllowedSans }, options: { ca } }) =>
+    JSON.stringify([clientAuth, clientAllowedSans, String(ca)]),
+  );
+  return one === other;
 }
 
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {

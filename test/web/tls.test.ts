@@ -287,6 +287,31 @@ describe('a change of the files takes effect at the next connection:', () => {
   });
 });
 
+describe('a kept connection ends at the next request', () => {
+  const lines = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'];
+
+  test.each<[string, (write: Live['write']) => void]>([
+    [
+      'its certificate has a name that is no longer allowed',
+      (write) => write('web.yml', files(...lines, 'client_allowed_sans: [other]')['web.yml'] ?? ''),
+    ],
+    [
+      'the authority that vouched for it is trusted no longer',
+      (write) => write('clients.crt', strangers.cert),
+    ],
+  ])('if %s', async (_what, change) => {
+    const { get, write, servers, settled } = await startGuarded(
+      files(...lines, 'client_allowed_sans: [prometheus.example]'),
+    );
+    await settled();
+    const agent = keptConnection(servers.tls, { ca: authority.cert, ...clients['good'] });
+    expect(await served(get({ agent }))).toBe(true);
+    expect(await served(get({ agent }))).toBe(true);
+    change(write);
+    expect(await served(get({ agent }))).toBe(false);
+  });
+});
+
 test('while clients scrape on new and on kept connections, a change of certificate fails no request', async () => {
   const { get, write, servers } = await startGuarded(files());
   const seen = new Set<unknown>();
