@@ -16,5 +16,5 @@ test('under faults, storms and misbehaving clients, responses stay true and in t
   const output = await text(child.stdout);
   expect(output).toMatch(/^passed$/m);
   const [, faults = ''] = /^faults: (.*)$/m.exec(output) ?? [];
-  expect(faults.split(', '), output).toHaveLength(FAULTS);
+  expect(faults.split('; '), output).toHaveLength(FAULTS);
 });

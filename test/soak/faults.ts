@@ -1,115 +1,95 @@
-/** How each fault begins and ends. */
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { type Exporter, MOST_FILES } from './exporter.ts';
-import type { FaultName } from './judge.ts';
-import type { ActiveFault, OllamaMessage } from './ollama.ts';
+/** The faults: which occurs when, and which responses are allowed then. */
+import { randomNumbers } from '../../src/demo/workload.ts';
+
+/** More clients at once than the exporter accepts connections. */
+export const STORM = { name: 'storm', effects: ['none'] } as const;
+
+/** The effects are what a response may be besides complete and right. */
+const FAULTS = [
+  { name: 'killed', effects: ['failed'] },
+  { name: 'stopped', effects: ['failed'] },
+  { name: 'hanging', effects: ['failed'] },
+  { name: 'dripping', effects: ['failed'] },
+  { name: 'resetting', effects: ['failed'] },
+  { name: 'garbage', effects: ['failed'] },
+  { name: 'huge', effects: ['failed'] },
+  { name: 'clock', effects: [] },
+  { name: 'descriptors', effects: ['failed', 'none'] },
+  STORM,
+] as const;
 
 export interface Fault {
-  readonly begin: (variant: number) => unknown;
-  /** Resolves when everything is back to normal. */
-  readonly end: () => unknown;
+  readonly name: (typeof FAULTS)[number]['name'];
+  readonly effects: ReadonlyArray<Scraped['kind']>;
+  /** As `now()` of states.ts. */
+  readonly start: number;
+  readonly end: number;
+  /** From 0 to 1: which variant of the fault. */
+  readonly variant: number;
 }
 
-export interface Ollama {
-  readonly port: number;
-  readonly faults: Readonly<Record<Exclude<FaultName, 'descriptors' | 'storm'>, Fault>>;
-  readonly overlaps: readonly string[];
-  readonly kill: () => void;
-}
-
-/** More than an idle exporter has open. */
-const FEW_FILES = 128;
-const PROGRAM = new URL('ollama.js', import.meta.url);
-
-export async function startOllama(): Promise<Ollama> {
-  const overlaps: string[] = [];
-  const start = async (port: number): Promise<readonly [ChildProcess, number]> => {
-    const child = fork(PROGRAM, [String(port)]);
-    child.on('message', ({ overlap }: OllamaMessage) => overlap && overlaps.push(overlap));
-    const [message]: OllamaMessage[] = await once(child, 'message');
-    return [child, message?.port ?? 0];
-  };
-  let [child, port] = await start(0);
-  let active: readonly ActiveFault[] = [];
-  let down = 0;
-  const tell = async () => {
-    if (down === 0) {
-      child.send([...active]);
-      await once(child, 'message');
-    }
-  };
-  const signal = (name: NodeJS.Signals) => {
-    down += 1;
-    child.kill(name);
-  };
-  const up = () => {
-    down -= 1;
-    return tell();
-  };
-  const misbehaviour = (fault: FaultName): Fault => ({
-    begin: (variant) => {
-      active = [...active, { fault, variant }];
-      return tell();
-    },
-    end: () => {
-      active = active.filter((other) => other.fault !== fault);
-      return tell();
-    },
-  });
-  return {
-    port,
-    overlaps,
-    kill: () => child.kill('SIGKILL'),
-    faults: {
-      hanging: misbehaviour('hanging'),
-      dripping: misbehaviour('dripping'),
-      resetting: misbehaviour('resetting'),
-      garbage: misbehaviour('garbage'),
-      huge: misbehaviour('huge'),
-      clock: misbehaviour('clock'),
-      stopped: {
-        begin: () => signal('SIGSTOP'),
-        end: () => {
-          child.kill('SIGCONT');
-          return up();
-        },
-      },
-      killed: {
-        begin: () => signal('SIGKILL'),
-        end: async () => {
-          [child] = await start(port);
-          await up();
-        },
-      },
-    },
+/**
+ * @returns gives the next two faults after a moment; they overlap. The same seed gives the same order, durations and
+ *   variants. Each fault occurs once before any occurs again.
+ */
+export function schedule(seed: number): (after: number) => readonly Fault[] {
+  const random = randomNumbers(seed);
+  const between = (least: number, most: number) => least + random() * (most - least);
+  const shuffled = () =>
+    FAULTS.map((fault) => ({ fault, rank: random() }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ fault }) => fault);
+  let deck = shuffled();
+  return (after) => {
+    // There are always two; the defaults are for the compiler.
+    const [first = STORM, second = STORM] = deck;
+    deck = deck.length > 2 ? deck.slice(2) : shuffled();
+    const start = after + between(500, 1_000);
+    const overlap = start + between(200, 1_000);
+    // Shorter and longer than the timeout of a scrape.
+    const overlapEnd = overlap + between(200, 3_500);
+    const end = overlapEnd + between(200, 1_000);
+    const firstEnds = random() < 0.5;
+    return [
+      { ...first, start, end: firstEnds ? overlapEnd : end, variant: random() },
+      { ...second, start: overlap, end: firstEnds ? end : overlapEnd, variant: random() },
+    ];
   };
 }
 
-/** The crowd of all clients at once. */
-export function storm(clients: () => ChildProcess): Fault {
-  let ended: Promise<unknown>;
-  return {
-    begin: () => {
-      ended = once(clients(), 'disconnect');
-    },
-    end: () => ended,
-  };
+export interface Scraped {
+  readonly start: number;
+  readonly end: number;
+  /** Delays of the machine that fall into this time. */
+  readonly lagMs: number;
+  /** How long Ollama was read, which may have begun before the scrape. */
+  readonly readMs: number;
+  /** `failed`: metrics that report a failed API call; `none`: no response. */
+  readonly kind: 'right' | 'failed' | 'none' | 'wrong';
+  /** The API calls that failed, or what is wrong. */
+  readonly note: string;
 }
 
-/** Lowers the limit of open files, and opens more connections than it allows. */
-export function descriptors({ pid, port }: Exporter): Fault {
-  let sockets: readonly Socket[] = [];
-  const limit = (files: number) => execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}:`]);
-  return {
-    begin: () => {
-      limit(FEW_FILES);
-      sockets = Array.from({ length: 2 * FEW_FILES }, () => connect(port, '127.0.0.1').on('error', () => {}));
-    },
-    end: async () => {
-      await Promise.all(sockets.map((socket) => socket.closed || once(socket.destroy(), 'close')));
-      limit(MOST_FILES);
-    },
-  };
+/** Prometheus's scrape timeout, of which the exporter keeps half a second. */
+export const TIMEOUT_SECONDS = 3;
+const BUDGET_MS = 2_500;
+export const MOST_LATE_MS = 250;
+/** Until responses that were on their way when a fault ended have arrived. */
+const SETTLE_MS = 250;
+
+/** How long the response came after the end of its budget, without the machine's delays. */
+export function lateMs({ start, end, lagMs }: Scraped): number {
+  return Math.round(end - start - BUDGET_MS - lagMs);
+}
+
+/** @returns what is wrong with the response; undefined if nothing is */
+export function violation(scraped: Scraped, faults: readonly Fault[]): string | undefined {
+  const { kind, note } = scraped;
+  const begin = scraped.start - scraped.readMs;
+  const active = faults.filter(({ start, end }) => start <= scraped.end && end + SETTLE_MS >= begin);
+  const during = `during ${active.map(({ name }) => name).join(' and ') || 'calm'}`;
+  if (kind !== 'right' && !active.some(({ effects }) => effects.includes(kind))) {
+    return `${kind} ${during}: ${note}`;
+  }
+  return lateMs(scraped) > MOST_LATE_MS ? `${lateMs(scraped)} ms late ${during}` : undefined;
 }

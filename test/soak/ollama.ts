@@ -1,19 +1,8 @@
-/** A process: the simulated Ollama, which misbehaves on request. Argument: the port. */
+/** A process: the simulated Ollama, which misbehaves while it is time for faults that it was sent. Argument: the port. */
 import { createServer, type ServerResponse } from 'node:http';
-import type { FaultName } from './judge.ts';
-import { now, psOf, stateAt, versionOf } from './states.ts';
-
-export interface ActiveFault {
-  readonly fault: FaultName;
-  readonly variant: number;
-}
-
-/** Sent once the server listens, after each change of the faults, and for each overlap. */
-export interface OllamaMessage {
-  readonly port: number;
-  /** The path that the exporter requested twice at the same time. */
-  readonly overlap?: string;
-}
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fault } from './faults.ts';
+import { bodyOf, now, sleepUntil } from './states.ts';
 
 /** Long enough for readings to overlap. */
 const RESPONSE_MS = 3;
@@ -24,7 +13,7 @@ const SKEW_HOURS = [-26, -3, 2, 5, 49];
 /** Valid JSON, over the exporter's limit of 16 MiB. */
 const HUGE = `{"models":[${' '.repeat(17 * 1024 ** 2)}]}`;
 
-const GARBAGE: ReadonlyArray<(response: ServerResponse) => void> = [
+const GARBAGE: ReadonlyArray<(response: ServerResponse) => unknown> = [
   (response) => response.end('<html>not found</html>'),
   (response) => response.end('{"models":[{"name":"x","size":'),
   (response) => response.end('{"models":{"name":7},"version":[]}'),
@@ -33,90 +22,72 @@ const GARBAGE: ReadonlyArray<(response: ServerResponse) => void> = [
   (response) => response.socket?.end('HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"models":['),
 ];
 
-type Respond = (response: ServerResponse, body: () => string, variant: number) => void;
+type Respond = (response: ServerResponse, body: () => string, fault: Fault) => unknown;
 
-/** Responses to send when the fault ends. */
-const pending = new Map<() => void, FaultName>();
-
-const MISBEHAVIOURS: { readonly [fault in FaultName]?: Respond } = {
-  hanging: (response, body) => pending.set(() => response.end(body()), 'hanging'),
-  dripping: (response, body) => {
+const MISBEHAVIOURS: { readonly [name in Fault['name']]?: Respond } = {
+  hanging: async (response, body, { end }) => {
+    await sleepUntil(end);
+    response.end(body());
+  },
+  dripping: async (response, body, { end }) => {
     const text = body();
     let sent = 0;
-    const timer = setInterval(() => response.write(text.charAt(sent++) || ' '), DRIP_MS);
-    response.once('close', () => clearInterval(timer));
-    pending.set(() => {
-      clearInterval(timer);
-      response.end(text.slice(sent));
-    }, 'dripping');
+    while (now() < end && !response.destroyed) {
+      response.write(text.charAt(sent++) || ' ');
+      await sleep(DRIP_MS);
+    }
+    response.end(text.slice(sent));
   },
   resetting: (response) => response.socket?.resetAndDestroy(),
-  garbage: (response, _, variant) => GARBAGE[variant % GARBAGE.length]?.(response),
+  garbage: (response, _, { variant }) => pick(GARBAGE, variant)?.(response),
   huge: (response) => response.end(HUGE),
 };
-const behave: Respond = (response, body) => setTimeout(() => response.end(body()), RESPONSE_MS);
 
-let active: readonly ActiveFault[] = [];
-
-function skewMs(): number {
-  const { variant } = active.find(({ fault }) => fault === 'clock') ?? {};
-  return variant === undefined ? 0 : (SKEW_HOURS[variant % SKEW_HOURS.length] ?? 0) * 3_600_000;
+function pick<T>(list: readonly T[], variant: number): T | undefined {
+  return list[Math.floor(variant * list.length)];
 }
 
-const BODIES: Readonly<Record<string, () => string>> = {
-  '/api/ps': () => psOf(stateAt(now()), Date.now() + skewMs()),
-  '/api/version': () => versionOf(stateAt(now())),
-};
-
-interface Read {
-  readonly path: string;
-  overlapped: boolean;
-}
-const reads = new Set<Read>();
-
-/** An overlap counts if the exporter is still waiting for the earlier response; it may have given up on it. */
-function watch(path: string, response: ServerResponse): void {
-  for (const read of reads) {
-    read.overlapped ||= read.path === path;
-  }
-  const read = { path, overlapped: false };
-  reads.add(read);
-  response.once('close', () => reads.delete(read));
-  response.once('finish', () => read.overlapped && !response.req.socket.readableEnded && tell(path));
-}
+let faults: readonly Fault[] = [];
+process.on('message', (next: readonly Fault[]) => {
+  faults = next;
+});
+/** By path. */
+const latest = new Map<string, ServerResponse>();
 
 const server = createServer((request, response) => {
   const path = request.url ?? '';
-  watch(path, response);
+  if (!path.startsWith('/api/')) {
+    response.end('Ollama is running');
+    return;
+  }
+  // An overlap counts if the exporter still waits for the earlier response; it may have given up on it.
+  const earlier = latest.get(path);
+  if (earlier && !earlier.writableFinished && !earlier.destroyed) {
+    const report = () =>
+      earlier.req.socket.readableEnded || process.send?.(`${path} requested twice at once`);
+    earlier.once('finish', report);
+  }
+  latest.set(path, response);
   response.setHeader('content-type', 'application/json; charset=utf-8');
+  const at = now();
+  const active = faults.filter(({ start, end }) => start <= at && at < end);
   const body = () => {
-    response.setHeader('date', new Date(Date.now() + skewMs()).toUTCString());
-    return BODIES[path]?.() ?? '';
+    const clock = active.find(({ name }) => name === 'clock');
+    const wallClockMs = Date.now() + (clock ? (pick(SKEW_HOURS, clock.variant) ?? 0) * 3_600_000 : 0);
+    response.setHeader('date', new Date(wallClockMs).toUTCString());
+    return bodyOf(path, wallClockMs);
   };
   // Of two faults, each has one of the two paths.
-  const faults = active.filter(({ fault }) => fault in MISBEHAVIOURS);
-  const { fault, variant = 0 } = faults.at(path === '/api/ps' ? 0 : -1) ?? {};
-  (fault ? (MISBEHAVIOURS[fault] ?? behave) : behave)(response, body, variant);
+  const fault = active.filter(({ name }) => name in MISBEHAVIOURS).at(path === '/api/ps' ? 0 : -1);
+  const misbehave = fault && MISBEHAVIOURS[fault.name];
+  if (misbehave) {
+    misbehave(response, body, fault);
+  } else {
+    setTimeout(() => response.end(body()), RESPONSE_MS);
+  }
 });
-
-function tell(overlap?: string): void {
-  const address = server.address();
-  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
-  const message: OllamaMessage = { port, ...(overlap && { overlap }) };
-  process.send?.(message);
-}
 
 // As in Ollama, which never closes an idle connection.
 server.keepAliveTimeout = 0;
-server.listen({ port: Number(process.argv[2]), host: '127.0.0.1', backlog: BACKLOG }, () => tell());
-process.on('message', (faults: readonly ActiveFault[]) => {
-  active = faults;
-  for (const [respond, fault] of pending) {
-    if (!active.some((other) => other.fault === fault)) {
-      pending.delete(respond);
-      respond();
-    }
-  }
-  tell();
-});
+server.listen({ port: Number(process.argv[2]), host: '127.0.0.1', backlog: BACKLOG });
 process.on('disconnect', () => process.exit());

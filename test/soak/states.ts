@@ -1,11 +1,13 @@
 /** What the simulated Ollama has loaded is a function of the time, so a response shows when it was true. */
-import { psBody, versionBody } from '../../src/demo/api.ts';
-import { type Exposition, sampleValue } from '../exposition.ts';
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Exposition, parseExposition } from '../exposition.ts';
+import type { Scraped } from './faults.ts';
 
 /** Long enough for equal responses, short enough to detect a stale one. */
 const STATE_MS = 20;
 const EXPIRES_SECONDS = 300;
-const YEARS_292_MS = 292 * 365 * 24 * 3_600_000;
+const NEVER = '2318-12-02T07:01:23.978232596Z';
 /** Date headers have whole seconds, and the exporter ignores differences of up to 2 s. */
 const SLACK_SECONDS = 3;
 
@@ -14,75 +16,87 @@ export function now(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000;
 }
 
-export const stateAt = (ms: number) => Math.floor(ms / STATE_MS);
-const modelsOf = (state: number) => Array.from({ length: state % 5 }, (_, index) => index);
-const isPinned = (index: number) => index % 2 === 1;
+export const sleepUntil = (ms: number) => sleep(Math.max(0, ms - now()));
 
-export function versionOf(state: number): string {
-  return versionBody(`0.33.${state}`);
+const stateAt = (ms: number) => Math.floor(ms / STATE_MS);
+const versionOf = (state: number) => `0.33.${state}`;
+
+/** None to four rows of /api/ps. Every figure but the expiry identifies the state. */
+const modelsOf = (state: number, wallClockMs: number) =>
+  Array.from({ length: state % 5 }, (_, index) => ({
+    name: `model-${index}`,
+    size: state * 1_000 + index,
+    size_vram: state * 1_000,
+    context_length: state,
+    digest: `${state}-${index}`,
+    expires_at: index % 2 === 0 ? new Date(wallClockMs + EXPIRES_SECONDS * 1_000).toISOString() : NEVER,
+  }));
+
+/** @param wallClockMs of the host of Ollama, as Unix time */
+export function bodyOf(path: string, wallClockMs: number): string {
+  const state = stateAt(now());
+  const body = path === '/api/ps' ? { models: modelsOf(state, wallClockMs) } : { version: versionOf(state) };
+  return JSON.stringify(body);
 }
 
-/** Every figure identifies the state. */
-export function psOf(state: number, nowMs: number): string {
-  return psBody(
-    modelsOf(state).map((index) => ({
-      model: {
-        name: `model-${index}`,
-        digest: `${state}-${index}`,
-        family: 'qwen3',
-        parameterSize: '8B',
-        quantization: 'Q4_K_M',
-        sizeBytes: state * 1_000 + index,
-        diskBytes: 0,
-        contextLength: state,
-      },
-      sizeVramBytes: state * 1_000,
-      expiresAtMs: nowMs + (isPinned(index) ? YEARS_292_MS : EXPIRES_SECONDS * 1_000),
-    })),
-  );
-}
-
-function expected(state: number): string {
-  const models = modelsOf(state);
-  const sizes = models.map((index) => state * 1_000 + index);
-  const digests = models.map((index) => `${state}-${index}`);
-  return JSON.stringify([
+/** What an exposition shows if it is right. */
+function shownOf(state: number): string {
+  const models = modelsOf(state, 0);
+  return [
     models.length,
-    sizes,
-    models.map(() => state * 1_000),
-    models.map(() => state),
-    digests,
-  ]);
+    ...(['size', 'size_vram', 'context_length', 'digest'] as const).map((field) =>
+      models.map((model) => model[field]),
+    ),
+    models.map(({ expires_at }) => (expires_at === NEVER ? Number.POSITIVE_INFINITY : EXPIRES_SECONDS)),
+  ].join(' ');
 }
 
-/** @returns what matches no state that Ollama had between two moments; undefined if everything matches one */
-export function stateProblem(exposition: Exposition, from: number, to: number): string | undefined {
-  const states = Array.from({ length: stateAt(to) - stateAt(from) + 1 }, (_, index) => stateAt(from) + index);
+type Verdict = Pick<Scraped, 'kind' | 'note' | 'readMs'>;
+
+/** @param status 0 where there is no response, but an error as its text */
+export function judge(status: number, text: string, start: number, end: number): Verdict {
+  if (status === 0) {
+    return { kind: 'none', note: text, readMs: 0 };
+  }
+  try {
+    assert(status === 200, `status ${status}`);
+    return judgeExposition(parseExposition(text), start, end);
+  } catch (error) {
+    return { kind: 'wrong', note: `${error}: ${text.slice(0, 100)}`, readMs: 0 };
+  }
+}
+
+/** @throws AssertionError unless it shows a state that Ollama had in this time; of an API call that failed, nothing */
+function judgeExposition(exposition: Exposition, start: number, end: number): Verdict {
   const samples = (name: string) => exposition.get(name)?.samples ?? [];
   const values = (name: string) => samples(name).map(({ value }) => value);
-  const succeeded = (api: string) => sampleValue(exposition, 'ollama_scrape_success', { api }) === 1;
-  const between = `state between ${states[0]} and ${states.at(-1)}`;
-  if (succeeded('ps')) {
-    const shown = JSON.stringify([
-      sampleValue(exposition, 'ollama_loaded_models'),
-      values('ollama_model_size_bytes'),
-      values('ollama_model_size_vram_bytes'),
-      values('ollama_model_context_length_tokens'),
-      samples('ollama_model_info').map(({ labels }) => labels['digest']),
-    ]);
-    if (!states.some((state) => shown === expected(state))) {
-      return `models of no ${between}: ${shown}`;
-    }
-    const slack = SLACK_SECONDS + (to - from) / 1_000;
-    const wrong = values('ollama_model_expires_in_seconds').find((value, index) =>
-      isPinned(index) ? value !== Number.POSITIVE_INFINITY : !(Math.abs(value - EXPIRES_SECONDS) <= slack),
-    );
-    if (wrong !== undefined) {
-      return `expires in ${wrong} s`;
-    }
-  }
-  const version = samples('ollama_version_info')[0]?.labels['version'];
-  return succeeded('version') && !states.some((state) => version === `0.33.${state}`)
-    ? `version of no ${between}: ${version}`
-    : undefined;
+  const labels = (name: string, label: string) => samples(name).map((sample) => sample.labels[label] ?? '');
+  // The scrape may share a reading that began before it.
+  const readMs = 1_000 * Math.max(...values('ollama_scrape_duration_seconds'));
+  const [first, last] = [stateAt(start - readMs), stateAt(end)];
+  const slackSeconds = SLACK_SECONDS + (end - start + readMs) / 1_000;
+  const contexts = values('ollama_model_context_length_tokens');
+  const ps = [
+    values('ollama_loaded_models'),
+    values('ollama_model_size_bytes'),
+    values('ollama_model_size_vram_bytes'),
+    contexts,
+    labels('ollama_model_info', 'digest'),
+    values('ollama_model_expires_in_seconds').map((seconds) =>
+      Math.abs(seconds - EXPIRES_SECONDS) <= slackSeconds ? EXPIRES_SECONDS : seconds,
+    ),
+  ].join(' ');
+  const version = labels('ollama_version_info', 'version').join();
+  const failed = labels('ollama_scrape_error', 'api');
+  const assertTrue = (api: string, shown: string, state: number, of: (state: number) => string) => {
+    const isTrue = failed.includes(api)
+      ? shown.trim() === ''
+      : first <= state && state <= last && shown === of(state);
+    assert(isTrue, `${api} of no state from ${first} to ${last}: ${shown}`);
+  };
+  // One without models could be any of those.
+  assertTrue('ps', ps, contexts[0] ?? Math.ceil(first / 5) * 5, shownOf);
+  assertTrue('version', version, Number(version.split('.')[2]), versionOf);
+  const note = samples('ollama_scrape_error').map(({ labels: { api, reason } }) => `${api} ${reason}`);
+  return { kind: failed.length > 0 ? 'failed' : 'right', note: note.join(), readMs };
 }
