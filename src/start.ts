@@ -9,7 +9,8 @@ import { type CapacityOfMachine, type CapacityOptions, startCapacity } from './m
 import type { Machine } from './machine/machine.ts';
 import { createOwnRegistry } from './metrics/own.ts';
 import { createAvailabilityLog } from './scrape/availability-log.ts';
-import { createScrapeLimit, withDeadline } from './scrape/limits.ts';
+import { createScrapeLimit, UNLIMITED, withDeadline } from './scrape/limits.ts';
+import { createRefusalLog } from './scrape/refusal-log.ts';
 import { createSharing } from './scrape/sharing.ts';
 import type { Collector, Snapshot } from './scrape/snapshot.ts';
 import { type BoundAddress, listen } from './server/listen.ts';
@@ -84,9 +85,9 @@ async function startDemo(log: Logger) {
 
 /** One scrape of the Ollama of the telemetry path. */
 export async function scrapeOnce({ targets, onSnapshot }: Scraper): Promise<Snapshot> {
-  const share = createSharing(createScrapeLimit(0));
+  const share = createSharing();
   const target = targets.local();
-  const snapshot = await withDeadline(target.longestMs, [], (signal) => share(target, signal));
+  const snapshot = await withDeadline(target.longestMs, [], (signal) => share(target, signal, UNLIMITED));
   onSnapshot(snapshot);
   return snapshot;
 }
@@ -119,12 +120,14 @@ export async function startExporter(
       ...(config.configFile === undefined ? [] : [modules.registerMetrics]),
       capacity.registerMetrics,
     ];
+    const atLimit = { option: '--web.max-requests', limit: config.maxRequests };
     const listening = await listen(config.listenAddresses, {
       config,
       version: build.version,
       targets,
       modules,
-      share: createSharing(createScrapeLimit(config.maxRequests)),
+      share: createSharing(),
+      limit: createScrapeLimit(config.maxRequests, createRefusalLog(log, 'scrapes', atLimit)),
       own: config.disableExporterMetrics ? undefined : createOwnRegistry(build, rooms),
       onSnapshot,
       createServer: servers.createServer,

@@ -120,7 +120,7 @@ export const OPTIONS = {
     flag: 'web.max-requests',
     placeholder: 'number',
     fallback: '40',
-    help: 'Most scrapes at work at the same time, those that share an answer counted once; the rest get 503. 0 is no limit.',
+    help: 'Maximum number of concurrent scrapes by the telemetry path and the page, beyond which the response is 503; 0 is no limit. /probe has none.',
     parse: parseCount,
   },
   disableExporterMetrics: {

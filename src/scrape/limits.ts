@@ -72,13 +72,22 @@ export async function withDeadline<T>(
 /** Enters, or throws a RequestError with status 503. @returns to be called once, to leave */
 export type ScrapeLimit = () => () => void;
 
-/** @param max 0 is no limit */
-export function createScrapeLimit(max: number): ScrapeLimit {
+export const UNLIMITED: ScrapeLimit = () => () => {};
+
+/**
+ * @param max 0 is no limit
+ * @param onRefused called for each scrape that is refused
+ */
+export function createScrapeLimit(max: number, onRefused: () => void): ScrapeLimit {
   let running = 0;
   return () => {
     if (max > 0 && running >= max) {
-      // The words of node_exporter.
-      throw new RequestError(503, `Limit of concurrent requests reached (${max}), try again later.`);
+      onRefused();
+      // The words of node_exporter, and the option.
+      throw new RequestError(
+        503,
+        `Limit of concurrent requests reached (--web.max-requests=${max}), try again later.`,
+      );
     }
     running += 1;
     return () => {

@@ -16,16 +16,17 @@ export interface Shareable {
  * Joins the scrape that is under way, or starts one. A scraper that leaves neither cancels nor delays it for the
  * others; when all have left, it is cancelled.
  *
+ * @param limit applies to a scrape that is started, not to one that is joined
  * @returns when the signal fires, what there is by then, the same object for all whose signals fire together; the others
  *   get the same object, too
  * @throws RequestError with status 503 if a new scrape would be one too many, and as the scrape does
  */
-export type ShareScrape = (target: Shareable, signal: AbortSignal) => Promise<Snapshot>;
+export type ShareScrape = (target: Shareable, signal: AbortSignal, limit: ScrapeLimit) => Promise<Snapshot>;
 
-export function createSharing(limit: ScrapeLimit): ShareScrape {
+export function createSharing(): ShareScrape {
   const running = new WeakMap<object, Map<string, SharedScrape>>();
 
-  const joinOrStart = ({ owner, key, longestMs, start }: Shareable) => {
+  const joinOrStart = ({ owner, key, longestMs, start }: Shareable, limit: ScrapeLimit) => {
     const ofOwner = running.get(owner) ?? new Map<string, SharedScrape>();
     running.set(owner, ofOwner);
     const underWay = ofOwner.get(key);
@@ -41,10 +42,10 @@ export function createSharing(limit: ScrapeLimit): ShareScrape {
     return started;
   };
 
-  return async (target, signal) => {
+  return async (target, signal, limit) => {
     let snapshot: Snapshot | undefined;
     while (snapshot === undefined) {
-      snapshot = await joinOrStart(target).join(signal);
+      snapshot = await joinOrStart(target, limit).join(signal);
     }
     return snapshot;
   };

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { RequestError } from '../scrape/limits.ts';
+import { createRefusalLog } from '../scrape/refusal-log.ts';
 import { addAdminRoutes } from './admin-routes.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { packForTaker } from './gzip.ts';
@@ -38,6 +39,7 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
     clientErrorHandler: replyToNoise,
   });
   app.server.maxConnections = MAX_CONNECTIONS;
+  app.server.on('drop', createRefusalLog(log, 'connections', { limit: MAX_CONNECTIONS }));
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
   app.addHook('onRequest', (request, _reply, done) => done(refusal(request)));

@@ -3,6 +3,7 @@ import type { RequestListener, Server, ServerOptions } from 'node:http';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config/options.ts';
+import type { ScrapeLimit } from '../scrape/limits.ts';
 import type { ShareScrape } from '../scrape/sharing.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';
 import type { Modules } from '../targets/modules.ts';
@@ -19,6 +20,8 @@ export interface ServerDependencies {
   readonly targets: Targets;
   readonly modules: Modules;
   readonly share: ShareScrape;
+  /** Of the scrapes that the telemetry path and the page start, not of those that /probe starts. */
+  readonly limit: ScrapeLimit;
   /** The exporter's own metrics; undefined leaves them out. */
   readonly own: Registry | undefined;
   /** Called with each snapshot of the telemetry path that a scraper waited for to its end. */

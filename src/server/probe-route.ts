@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { CONTENT_TYPE, createRender } from '../metrics/registry.ts';
+import { UNLIMITED } from '../scrape/limits.ts';
 import { outcomes } from '../scrape/snapshot.ts';
 import { debugReport } from './debug-report.ts';
 import type { ServerDependencies } from './dependencies.ts';
@@ -9,8 +10,10 @@ import { queryOf, type Scraped, scrapeProbed } from './scrape-request.ts';
 
 export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependencies): void {
   const render = createRender();
+  // A target that hangs holds its scrape for the whole timeout: half a fleet would use up any limit for the other half.
+  const unlimited = { ...dependencies, limit: UNLIMITED };
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
-    const scraped = await scrapeProbed(request, reply, dependencies);
+    const scraped = await scrapeProbed(request, reply, unlimited);
     logFailures(dependencies.log, scraped);
     const metrics = await render(scraped.snapshot);
     return queryOf(request).get('debug') === 'true'

@@ -40,7 +40,7 @@ export async function scrape(
   request: FastifyRequest,
   reply: FastifyReply,
   target: Target,
-  { config, share, stopping }: ServerDependencies,
+  { config, share, limit, stopping }: ServerDependencies,
 ): Promise<Scraped> {
   const header = request.headers[TIMEOUT_HEADER]?.toString();
   const budgetMs = scrapeBudgetMs(header, target.longestMs, config.timeoutOffsetMs);
@@ -50,7 +50,7 @@ export async function scrape(
   reply.raw.once('close', onClose);
   try {
     const endings = [hangUp.signal, stopping];
-    const snapshot = await withDeadline(budgetMs, endings, (signal) => share(target, signal));
+    const snapshot = await withDeadline(budgetMs, endings, (signal) => share(target, signal, limit));
     return { target, snapshot, budgetMs, complete: endings.every(({ aborted }) => !aborted) };
   } finally {
     reply.raw.off('close', onClose);

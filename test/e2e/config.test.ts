@@ -218,7 +218,7 @@ describe('a warning that everybody can read it comes', () => {
   });
 });
 
-test('--web.max-requests caps the scrapes at work', async () => {
+test('--web.max-requests caps the scrapes of the telemetry path and the page', async () => {
   const ollama = await startFakeOllama({ ps: () => {}, version: json(VERSION_BODY) });
   onTestFinished(() => ollama.close());
   writeFileSync(file, GOOD);
@@ -230,9 +230,11 @@ test('--web.max-requests caps the scrapes at work', async () => {
   const asked = new Promise((resolve) => ollama.server.once('request', resolve));
   const first = metrics(url);
   await asked;
-  const { statusCode, body } = await request(new URL('/probe?target=127.0.0.1:1', url));
+  const { statusCode, body } = await request(new URL('/api/status?target=127.0.0.1:1', url));
   expect(statusCode).toBe(503);
-  expect(await body.text()).toBe('Limit of concurrent requests reached (1), try again later.\n');
+  expect(await body.text()).toBe(
+    'Limit of concurrent requests reached (--web.max-requests=1), try again later.\n',
+  );
   child.kill('SIGTERM');
   await first;
   await finished;

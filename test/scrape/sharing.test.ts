@@ -43,7 +43,9 @@ function workplace(max = 0) {
   };
   const owner = {};
   const readable = (key = 'a'): Shareable => ({ owner, key, longestMs: 60_000, start });
-  const shared = createSharing(createScrapeLimit(max));
+  const share = createSharing();
+  const limit = createScrapeLimit(max, () => {});
+  const shared = (target: Shareable, signal: AbortSignal) => share(target, signal, limit);
   const underWay = () => started.filter(({ signal, settled }) => !settled && !signal.aborted);
   return { started, readable, shared, underWay };
 }
@@ -134,7 +136,9 @@ describe('a scrape of Ollama', () => {
     const { started, readable, shared } = workplace(1);
     const { signal } = new AbortController();
     const first = [shared(readable('a'), signal), shared(readable('a'), signal)];
-    await expect(shared(readable('b'), signal)).rejects.toThrow('Limit of concurrent requests reached (1)');
+    await expect(shared(readable('b'), signal)).rejects.toThrow(
+      'Limit of concurrent requests reached (--web.max-requests=1)',
+    );
     started[0]?.end();
     expect(await Promise.all(first)).toEqual([snapshotOf(0), snapshotOf(0)]);
     const second = shared(readable('b'), signal);

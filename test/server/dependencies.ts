@@ -1,6 +1,7 @@
 /** What a server works with, for a test that puts one of them in place of the real thing. */
 import { createServer } from 'node:http';
 import pino from 'pino';
+import { UNLIMITED } from '../../src/scrape/limits.ts';
 import { createSharing } from '../../src/scrape/sharing.ts';
 import type { ServerDependencies } from '../../src/server/dependencies.ts';
 import { loadModules } from '../../src/targets/modules.ts';
@@ -20,7 +21,8 @@ export async function dependencies(): Promise<ServerDependencies> {
       modules,
     ),
     modules,
-    share: createSharing(() => () => {}),
+    share: createSharing(),
+    limit: UNLIMITED,
     own: undefined,
     onSnapshot: () => {},
     createServer: (handler, limits) => createServer(limits, handler),

@@ -375,7 +375,7 @@ describe('connections to targets', () => {
 });
 
 describe('--web.max-requests', () => {
-  test('answers 503 at once to scrapes beyond it, and to no other request', async () => {
+  test('answers 503 at once to scrapes of the telemetry path and the page beyond it, and to no other request', async () => {
     const waiting: (() => void)[] = [];
     const answers: Answers = {
       ps: (_request, response) => waiting.push(() => response.end('{"models":[]}')),
@@ -384,22 +384,53 @@ describe('--web.max-requests', () => {
     const slow = await startFakeOllama(answers);
     const slower = await startFakeOllama(answers);
     const exporter = await start(LOOPBACK, { maxRequests: 2 });
-    const first = [probe(exporter, slow.url.host), probe(exporter, slower.url.host)];
+    const view = ({ url }: FakeOllama) => ask(exporter, `/?target=${url.host}`);
+    const first = [view(slow), view(slower)];
     await expect.poll(() => waiting.length, { timeout: 15_000 }).toBe(2);
     // One that shares what is at work is none beyond it.
-    first.push(probe(exporter, slow.url.host));
-    for (const path of ['/metrics', '/probe?target=127.0.0.1:1']) {
+    first.push(view(slow));
+    for (const path of ['/metrics', '/api/status', '/?target=127.0.0.1:1']) {
       expect(await ask(exporter, path)).toMatchObject({
         status: 503,
-        text: 'Limit of concurrent requests reached (2), try again later.\n',
+        text: expect.stringContaining(
+          'Limit of concurrent requests reached (--web.max-requests=2), try again later.',
+        ),
       });
     }
-    expect(await ask(exporter, '/-/healthy')).toMatchObject({ status: 200 });
+    for (const path of ['/-/healthy', '/probe?target=127.0.0.1:1']) {
+      expect(await ask(exporter, path)).toMatchObject({ status: 200 });
+    }
     for (const answer of waiting) {
       answer();
     }
     expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await ask(exporter, '/metrics')).toMatchObject({ status: 200 });
     await Promise.all([slow.close(), slower.close()]);
+  });
+
+  test('says when it begins to refuse, once', async () => {
+    const lines: string[] = [];
+    const log = createLogger(
+      { logLevel: 'info', logFormat: 'logfmt' },
+      { write: (line) => lines.push(line) },
+    );
+    const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
+    const exporter = await startInProcess(hanging.url, { maxRequests: 1, configYaml: LOOPBACK, log });
+    exporters.push(exporter);
+    const controller = new AbortController();
+    const asked = new Promise((resolve) => hanging.server.once('request', resolve));
+    const { signal } = controller;
+    const first = request(new URL('/metrics', exporter.url), { signal }).catch(() => {});
+    await asked;
+    await ask(exporter, '/?target=127.0.0.1:1');
+    await ask(exporter, '/?target=127.0.0.1:1');
+    expect(lines.filter((line) => line.includes('efus'))).toEqual([
+      expect.stringMatching(
+        /level=WARN msg="Refusing scrapes: the limit is reached" option=--web.max-requests limit=1\n/,
+      ),
+    ]);
+    controller.abort();
+    await first;
+    await hanging.close();
   });
 });

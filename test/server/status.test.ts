@@ -194,7 +194,7 @@ test('the limit of scrapes is that of the page, too', async () => {
   await new Promise((resolve) => hanging.server.once('request', resolve));
   const { status, text } = await ask(exporter, '/?target=127.0.0.1:1&module=blue');
   expect(status).toBe(503);
-  expect(text).toContain('Limit of concurrent requests reached (1), try again later.');
+  expect(text).toContain('Limit of concurrent requests reached (--web.max-requests=1), try again later.');
   await first;
   await hanging.close();
 });

@@ -1,0 +1,28 @@
+/** Turns refusals into log lines: one when they begin, one when they have ended. */
+import type { Logger } from 'pino';
+
+/** Longer than the longest usual scrape interval, so that a burst at each scrape is not a beginning and an end each. */
+const QUIET_MS = 120_000;
+
+/**
+ * @param what is refused, in the plural
+ * @param limit what the refusals come from, for the log
+ * @returns a function to be called for each refusal
+ */
+export function createRefusalLog(log: Logger, what: string, limit: object): () => void {
+  let refused = 0;
+  let quiet: NodeJS.Timeout | undefined;
+  const end = () => {
+    log.info({ refused }, `No more ${what} are refused`);
+    refused = 0;
+  };
+  return () => {
+    refused += 1;
+    if (refused === 1) {
+      log.warn(limit, `Refusing ${what}: the limit is reached`);
+      quiet = setTimeout(end, QUIET_MS).unref();
+    } else {
+      quiet?.refresh();
+    }
+  };
+}
