@@ -9,12 +9,13 @@ import { type CapacityOfMachine, type CapacityOptions, startCapacity } from './m
 import type { Machine } from './machine/machine.ts';
 import { createOwnRegistry } from './metrics/own.ts';
 import { createAvailabilityLog } from './scrape/availability-log.ts';
+import { createLimitLog } from './scrape/limit-log.ts';
 import { createScrapeLimit, UNLIMITED, withDeadline } from './scrape/limits.ts';
-import { createRefusalLog } from './scrape/refusal-log.ts';
 import { createSharing } from './scrape/sharing.ts';
 import type { Collector, Snapshot } from './scrape/snapshot.ts';
 import { type BoundAddress, listen } from './server/listen.ts';
 import { createRefusalLog } from './server/refusal-log.ts';
+import { createRequestMetrics } from './server/request-metrics.ts';
 import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
 import { openServerFactory } from './web/server-factory.ts';
@@ -116,9 +117,11 @@ export async function startExporter(
     const { capacity, modules, targets, onSnapshot } = scraper;
     const servers = await openServerFactory(config.webConfigFile, log);
     open.push(servers.close);
+    const requests = createRequestMetrics(config.telemetryPath);
     const rooms = [
       ...(config.configFile === undefined ? [] : [modules.registerMetrics]),
       capacity.registerMetrics,
+      requests.register,
     ];
     const atLimit = { option: '--web.max-requests', limit: config.maxRequests };
     const listening = await listen(config.listenAddresses, {
@@ -127,7 +130,8 @@ export async function startExporter(
       targets,
       modules,
       share: createSharing(),
-      limit: createScrapeLimit(config.maxRequests, createRefusalLog(log, 'scrapes', atLimit)),
+      limit: createScrapeLimit(config.maxRequests, createLimitLog(log, 'scrapes', atLimit)),
+      watchRequests: requests.watch,
       own: config.disableExporterMetrics ? undefined : createOwnRegistry(build, rooms),
       onSnapshot,
       createServer: servers.createServer,

@@ -2,6 +2,7 @@
 import pino from 'pino';
 import { startCapacity } from '../src/machine/capacity.ts';
 import { createOwnRegistry } from '../src/metrics/own.ts';
+import { createRequestMetrics } from '../src/server/request-metrics.ts';
 import { loadModules } from '../src/targets/modules.ts';
 
 export async function ownMetrics(): Promise<ReadonlyArray<{ readonly name: string; readonly type: string }>> {
@@ -9,7 +10,11 @@ export async function ownMetrics(): Promise<ReadonlyArray<{ readonly name: strin
   const modules = await loadModules(undefined, 1_000, log);
   const machine = { root: '/', env: {}, patienceMs: 0, retryMs: 0 };
   const capacity = await startCapacity({ vramCapacity: undefined, memoryCapacity: 'auto' }, machine, log);
-  const rooms = [modules.registerMetrics, capacity.registerMetrics];
+  const rooms = [
+    modules.registerMetrics,
+    capacity.registerMetrics,
+    createRequestMetrics('/metrics').register,
+  ];
   const registry = createOwnRegistry({ version: '1', revision: 'x' }, rooms);
   return (await registry.getMetricsAsJSON()).map(({ name, type }) => ({ name, type: String(type) }));
 }

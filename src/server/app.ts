@@ -3,8 +3,8 @@ import { type ServerOptions, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { createLimitLog } from '../scrape/limit-log.ts';
 import { RequestError } from '../scrape/limits.ts';
-import { createRefusalLog } from '../scrape/refusal-log.ts';
 import { addAdminRoutes } from './admin-routes.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { packForTaker } from './gzip.ts';
@@ -32,14 +32,15 @@ const READ_TIMEOUT_MS = 15_000;
 const MAX_CONNECTIONS = 2_000;
 
 export function buildServer(dependencies: ServerDependencies): FastifyInstance {
-  const { createServer, log, closing } = dependencies;
+  const { createServer, log, closing, watchRequests } = dependencies;
   const app = Fastify({
     serverFactory: (handler) => createServer(handler, LIMITS),
     frameworkErrors: (_error, _request, reply) => replyNotFound(reply.header(...NOSNIFF)),
     clientErrorHandler: replyToNoise,
   });
+  watchRequests(app.server);
   app.server.maxConnections = MAX_CONNECTIONS;
-  app.server.on('drop', createRefusalLog(log, 'connections', { limit: MAX_CONNECTIONS }));
+  app.server.on('drop', createLimitLog(log, 'connections', { limit: MAX_CONNECTIONS }));
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
   app.addHook('onRequest', (request, _reply, done) => done(refusal(request)));

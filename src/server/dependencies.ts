@@ -22,6 +22,8 @@ export interface ServerDependencies {
   readonly share: ShareScrape;
   /** Of the scrapes that the telemetry path and the page start, not of those that /probe starts. */
   readonly limit: ScrapeLimit;
+  /** Counts the requests of a server. */
+  readonly watchRequests: (server: Server) => void;
   /** The exporter's own metrics; undefined leaves them out. */
   readonly own: Registry | undefined;
   /** Called with each snapshot of the telemetry path that a scraper waited for to its end. */

@@ -23,6 +23,7 @@ export async function dependencies(): Promise<ServerDependencies> {
     modules,
     share: createSharing(),
     limit: UNLIMITED,
+    watchRequests: () => {},
     own: undefined,
     onSnapshot: () => {},
     createServer: (handler, limits) => createServer(limits, handler),

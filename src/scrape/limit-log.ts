@@ -9,7 +9,7 @@ const QUIET_MS = 120_000;
  * @param limit what the refusals come from, for the log
  * @returns a function to be called for each refusal
  */
-export function createRefusalLog(log: Logger, what: string, limit: object): () => void {
+export function createLimitLog(log: Logger, what: string, limit: object): () => void {
   let refused = 0;
   let quiet: NodeJS.Timeout | undefined;
   const end = () => {

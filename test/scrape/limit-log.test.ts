@@ -1,13 +1,13 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
-import { createRefusalLog } from '../../src/scrape/refusal-log.ts';
+import { createLimitLog } from '../../src/scrape/limit-log.ts';
 
 test('refusals are one line when they begin, and one two minutes after the last', () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const lines: string[] = [];
   const log = createLogger({ logLevel: 'info', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
-  const onRefused = createRefusalLog(log, 'scrapes', { option: '--web.max-requests', limit: 40 });
+  const onRefused = createLimitLog(log, 'scrapes', { option: '--web.max-requests', limit: 40 });
   const begins = 'level=WARN msg="Refusing scrapes: the limit is reached" option=--web.max-requests limit=40';
   const ended = (refused: number) => `level=INFO msg="No more scrapes are refused" refused=${refused}`;
   // A burst at each scrape of an interval of a minute.

@@ -1,0 +1,74 @@
+/** Counts the requests that the exporter receives, those that the web configuration refuses included. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Counter, Gauge } from 'prom-client';
+import type { RegisterMetrics } from '../metrics/own.ts';
+
+/** The status of nginx for a client that hung up before the response. */
+const HUNG_UP = '499';
+
+/** The codes to begin at 0, so that `increase()` sees the first one. */
+const KNOWN_CODES = {
+  metrics: ['200', '400', '500', '503', HUNG_UP],
+  probe: ['200', '400', '403', '500', HUNG_UP],
+  page: ['200', '400', '403', '500', '503', HUNG_UP],
+  status: ['200', '400', '403', '500', '503', HUNG_UP],
+  other: ['200', '404', '500'],
+} as const;
+
+type Handler = keyof typeof KNOWN_CODES;
+
+export interface RequestMetrics {
+  /** To be called once for each server, when it has its listeners. */
+  readonly watch: (server: Server) => void;
+  readonly register: RegisterMetrics;
+}
+
+export function createRequestMetrics(telemetryPath: string): RequestMetrics {
+  const total = new Counter({
+    name: 'ollama_exporter_http_requests_total',
+    help: 'HTTP requests by handler and status; 499 is a client that hung up before the response.',
+    labelNames: ['handler', 'code'],
+    registers: [],
+  });
+  const inFlight = new Gauge({
+    name: 'ollama_exporter_http_requests_in_flight',
+    help: 'HTTP requests that wait for a response, by handler.',
+    labelNames: ['handler'],
+    registers: [],
+  });
+  for (const [handler, codes] of Object.entries(KNOWN_CODES)) {
+    inFlight.set({ handler }, 0);
+    for (const code of codes) {
+      total.inc({ handler, code }, 0);
+    }
+  }
+  const handlers = new Map<string, Handler>([
+    ['/', 'page'],
+    ['/probe', 'probe'],
+    ['/api/status', 'status'],
+    [telemetryPath, 'metrics'],
+  ]);
+  const count = ({ url = '' }: IncomingMessage, response: ServerResponse) => {
+    const handler = handlers.get(url.replace(/\?.*/s, '')) ?? 'other';
+    inFlight.inc({ handler });
+    // Comes once for each response, also where the client hung up.
+    response.once('close', () => {
+      inFlight.dec({ handler });
+      total.inc({ handler, code: response.headersSent ? String(response.statusCode) : HUNG_UP });
+    });
+  };
+  return {
+    watch: (server) => {
+      // A listener for the last two where there is none would take them from Node.js.
+      for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+        if (server.listenerCount(event) > 0) {
+          server.prependListener(event, count);
+        }
+      }
+    },
+    register: (registry) => {
+      registry.registerMetric(total);
+      registry.registerMetric(inFlight);
+    },
+  };
+}
