@@ -58,9 +58,13 @@ async function main(): Promise<void> {
   const { vramBytes, memoryBytes } = scraper.capacity.now();
   const known = { vram_capacity_bytes: vramBytes, memory_capacity_bytes: memoryBytes };
   log.info(
-    { version, revision, node: process.version, target: scraper.url.href, ...known },
+    { version, revision, node: process.version, target: scraper.url?.href ?? 'none', ...known },
     'Starting ollama-exporter',
   );
+  if (scraper.url === undefined && scraper.modules.probeable().length === 0) {
+    const hint = 'list them under allow in a module of --config.file';
+    log.warn({ hint }, 'Nothing to scrape: --ollama.url is none, and no module allows targets');
+  }
   const starting = startExporter(scraper, config, build, log);
   // Before it has started, so that a signal in the middle of the start shuts it down in order.
   closeOnSignal(config, log, async () => (await starting).close());

@@ -16,6 +16,7 @@ import type { Collector, Snapshot } from './scrape/snapshot.ts';
 import { type BoundAddress, listen } from './server/listen.ts';
 import { createRefusalLog } from './server/refusal-log.ts';
 import { createRequestMetrics } from './server/request-metrics.ts';
+import { createFleet } from './status/fleet.ts';
 import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
 import { openServerFactory } from './web/server-factory.ts';
@@ -26,8 +27,8 @@ const DEMO_VERSION = '0.33.0';
 
 /** All that a scrape needs. */
 export interface Scraper {
-  /** The Ollama of the telemetry path. */
-  readonly url: URL;
+  /** The Ollama of the telemetry path; undefined where there is none. */
+  readonly url: URL | undefined;
   readonly capacity: CapacityOfMachine;
   readonly modules: Modules;
   readonly targets: Targets;
@@ -60,7 +61,7 @@ export async function prepareScraper(
       { url, userAgent: `ollama-exporter/${version}`, capacity: capacity.now, collectors },
       modules,
     ),
-    onSnapshot: createAvailabilityLog(log, url.href),
+    onSnapshot: url === undefined ? () => {} : createAvailabilityLog(log, url.href),
     close: async () => {
       capacity.close();
       await modules.close();
@@ -69,8 +70,11 @@ export async function prepareScraper(
   };
 }
 
-/** A demo has a machine of its own. */
-function capacityOptions({ demo, vramCapacity, memoryCapacity }: Config): CapacityOptions {
+/** A demo has a machine of its own; without an Ollama, there is no machine. */
+function capacityOptions({ demo, ollamaUrl, vramCapacity, memoryCapacity }: Config): CapacityOptions {
+  if (!demo && ollamaUrl === undefined) {
+    return { vramCapacity: undefined, memoryCapacity: undefined };
+  }
   return {
     vramCapacity: vramCapacity ?? (demo ? DEMO_MACHINE.vramBytes : undefined),
     memoryCapacity: memoryCapacity ?? (demo ? DEMO_MACHINE.memoryBytes : undefined),
@@ -84,10 +88,13 @@ async function startDemo(log: Logger) {
   return simulated;
 }
 
-/** One scrape of the Ollama of the telemetry path. */
+/** One scrape of the Ollama of the telemetry path. @throws UsageError if there is none */
 export async function scrapeOnce({ targets, onSnapshot }: Scraper): Promise<Snapshot> {
   const share = createSharing();
   const target = targets.local();
+  if (target === undefined) {
+    throw new UsageError('--once needs an Ollama to scrape, but --ollama.url is none');
+  }
   const snapshot = await withDeadline(target.longestMs, [], (signal) => share(target, signal, UNLIMITED));
   onSnapshot(snapshot);
   return snapshot;
@@ -131,6 +138,7 @@ export async function startExporter(
       modules,
       share: createSharing(),
       limit: createScrapeLimit(config.maxRequests, createLimitLog(log, 'scrapes', atLimit)),
+      fleet: createFleet(),
       watchRequests: requests.watch,
       own: config.disableExporterMetrics ? undefined : createOwnRegistry(build, rooms),
       onSnapshot,

@@ -44,7 +44,7 @@ export function configOf(args: readonly string[]): Config {
 }
 
 export async function startInProcess(
-  ollamaUrl: URL,
+  ollamaUrl: URL | undefined,
   { configYaml, log, machine = MACHINE, ...overrides }: InProcessOptions = {},
 ): Promise<InProcessExporter> {
   const lines: string[] = [];

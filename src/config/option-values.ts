@@ -1,5 +1,11 @@
 /** How the values of options are read: each parser throws an Error that says what was expected. */
+import { parseOllamaHost } from '../ollama/host.ts';
 import { parseByteSize } from './byte-size.ts';
+
+/** undefined for `none`. */
+export function parseOllamaUrl(text: string): URL | undefined {
+  return text.trim().toLowerCase() === 'none' ? undefined : parseOllamaHost(text);
+}
 
 /** Bytes, `auto`, or undefined for nothing said. */
 export function parseCapacity(text: string): number | 'auto' | undefined {
@@ -47,10 +53,10 @@ export function parseSeconds(text: string): number {
 export function parseTelemetryPath(text: string): string {
   if (
     !/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) ||
-    /^\/(-(\/.*)?|(probe|config|api\/status)\/?)$/.test(text)
+    /^\/(-(\/.*)?|(probe|config|api\/(status|fleet))\/?)$/.test(text)
   ) {
     throw new Error(
-      'expected a path such as /metrics, of letters, digits and ._~/-, not below /-/ and not /probe, /config or /api/status',
+      'expected a path such as /metrics, of letters, digits and ._~/-, not below /-/ and not /probe, /config, /api/status or /api/fleet',
     );
   }
   return text;

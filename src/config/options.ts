@@ -1,7 +1,6 @@
 /** The options, each declared once: flag, default, help, and how its text is read. */
 
 import { LOG_FORMATS, LOG_LEVELS } from '../log/log-options.ts';
-import { parseOllamaHost } from '../ollama/host.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { parseListenAddresses } from './listen-address.ts';
 import {
@@ -10,6 +9,7 @@ import {
   parseCount,
   parseFile,
   parseLink,
+  parseOllamaUrl,
   parseSeconds,
   parseSwitch,
   parseTelemetryPath,
@@ -37,8 +37,8 @@ export const OPTIONS = {
     placeholder: 'url',
     fallback: 'http://127.0.0.1:11434',
     alsoEnv: 'OLLAMA_HOST',
-    help: 'Ollama server to scrape, by the rules of OLLAMA_HOST, which is read where this is not given.',
-    parse: parseOllamaHost,
+    help: 'Ollama server to scrape, by the rules of OLLAMA_HOST, which is read where this is not given; none is for an exporter that serves /probe only.',
+    parse: parseOllamaUrl,
   },
   timeoutMs: {
     flag: 'ollama.timeout',

@@ -6,6 +6,7 @@ import type { Config } from '../config/options.ts';
 import type { ScrapeLimit } from '../scrape/limits.ts';
 import type { ShareScrape } from '../scrape/sharing.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';
+import type { Fleet } from '../status/fleet.ts';
 import type { Modules } from '../targets/modules.ts';
 import type { Targets } from '../targets/targets.ts';
 import type { LogRefusal } from './refusal-log.ts';
@@ -22,6 +23,8 @@ export interface ServerDependencies {
   readonly share: ShareScrape;
   /** Of the scrapes that the telemetry path and the page start, not of those that /probe starts. */
   readonly limit: ScrapeLimit;
+  /** What /probe scraped. */
+  readonly fleet: Fleet;
   /** Counts the requests of a server. */
   readonly watchRequests: (server: Server) => void;
   /** The exporter's own metrics; undefined leaves them out. */

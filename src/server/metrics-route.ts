@@ -8,7 +8,11 @@ export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDepend
   const { config, targets, own, onSnapshot } = dependencies;
   const render = createRender(own);
   app.get(config.telemetryPath, { exposeHeadRoute: false }, async (request, reply) => {
-    const { snapshot, complete } = await scrape(request, reply, targets.local(), dependencies);
+    const target = targets.local();
+    if (target === undefined) {
+      return reply.type(CONTENT_TYPE).send((await own?.metrics()) ?? '');
+    }
+    const { snapshot, complete } = await scrape(request, reply, target, dependencies);
     if (complete) {
       onSnapshot(snapshot);
     }

@@ -15,6 +15,10 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependen
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
     const scraped = await scrapeProbed(request, reply, unlimited);
     logFailures(dependencies.log, scraped);
+    if (scraped.complete) {
+      const { target, snapshot } = scraped;
+      dependencies.fleet.remember(target.url, target.module.name, snapshot);
+    }
     const metrics = await render(scraped.snapshot);
     return queryOf(request).get('debug') === 'true'
       ? reply.send(debugReport(scraped, metrics))

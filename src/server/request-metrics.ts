@@ -46,6 +46,7 @@ export function createRequestMetrics(telemetryPath: string): RequestMetrics {
     ['/', 'page'],
     ['/probe', 'probe'],
     ['/api/status', 'status'],
+    ['/api/fleet', 'status'],
     [telemetryPath, 'metrics'],
   ]);
   const count = ({ url = '' }: IncomingMessage, response: ServerResponse) => {

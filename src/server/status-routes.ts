@@ -1,8 +1,9 @@
-/** The page at `/` and its numbers as JSON: of the Ollama of the options, or of any that /probe may scrape. */
+/** The page at `/` and its numbers as JSON: of the Ollama of the options, of any that /probe may scrape, of all of them. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError } from '../scrape/limits.ts';
 import { type PageAssets, readPageAssets } from '../status/assets.ts';
-import { type PageFrame, refusalPage, statusPage } from '../status/page.ts';
+import { fleetTable } from '../status/fleet-table.ts';
+import { fleetPage, type PageFrame, refusalPage, statusPage } from '../status/page.ts';
 import { type Status, statusOf } from '../status/status.ts';
 import { DEFAULT_MODULE } from '../targets/modules.ts';
 import type { ServerDependencies } from './dependencies.ts';
@@ -14,6 +15,9 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ServerDepend
   const assets = readPageAssets();
   app.get('/api/status', { exposeHeadRoute: false }, async (request, reply) =>
     reply.header('cache-control', 'no-store').send(await readStatus(request, reply, dependencies)),
+  );
+  app.get('/api/fleet', { exposeHeadRoute: false }, (_request, reply) =>
+    reply.header('cache-control', 'no-store').send({ targets: dependencies.fleet.rows() }),
   );
   if (dependencies.config.telemetryPath !== '/') {
     app.get('/', { exposeHeadRoute: false }, (request, reply) =>
@@ -29,20 +33,27 @@ async function sendPage(
   dependencies: ServerDependencies,
   assets: PageAssets,
 ): Promise<FastifyReply> {
-  const { config, modules, version } = dependencies;
+  const { config, modules, targets, fleet, version } = dependencies;
   const query = queryOf(request);
   const search = query.size === 0 ? '' : `?${query}`;
+  const isLocal = !query.has('target');
+  const hasOllama = targets.local() !== undefined;
+  const openModules = modules.probeable();
   const frame: PageFrame = {
     version,
     telemetryPath: config.telemetryPath,
     search,
-    openModules: modules.probeable(),
+    openModules,
     dashboardUrl: config.dashboardUrl,
     capacitySource: query.has('target')
       ? { module: query.get('module') || DEFAULT_MODULE }
       : { vram: config.vramCapacity, memory: config.memoryCapacity },
+    fleet: isLocal && (openModules.length > 0 || !hasOllama) ? fleetTable(fleet.rows(), query) : undefined,
   };
   reply.type(HTML).header('content-security-policy', assets.policy).header('cache-control', 'no-store');
+  if (isLocal && !hasOllama) {
+    return reply.send(fleetPage(frame, assets));
+  }
   try {
     return reply.send(statusPage(await readStatus(request, reply, dependencies), frame, assets));
   } catch (error) {
@@ -59,9 +70,14 @@ async function readStatus(
   dependencies: ServerDependencies,
 ): Promise<Status> {
   const isLocal = !queryOf(request).has('target');
-  const { snapshot, target } = isLocal
-    ? await scrape(request, reply, dependencies.targets.local(), dependencies)
-    : await scrapeProbed(request, reply, dependencies);
+  const local = isLocal ? dependencies.targets.local() : undefined;
+  if (isLocal && local === undefined) {
+    throw new RequestError(400, 'Target parameter is missing: --ollama.url is none, see /api/fleet');
+  }
+  const { snapshot, target } =
+    local === undefined
+      ? await scrapeProbed(request, reply, dependencies)
+      : await scrape(request, reply, local, dependencies);
   return statusOf(snapshot, {
     target: target.url,
     module: target.module.name,

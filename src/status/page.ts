@@ -20,17 +20,36 @@ export interface PageFrame {
   /** Of --web.dashboard-url. */
   readonly dashboardUrl: URL | undefined;
   readonly capacitySource: CapacitySource;
+  /** The table of the fleet; undefined where there is none. */
+  readonly fleet?: Html | undefined;
+  /** Where its numbers are, if not in /api/status. */
+  readonly json?: string;
 }
 
 /** JavaScript refreshes what is in `main`, and the title. */
 export function statusPage(status: Status, frame: PageFrame, { style, script }: PageAssets): string {
   return document(frame, style, script, titleOf(status), [
     html`<main>
-${status.models === null ? '' : html`<a class="skip" href="#models">Skip to the models</a>\n`}${serverLine(status)}${memoryAndModels(status, frame)}</main>
+${status.models === null ? '' : html`<a class="skip" href="#models">Skip to the models</a>\n`}${serverLine(status)}${memoryAndModels(status, frame)}${frame.fleet ?? ''}</main>
 `,
     targetForm(status, frame),
   ]).text;
 }
+
+/** The page of an exporter without an Ollama of its own. */
+export function fleetPage(frame: PageFrame, { style, script }: PageAssets): string {
+  return document({ ...frame, search: '', json: './api/fleet' }, style, script, 'Fleet', [
+    html`<main>
+<header>
+<h1>Ollama servers</h1>
+</header>
+${frame.fleet ?? ''}</main>
+`,
+    targetForm(NO_TARGET, frame),
+  ]).text;
+}
+
+const NO_TARGET = { target: '', module: '' };
 
 /** @param message what is wrong with what was asked for */
 export function refusalPage(
@@ -93,16 +112,19 @@ function linksOf({
   telemetryPath,
   search,
   dashboardUrl,
+  json = './api/status',
 }: PageFrame): ReadonlyArray<readonly [string, string]> {
   const query = new URLSearchParams(search);
   const isProbed = query.has('target');
-  query.delete('sort');
+  for (const name of ['sort', 'fleet-sort', 'fleet-filter']) {
+    query.delete(name);
+  }
   const target = query.size === 0 ? '' : `?${query}`;
   return [
     ...(dashboardUrl === undefined ? [] : [['Dashboard', dashboardUrl.href] as const]),
     ['Metrics', `.${telemetryPath}`],
     ...(isProbed ? [['Debug report of this target', `./probe${target}&debug=true`] as const] : []),
-    ['This page as JSON', `./api/status${target}`],
+    ['This page as JSON', `${json}${target}`],
     ['Configuration', './config'],
     ['Project', 'https://github.com/ollama-exporter/ollama-exporter'],
   ];
@@ -118,7 +140,7 @@ function memoryAndModels(status: Status, { capacitySource, search }: PageFrame):
   return html`${memoryCards(status, models, colours, capacitySource)}${modelTable(status, models, colours, search)}`;
 }
 
-function targetForm({ target, module }: Status, { openModules }: PageFrame): Html {
+function targetForm({ target, module }: Pick<Status, 'target' | 'module'>, { openModules }: PageFrame): Html {
   if (openModules.length === 0) {
     return html``;
   }

@@ -11,7 +11,8 @@ import { DEFAULT_MODULE, type Modules } from './modules.ts';
 
 /** What applies to the Ollama of the telemetry path; its collectors also where the module of a target names none. */
 export interface TargetOptions extends Omit<RequestOptions, 'capacity'> {
-  readonly url: URL;
+  /** undefined: there is none. */
+  readonly url: URL | undefined;
   /** What is known at the time of a scrape. */
   readonly capacity: () => Capacity;
 }
@@ -27,15 +28,16 @@ export interface Target extends Shareable {
 }
 
 export interface Targets {
-  /** That of /metrics, by the module that is now in force. */
-  readonly local: () => Target;
+  /** That of /metrics, by the module that is now in force; undefined where there is none. */
+  readonly local: () => Target | undefined;
   /** @throws RequestError with status 400 or 403, if the query names no target that may be scraped */
   readonly probed: (query: URLSearchParams) => Target;
 }
 
 export function createTargets(options: TargetOptions, modules: Modules): Targets {
   return {
-    local: () => createTarget(options.url, modules.local(), { ...options, capacity: options.capacity() }),
+    local: () =>
+      options.url && createTarget(options.url, modules.local(), { ...options, capacity: options.capacity() }),
     probed: (query) => {
       const url = readTarget(query);
       const module = knownModule(modules, readModuleName(query));

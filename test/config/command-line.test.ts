@@ -108,6 +108,15 @@ describe('the Ollama to scrape', () => {
     );
   });
 
+  test.each(['none', ' None ', 'NONE'])('is no server with %j, in the environment too', (text) => {
+    expect(config([`--ollama.url=${text}`]).ollamaUrl).toBeUndefined();
+    expect(config([], { OLLAMA_EXPORTER_OLLAMA_URL: text }).ollamaUrl).toBeUndefined();
+  });
+
+  test('is a host of that name with a port', () => {
+    expect(config(['--ollama.url=none:11434']).ollamaUrl).toEqual(new URL('http://none:11434'));
+  });
+
   test('can’t be both a simulation and a server', () => {
     expect(refusal(['--demo', '--ollama.url=x'])).toBe(
       '--demo simulates an Ollama of its own and excludes --ollama.url',
@@ -174,6 +183,7 @@ describe('a refusal is one line that names the option and the value:', () => {
     [['--web.telemetry-path=/-'], {}, 'bad value "/-" for --web.telemetry-path'],
     [['--web.telemetry-path=/probe'], {}, 'bad value "/probe" for --web.telemetry-path'],
     [['--web.telemetry-path=/config/'], {}, 'bad value "/config/" for --web.telemetry-path'],
+    [['--web.telemetry-path=/api/fleet'], {}, 'bad value "/api/fleet" for --web.telemetry-path'],
     [['--web.telemetry-path=/api/status'], {}, 'bad value "/api/status" for --web.telemetry-path'],
     [
       ['--web.dashboard-url=grafana/d/ollama'],

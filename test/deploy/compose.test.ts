@@ -12,7 +12,9 @@ test('the exporter accepts its options, and scrapes the service ollama with comp
   const { command = [] } = serviceOf(WITH_OLLAMA, 'ollama-exporter');
   const invocation = parseCommandLine(command, {}, '');
   expect(invocation).toMatchObject({ kind: 'run' });
-  const { hostname, port } = new URL(invocation.kind === 'run' ? invocation.config.ollamaUrl.href : '');
+  const { hostname, port } = new URL(
+    invocation.kind === 'run' ? String(invocation.config.ollamaUrl?.href) : '',
+  );
   expect(serviceOf(WITH_OLLAMA, hostname).environment).toEqual({ OLLAMA_HOST: `0.0.0.0:${port}` });
 });
 

@@ -4,6 +4,7 @@ import pino from 'pino';
 import { UNLIMITED } from '../../src/scrape/limits.ts';
 import { createSharing } from '../../src/scrape/sharing.ts';
 import type { ServerDependencies } from '../../src/server/dependencies.ts';
+import { createFleet } from '../../src/status/fleet.ts';
 import { loadModules } from '../../src/targets/modules.ts';
 import { createTargets } from '../../src/targets/targets.ts';
 import { configOf, NO_CAPACITY } from '../exporter-in-process.ts';
@@ -23,6 +24,7 @@ export async function dependencies(): Promise<ServerDependencies> {
     modules,
     share: createSharing(),
     limit: UNLIMITED,
+    fleet: createFleet(),
     watchRequests: () => {},
     own: undefined,
     onSnapshot: () => {},

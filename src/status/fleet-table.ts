@@ -1,0 +1,164 @@
+/** Turns the targets of a fleet into a table, sorted and filtered by the query of the page. */
+import type { FleetRow } from './fleet.ts';
+import { Html, html } from './html.ts';
+
+/** More rows are of no use to people, and cost the exporter milliseconds at each refresh. */
+const MAX_ROWS = 1_000;
+
+interface Column {
+  /** In the query: `fleet-sort=vram`, or `fleet-sort=-vram` for the reverse. */
+  readonly key: string;
+  readonly heading: string;
+  readonly isNumber?: boolean;
+  readonly text: (row: FleetRow) => string;
+  /** To sort by; null comes last. */
+  readonly value: (row: FleetRow) => string | number | null;
+}
+
+const COLUMNS: readonly [Column, ...Column[]] = [
+  { key: 'server', heading: 'Server', text: nameOf, value: nameOf },
+  { key: 'module', heading: 'Module', text: ({ module }) => module, value: ({ module }) => module },
+  { key: 'state', heading: 'State', text: stateOf, value: stateOf },
+  { key: 'version', heading: 'Version', text: (row) => row.version ?? '–', value: (row) => row.version },
+  number('models', 'Models', ({ loaded_models }) => loaded_models, String),
+  number(
+    'vram',
+    'VRAM',
+    ({ size_vram }) => size_vram,
+    (bytes) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`,
+  ),
+  number(
+    'share',
+    'VRAM share',
+    ({ vram_share }) => vram_share,
+    (share) => `${Math.round(share * 100)}%`,
+  ),
+  number('spilled', 'Spilled', ({ spilled_models }) => spilled_models, String),
+  number(
+    'age',
+    'Age',
+    ({ age_seconds }) => age_seconds,
+    (seconds) => `${Math.round(seconds)} s`,
+  ),
+];
+
+function number(
+  key: string,
+  heading: string,
+  value: (row: FleetRow) => number | null,
+  text: (value: number) => string,
+): Column {
+  const textOf = (row: FleetRow) => {
+    const known = value(row);
+    return known === null ? '–' : text(known);
+  };
+  return { key, heading, isNumber: true, value, text: textOf };
+}
+
+/** @param query of the page: `fleet-sort`, `fleet-filter` */
+export function fleetTable(rows: readonly FleetRow[], query: URLSearchParams): Html {
+  const wanted = (query.get('fleet-filter') ?? '').trim().toLowerCase();
+  const found = rows.filter((row) =>
+    COLUMNS.some(({ text, isNumber }) => !isNumber && text(row).toLowerCase().includes(wanted)),
+  );
+  const shown = sorted(found, query).slice(0, MAX_ROWS);
+  return html`<section aria-labelledby="fleet">
+<h2 id="fleet">Fleet</h2>
+<p>${summary(rows)}</p>
+${rows.length === 0 ? '' : filterForm(query)}${shown.length < rows.length ? html`<p>${shown.length} of ${rows.length} shown.</p>\n` : ''}${shown.length === 0 ? '' : table(shown, query)}</section>
+`;
+}
+
+function summary(rows: readonly FleetRow[]): string {
+  if (rows.length === 0) {
+    return 'No server was probed in the last 10 minutes.';
+  }
+  const counts = (['up', 'partial', 'down'] as const)
+    .map((state) => [state, rows.filter((row) => row.state === state).length] as const)
+    .filter(([, count]) => count > 0)
+    .map(([state, count]) => `${count} ${state}`);
+  return `Probed in the last 10 minutes: ${counts.join(', ')}.`;
+}
+
+function filterForm(query: URLSearchParams): Html {
+  const sort = query.get('fleet-sort');
+  return html`<form action="./" method="get">
+<label>Filter <input type="search" name="fleet-filter" autocomplete="off" spellcheck="false" value="${query.get('fleet-filter') ?? ''}"></label>
+${sort === null ? '' : html`<input type="hidden" name="fleet-sort" value="${sort}">\n`}<button>Filter</button>
+</form>
+`;
+}
+
+function table(rows: readonly FleetRow[], query: URLSearchParams): Html {
+  const { column: current, reverse } = sortingOf(query);
+  return html`<table role="table" aria-labelledby="fleet">
+<thead role="rowgroup">
+<tr role="row">${COLUMNS.map((column) => {
+    const isCurrent = column === current;
+    const order = isCurrent ? html` aria-sort="${reverse ? 'descending' : 'ascending'}"` : '';
+    return html`<th scope="col" role="columnheader"${classOf(column)}${order}><a href="${sortLink(query, `${isCurrent && !reverse ? '-' : ''}${column.key}`)}">${column.heading}</a></th>`;
+  })}</tr>
+</thead>
+<tbody role="rowgroup">
+${rows.map(tableRow)}</tbody>
+</table>
+`;
+}
+
+function tableRow(row: FleetRow): Html {
+  const [, ...others] = COLUMNS;
+  const link = `./?${new URLSearchParams({ target: row.target, module: row.module })}`;
+  const cells = others.map(
+    (column) =>
+      html`<td role="cell" data-label="${column.heading}"${classOf(column)}>${column.text(row)}</td>`,
+  );
+  return html`<tr role="row"><th scope="row" role="rowheader"><a href="${link}">${nameOf(row)}</a></th>${cells}</tr>
+`;
+}
+
+function classOf({ isNumber }: Column): Html {
+  return new Html(isNumber ? ' class="number"' : '');
+}
+
+const COLLATOR = new Intl.Collator('en', { numeric: true });
+
+/** What is not known comes last in either order; rows that are equal are sorted by server. */
+function sorted(rows: readonly FleetRow[], query: URLSearchParams): readonly FleetRow[] {
+  const { column, reverse } = sortingOf(query);
+  return [...rows].sort((a, b) => {
+    const [left, right] = [column.value(a), column.value(b)];
+    const order =
+      left === null || right === null
+        ? Number(left === null) - Number(right === null)
+        : compare(left, right) * (reverse ? -1 : 1);
+    return order || compare(nameOf(a), nameOf(b));
+  });
+}
+
+function compare(a: string | number, b: string | number): number {
+  return typeof a === 'number' && typeof b === 'number' ? a - b : COLLATOR.compare(String(a), String(b));
+}
+
+function sortingOf(query: URLSearchParams) {
+  const sort = query.get('fleet-sort') ?? '';
+  const column = COLUMNS.find(({ key }) => key === sort.replace(/^-/, ''));
+  return column === undefined
+    ? { column: COLUMNS[0], reverse: false }
+    : { column, reverse: sort.startsWith('-') };
+}
+
+function sortLink(query: URLSearchParams, sort: string): string {
+  const next = new URLSearchParams(query);
+  next.set('fleet-sort', sort);
+  return `./?${next}`;
+}
+
+/** `gpu-07:11434`, `https://gpu-07/prefix` */
+function nameOf({ target }: FleetRow): string {
+  return target.replace(/^http:\/\//, '').replace(/\/$/, '');
+}
+
+function stateOf({ state, reason }: FleetRow): string {
+  const word = { up: 'Up', partial: 'Partial', down: 'Down' }[state];
+  return reason === null ? word : `${word}: ${reason}`;
+}

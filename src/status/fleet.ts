@@ -1,0 +1,105 @@
+/** Remembers the last result of each target that /probe scraped: what the table of the fleet shows. */
+import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
+
+/** Of a target by a module; beyond it, the one that was probed longest ago is dropped. */
+const MAX_TARGETS = 10_000;
+
+const REMEMBERED_MS = 10 * 60_000;
+
+/** As it goes out as JSON; sizes in bytes, null where something is not known. */
+export interface FleetRow {
+  readonly target: string;
+  readonly module: string;
+  /** As in `Status`. */
+  readonly state: 'up' | 'partial' | 'down';
+  /** Of the first request that failed. */
+  readonly reason: string | null;
+  readonly version: string | null;
+  readonly loaded_models: number | null;
+  /** Of all models; null where it is not known of one of them. */
+  readonly size_vram: number | null;
+  readonly vram_capacity: number | null;
+  /** `size_vram` of `vram_capacity`: 1 is all of it. */
+  readonly vram_share: number | null;
+  /** Models that are partly in RAM. */
+  readonly spilled_models: number | null;
+  /** RFC 3339, by the clock of the exporter. */
+  readonly probed_at: string;
+  readonly age_seconds: number;
+}
+
+/** One small object for each target; the rest is made of it. */
+interface Remembered extends Omit<FleetRow, 'vram_share' | 'probed_at' | 'age_seconds'> {
+  readonly probedAtMs: number;
+}
+
+export interface Fleet {
+  readonly remember: (target: URL, module: string, snapshot: Snapshot) => void;
+  /** Targets that were probed in the last ten minutes, the oldest first. */
+  readonly rows: () => readonly FleetRow[];
+}
+
+/** @param now Unix milliseconds */
+export function createFleet(now: () => number = Date.now): Fleet {
+  /** The oldest first. */
+  const targets = new Map<string, Remembered>();
+  const dropOld = () => {
+    for (const [key, { probedAtMs }] of targets) {
+      if (targets.size <= MAX_TARGETS && now() - probedAtMs <= REMEMBERED_MS) {
+        return;
+      }
+      targets.delete(key);
+    }
+  };
+  return {
+    remember: ({ href }, module, snapshot) => {
+      const key = `${module} ${href}`;
+      targets.delete(key);
+      targets.set(key, { target: href, module, ...resultOf(snapshot), probedAtMs: now() });
+      dropOld();
+    },
+    rows: () => {
+      dropOld();
+      const nowMs = now();
+      return [...targets.values()].map(({ probedAtMs, ...row }) => ({
+        ...row,
+        vram_share: shareOf(row),
+        probed_at: new Date(probedAtMs).toISOString(),
+        age_seconds: Math.max(nowMs - probedAtMs, 0) / 1_000,
+      }));
+    },
+  };
+}
+
+function resultOf(snapshot: Snapshot): Omit<Remembered, 'target' | 'module' | 'probedAtMs'> {
+  const { capacity, ps, version } = snapshot;
+  const failed = outcomes(snapshot).flatMap(([, outcome]) => (outcome.ok ? [] : [outcome.error]));
+  const models = ps?.ok ? ps.value.models : [];
+  const sizes = models.map(({ sizeVramBytes }) => sizeVramBytes);
+  const spilled = models.filter(
+    ({ sizeBytes, sizeVramBytes = 0 }) => sizeVramBytes > 0 && sizeVramBytes < sizeBytes,
+  );
+  return {
+    state: isUp(snapshot) ? (failed.length === 0 ? 'up' : 'partial') : 'down',
+    reason: failed[0]?.reason ?? null,
+    version: version?.ok ? version.value : null,
+    loaded_models: ps?.ok ? ps.value.rows : null,
+    size_vram: ps?.ok ? totalIfKnown(sizes) : null,
+    vram_capacity: capacity.vramBytes ?? null,
+    spilled_models: ps?.ok ? spilled.length : null,
+  };
+}
+
+function shareOf({
+  size_vram,
+  vram_capacity,
+}: Pick<Remembered, 'size_vram' | 'vram_capacity'>): number | null {
+  return size_vram === null || vram_capacity === null ? null : size_vram / vram_capacity;
+}
+
+function totalIfKnown(sizes: ReadonlyArray<number | undefined>): number | null {
+  return sizes.reduce<number | null>(
+    (sum, size) => (sum === null || size === undefined ? null : sum + size),
+    0,
+  );
+}
