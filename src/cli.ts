@@ -1,9 +1,11 @@
 /** Argv and environment → a running process; its signals and its exit code. */
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { readBuildInfo, versionText } from './config/build-info.ts';
-import { parseCommandLine } from './config/command-line.ts';
+import { type BuildInfo, readBuildInfo, versionText } from './config/build-info.ts';
+import { logFormatOf, parseCommandLine } from './config/command-line.ts';
 import type { Config } from './config/options.ts';
+import { inheritedSockets } from './config/systemd-sockets.ts';
+import { unknownVariables } from './config/unknown-variables.ts';
 import { messageOf } from './log/error-text.ts';
 import { createLogger, logOutput } from './log/log.ts';
 import { createRender } from './metrics/registry.ts';
@@ -27,6 +29,9 @@ const NVIDIA_SMI_PATIENCE_MS = 10_000;
 /** Between two tries of `auto`: a driver that is upgraded, or loaded late, takes people or a reboot. */
 const CAPACITY_RETRY_MS = 5 * 60_000;
 
+/** From when on the options are known. */
+let logger: Logger | undefined;
+
 async function main(): Promise<void> {
   const build = readBuildInfo();
   const invocation = parseCommandLine(process.argv.slice(2), process.env, versionText(build));
@@ -39,13 +44,22 @@ async function main(): Promise<void> {
     process.stdout.write(await checkFiles(config));
     return;
   }
-  const log = createLogger(config, logOutput(process.stderr.fd));
+  logger = createLogger(config, logOutput(process.stderr.fd));
+  await run(config, build, logger);
+}
+
+async function run(config: Config, build: BuildInfo, log: Logger): Promise<void> {
   const machine = {
     root: '/',
     env: process.env,
     patienceMs: NVIDIA_SMI_PATIENCE_MS,
     retryMs: CAPACITY_RETRY_MS,
   };
+  for (const { name, nearest } of unknownVariables(process.env)) {
+    const hint = nearest === undefined ? {} : { hint: `did you mean ${nearest}?` };
+    log.warn({ variable: name, ...hint }, 'No option has this environment variable');
+  }
+  const sockets = config.systemdSocket ? inheritedSockets(process.env, process.pid) : undefined;
   // Not before the signal is taken care of.
   const preparing = Promise.resolve().then(() => prepareScraper(config, build, machine, log));
   reloadOnSignal(config, preparing);
@@ -54,18 +68,7 @@ async function main(): Promise<void> {
     await printOnce(scraper);
     return;
   }
-  const { version, revision } = build;
-  const { vramBytes, memoryBytes } = scraper.capacity.now();
-  const known = { vram_capacity_bytes: vramBytes, memory_capacity_bytes: memoryBytes };
-  log.info(
-    { version, revision, node: process.version, target: scraper.url?.href ?? 'none', ...known },
-    'Starting ollama-exporter',
-  );
-  if (scraper.url === undefined && scraper.modules.probeable().length === 0) {
-    const hint = 'list them under allow in a module of --config.file';
-    log.warn({ hint }, 'Nothing to scrape: --ollama.url is none, and no module allows targets');
-  }
-  const starting = startExporter(scraper, config, build, log);
+  const starting = startExporter(scraper, config, build, log, sockets);
   // Before it has started, so that a signal in the middle of the start shuts it down in order.
   closeOnSignal(config, log, async () => (await starting).close());
   warnIfOpen(config, await starting, log);
@@ -113,9 +116,17 @@ function closeOnSignal({ configFile }: Config, log: Logger, close: () => Promise
   });
 }
 
+/** In the format of the log; a mistyped option is for people, unless they have asked for JSON. */
 function fail(message: string): void {
-  process.stderr.write(`ollama-exporter: ${message}\n`);
   process.exitCode = 1;
+  if (logger === undefined && logFormatOf(process.argv.slice(2), process.env) === 'json') {
+    logger = createLogger({ logLevel: 'error', logFormat: 'json' }, logOutput(process.stderr.fd));
+  }
+  if (logger === undefined) {
+    process.stderr.write(`ollama-exporter: ${message}\n`);
+  } else {
+    logger.error({ err: message }, 'Exiting');
+  }
 }
 
 // A reader that has seen enough (`| head`) is no fault to speak of; a full disk is.

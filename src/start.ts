@@ -2,7 +2,9 @@
 import type { Logger } from 'pino';
 import type { BuildInfo } from './config/build-info.ts';
 import { UsageError } from './config/command-line.ts';
+import type { ListenAddress } from './config/listen-address.ts';
 import type { Config } from './config/options.ts';
+import type { InheritedSocket } from './config/systemd-sockets.ts';
 import { startSimulatedOllama } from './demo/server.ts';
 import { DEMO_MACHINE, simulate } from './demo/simulation.ts';
 import { type CapacityOfMachine, type CapacityOptions, startCapacity } from './machine/capacity.ts';
@@ -16,6 +18,7 @@ import type { Collector, Snapshot } from './scrape/snapshot.ts';
 import { type BoundAddress, listen } from './server/listen.ts';
 import { createRefusalLog } from './server/refusal-log.ts';
 import { createRequestMetrics } from './server/request-metrics.ts';
+import { logStart } from './server/start-lines.ts';
 import { createFleet } from './status/fleet.ts';
 import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
@@ -107,12 +110,18 @@ export interface Exporter {
   readonly close: () => Promise<void>;
 }
 
-/** Closes the scraper when it is closed itself, or can't start. @throws FileError for --web.config.file, Error */
+/**
+ * Closes the scraper when it is closed itself, or can't start.
+ *
+ * @param listenOn the addresses of the options, or sockets that are open already
+ * @throws FileError for --web.config.file, Error
+ */
 export async function startExporter(
   scraper: Scraper,
   config: Config,
   build: BuildInfo,
   log: Logger,
+  listenOn: readonly (ListenAddress | InheritedSocket)[] = config.listenAddresses,
 ): Promise<Exporter> {
   const open = [scraper.close];
   const close = async () => {
@@ -124,6 +133,7 @@ export async function startExporter(
     const { capacity, modules, targets, onSnapshot } = scraper;
     const servers = await openServerFactory(config.webConfigFile, log);
     open.push(servers.close);
+    logStart(log, { build, config, targets, modules, tls: servers.tls });
     const requests = createRequestMetrics(config.telemetryPath);
     const rooms = [
       ...(config.configFile === undefined ? [] : [modules.registerMetrics]),
@@ -131,7 +141,7 @@ export async function startExporter(
       requests.register,
     ];
     const atLimit = { option: '--web.max-requests', limit: config.maxRequests };
-    const listening = await listen(config.listenAddresses, {
+    const listening = await listen(listenOn, {
       config,
       version: build.version,
       targets,

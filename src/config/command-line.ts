@@ -1,6 +1,7 @@
 /** Argv and environment → a `Config`, or a text to print. */
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '../log/error-text.ts';
+import type { LogFormat } from '../log/log-options.ts';
 import {
   type Config,
   environmentName,
@@ -49,6 +50,21 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
   return { kind: 'run', config: readConfig((name) => typed(command, name), env) };
 }
 
+/** The format of the log, as far as it can be told although something else is wrong. */
+export function logFormatOf(args: readonly string[], env: Environment): LogFormat {
+  const command = buildCommand('', () => {}).allowUnknownOption();
+  try {
+    command.parse(args, { from: 'user' });
+  } catch {
+    // What was read up to there counts.
+  }
+  try {
+    return readOption(SPECS.logFormat, typed(command, 'logFormat'), env);
+  } catch {
+    return 'logfmt';
+  }
+}
+
 function buildCommand(versionText: string, print: (text: string) => void): Command {
   const command = new Command('ollama-exporter')
     .description('Prometheus exporter for Ollama: what sits in memory, asked for at each scrape.')
@@ -58,18 +74,25 @@ function buildCommand(versionText: string, print: (text: string) => void): Comma
       'after',
       '\nEach option can be set in the environment too: --log.level as OLLAMA_EXPORTER_LOG_LEVEL.',
     )
+    .configureHelp({
+      // As Prometheus's own programs show their switches.
+      optionTerm: (option) => (option.optional ? `--[no-]${option.name()}` : option.flags),
+    })
     .allowExcessArguments()
     .configureOutput({ writeOut: print, writeErr: () => {} })
     .exitOverride();
   for (const option of OPTION_LIST) {
     command.addOption(commanderOption(option));
+    if (option.placeholder === undefined) {
+      command.addOption(new Option(`--no-${option.flag}`).hideHelp());
+    }
   }
   return command;
 }
 
 function commanderOption({ flag, placeholder, fallback, help, repeatable }: OptionSpec<unknown>): Option {
   const description = placeholder && fallback ? `${help} (default: ${fallback})` : help;
-  const option = new Option(placeholder ? `--${flag} <${placeholder}>` : `--${flag}`, description);
+  const option = new Option(`--${flag} ${placeholder ? `<${placeholder}>` : '[true|false]'}`, description);
   return repeatable ? option.argParser(joinRepeated) : option;
 }
 
@@ -77,7 +100,7 @@ function joinRepeated(value: string, previous: string | undefined): string {
   return previous === undefined ? value : `${previous},${value}`;
 }
 
-/** The text of an option as it was typed, `true` for a switch; undefined where it was not given. */
+/** The text of an option as it was typed, `true` or `false` for a switch; undefined where it was not given. */
 function typed(command: Command, name: OptionName): string | undefined {
   const value: unknown = command.getOptionValue(commanderOption(SPECS[name]).attributeName());
   return value === undefined ? undefined : String(value);
@@ -110,7 +133,7 @@ function isDemo(typed: Typed, env: Environment): boolean {
   if (typed('ollamaUrl') === undefined) {
     return demo;
   }
-  if (typed('demo') !== undefined) {
+  if (typed('demo') !== undefined && demo) {
     throw new UsageError('--demo simulates an Ollama of its own and excludes --ollama.url');
   }
   return false;
@@ -131,6 +154,9 @@ function readOption<T>(option: OptionSpec<T>, typed: string | undefined, env: En
   try {
     return option.parse(text ?? option.fallback);
   } catch (cause) {
+    if (option.placeholder === undefined && typed !== undefined) {
+      throw new UsageError(`--${option.flag} takes no value, or =true or =false`, { cause });
+    }
     const problem = messageOf(cause);
     throw new UsageError(`bad value ${JSON.stringify(redact(text ?? ''))} for ${source}: ${problem}`, {
       cause,
@@ -146,6 +172,10 @@ function redact(text: string): string {
 /** An unknown option goes without its value, which may be a secret behind a misspelt name. */
 function oneLine(error: unknown): string {
   const message = messageOf(error);
+  const [, negated] = /^error: unknown option '(--no-[^'=]*)=/.exec(message) ?? [];
+  if (OPTION_LIST.some(({ flag, placeholder }) => placeholder === undefined && negated === `--no-${flag}`)) {
+    return `${negated} takes no value`;
+  }
   return message
     .replace(/^error: /, '')
     .replace(/^(unknown option '[^'=]*)=.*'/s, "$1'")

@@ -66,8 +66,9 @@ export function parseSwitch(text: string): boolean {
   return oneOf(['true', 'false'], text) === 'true';
 }
 
+/** In any case, as others write `INFO` or `True`. */
 export function oneOf<T extends string>(allowed: readonly T[], text: string): T {
-  const found = allowed.find((value) => value === text);
+  const found = allowed.find((value) => value === text.toLowerCase());
   if (found === undefined) {
     throw new Error(`expected one of ${allowed.join(', ')}`);
   }

@@ -95,6 +95,12 @@ export const OPTIONS = {
     help: 'Address to listen on: :10434, 127.0.0.1:10434 or [::1]:10434. Repeatable, or separated by commas.',
     parse: parseListenAddresses,
   },
+  systemdSocket: {
+    flag: 'web.systemd-socket',
+    fallback: 'false',
+    help: 'Listen on the sockets that systemd passes (LISTEN_FDS) instead of --web.listen-address.',
+    parse: parseSwitch,
+  },
   telemetryPath: {
     flag: 'web.telemetry-path',
     placeholder: 'path',

@@ -2,8 +2,10 @@
 import { lookup } from 'node:dns/promises';
 import { setMaxListeners } from 'node:events';
 import { isIPv6 } from 'node:net';
+import { getSystemErrorMap } from 'node:util';
 import type { FastifyInstance } from 'fastify';
 import type { ListenAddress } from '../config/listen-address.ts';
+import type { InheritedSocket } from '../config/systemd-sockets.ts';
 import { messageOf } from '../log/error-text.ts';
 import { buildServer } from './app.ts';
 import type { ServerDependencies } from './dependencies.ts';
@@ -29,9 +31,9 @@ export interface Listening {
   readonly close: () => Promise<void>;
 }
 
-/** @throws Error that names the address and what stands in the way */
+/** Logs the addresses when it listens on all of them. @throws Error that names the address and what went wrong */
 export async function listen(
-  addresses: readonly ListenAddress[],
+  addresses: readonly (ListenAddress | InheritedSocket)[],
   dependencies: Omit<ServerDependencies, 'closing' | 'stopping'>,
 ): Promise<Listening> {
   const closing = new AbortController();
@@ -45,13 +47,14 @@ export async function listen(
     for (const address of addresses) {
       const app = buildServer({ ...dependencies, closing: closing.signal, stopping: stopping.signal });
       apps.push(app);
-      const { hostname, port } = await listenOn(app, address);
-      dependencies.log.info({ address: `${hostname}:${port}` }, 'Listening');
-      bound.push({ hostname, port });
+      bound.push(await listenOn(app, address));
     }
   } catch (error) {
     await close();
     throw error;
+  }
+  for (const { hostname, port } of bound) {
+    dependencies.log.info({ address: `${hostname}:${port}` }, 'Listening');
   }
   return { addresses: bound, close };
 }
@@ -73,25 +76,41 @@ async function closeAll(
   clearTimeout(cut);
 }
 
-async function listenOn(app: FastifyInstance, { host, port, text }: ListenAddress): Promise<BoundAddress> {
+async function listenOn(app: FastifyInstance, where: ListenAddress | InheritedSocket): Promise<BoundAddress> {
   try {
-    if (host === undefined) {
-      await listenOnAll(app, port);
+    if ('fd' in where) {
+      await listenOnInherited(app, where.fd);
+    } else if (where.host === undefined) {
+      await listenOnAll(app, where.port);
     } else {
-      await app.listen({ host: await addressOf(host), port, backlog: BACKLOG });
+      await app.listen({ host: await addressOf(where.host), port: where.port, backlog: BACKLOG });
     }
+    return boundAddress(app.server.address());
   } catch (cause) {
-    const problem = messageOf(cause);
-    throw new Error(`could not listen on ${JSON.stringify(text)} (--web.listen-address): ${problem}`, {
-      cause,
-    });
+    const option = 'fd' in where ? '--web.systemd-socket' : '--web.listen-address';
+    throw new Error(`could not listen on ${where.text} (${option}): ${problemOf(cause)}`, { cause });
   }
-  return boundAddress(app.server.address());
+}
+
+/** Fastify passes the descriptor on to Node.js, which then ignores host and port; `localhost` would be a second server. */
+async function listenOnInherited(app: FastifyInstance, fd: number): Promise<void> {
+  // Node.js knows no address of a Unix socket that it did not bind itself, and Fastify would throw where nobody catches.
+  const address = app.server.address.bind(app.server);
+  app.server.address = () => address() ?? 'unix';
+  const inherited = { fd, host: '::', port: 0, backlog: BACKLOG };
+  await app.listen(inherited);
+}
+
+/** Without the address, which the message of Node.js repeats. */
+function problemOf(error: unknown): string {
+  const errno = error instanceof Error && 'errno' in error ? Number(error.errno) : Number.NaN;
+  const [code, text] = getSystemErrorMap().get(errno) ?? [];
+  return code === undefined ? messageOf(error) : `${text} (${code})`;
 }
 
 function boundAddress(bound: ReturnType<FastifyInstance['server']['address']>): BoundAddress {
   if (bound === null || typeof bound === 'string') {
-    throw new Error(`listening on ${bound}, which is no address of the network`);
+    throw new Error('the socket is not one of TCP');
   }
   const { address, port } = bound;
   return { hostname: isIPv6(address) ? `[${address}]` : address, port };

@@ -25,6 +25,8 @@ interface RequestOptions extends ScrapeOptions {
 export interface Target extends Shareable {
   readonly url: URL;
   readonly module: Module;
+  /** Of its machine, as far as options and module say. */
+  readonly capacity: Capacity;
 }
 
 export interface Targets {
@@ -81,16 +83,15 @@ function createTarget(url: URL, module: Module, options: RequestOptions): Target
   const { agents, sendsSecrets, timeoutMs } = module;
   const { userAgent } = options;
   const headers = module.httpsOnly && url.protocol === 'http:' ? refuseHttp : module.headers;
-  const scrapeOptions = {
-    capacity: {
-      vramBytes: module.vramBytes ?? options.capacity.vramBytes,
-      memoryBytes: module.memoryBytes ?? options.capacity.memoryBytes,
-    },
-    collectors: module.collectors ?? options.collectors,
+  const capacity = {
+    vramBytes: module.vramBytes ?? options.capacity.vramBytes,
+    memoryBytes: module.memoryBytes ?? options.capacity.memoryBytes,
   };
+  const scrapeOptions = { capacity, collectors: module.collectors ?? options.collectors };
   return {
     url,
     module,
+    capacity,
     owner: module,
     key: url.href,
     longestMs: timeoutMs,

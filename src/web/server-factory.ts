@@ -4,6 +4,8 @@ import type { Logger } from 'pino';
 import { limitPipelining } from './pipelining.ts';
 
 export interface ServerFactory {
+  /** undefined without a web configuration. */
+  readonly tls: boolean | undefined;
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
   readonly close: () => Promise<void>;
 }
@@ -12,6 +14,7 @@ export interface ServerFactory {
 export async function openServerFactory(file: string | undefined, log: Logger): Promise<ServerFactory> {
   if (file === undefined) {
     return {
+      tls: undefined,
       createServer: (handler, limits) => createServer(limits, limitPipelining(handler)),
       close: () => Promise.resolve(),
     };
@@ -21,9 +24,8 @@ export async function openServerFactory(file: string | undefined, log: Logger): 
   const { bcryptThread } = await import('./bcrypt.ts');
   const { compare, close } = bcryptThread();
   const guarded = openGuardedServers(file, { log, compare });
-  log.info({ file, tls: guarded.tls }, 'Requests have to pass the web configuration file');
   if (guarded.asksForHttp2) {
     log.warn({ file }, 'HTTP/2 is not served, HTTP/1.1 is: http2 has no effect');
   }
-  return { createServer: guarded.createServer, close };
+  return { tls: guarded.tls, createServer: guarded.createServer, close };
 }

@@ -35,6 +35,7 @@ test('without arguments everything has its default', () => {
     dashboardUrl: undefined,
     webConfigFile: undefined,
     maxRequests: 40,
+    systemdSocket: false,
     disableExporterMetrics: false,
     logLevel: 'info',
     logFormat: 'logfmt',
@@ -68,7 +69,33 @@ describe('an option', () => {
   });
 
   test.each([
+    [['--collector.tags'], true],
+    [['--collector.tags=true'], true],
+    [['--collector.tags=TRUE'], true],
+    [['--collector.tags=false'], false],
+    [['--no-collector.tags'], false],
+    [['--collector.tags', '--no-collector.tags'], false],
+    [['--no-collector.tags', '--collector.tags'], true],
+    [['--collector.tags', '--once'], true],
+  ])('that is a switch can be given as %j, whatever the environment says', (args, expected) => {
+    for (const value of ['', 'true', 'false']) {
+      expect(config(args, { OLLAMA_EXPORTER_COLLECTOR_TAGS: value }).collectTags).toBe(expected);
+    }
+  });
+
+  test.each(['info', 'INFO', 'Info'])('may have a level in any case: %s', (level) => {
+    expect(config([`--log.level=${level}`]).logLevel).toBe('info');
+    expect(config([], { OLLAMA_EXPORTER_LOG_LEVEL: level }).logLevel).toBe('info');
+  });
+
+  test.each(['json', 'JSON'])('may have a format in any case: %s', (format) => {
+    expect(config([`--log.format=${format}`]).logFormat).toBe('json');
+  });
+
+  test.each([
     ['true', true],
+    ['True', true],
+    ['FALSE', false],
     ['false', false],
   ])('that is a switch can be %s in the environment', (value, expected) => {
     const switched = config([], { OLLAMA_EXPORTER_WEB_DISABLE_EXPORTER_METRICS: value });
@@ -115,6 +142,10 @@ describe('the Ollama to scrape', () => {
 
   test('is a host of that name with a port', () => {
     expect(config(['--ollama.url=none:11434']).ollamaUrl).toEqual(new URL('http://none:11434'));
+  });
+
+  test('is that of the flag where the simulation is switched off', () => {
+    expect(config(['--no-demo', '--ollama.url=c'])).toMatchObject({ demo: false });
   });
 
   test('can’t be both a simulation and a server', () => {
@@ -212,7 +243,12 @@ describe('a refusal is one line that names the option and the value:', () => {
     [['--nothing'], {}, "unknown option '--nothing'"],
     [['--ollama.url'], {}, "option '--ollama.url <url>' argument missing"],
     [['stray'], {}, 'unexpected argument "stray"'],
-    [['--once=x'], {}, '--once'],
+    [['--once=x'], {}, '--once takes no value, or =true or =false'],
+    [['--once='], {}, '--once takes no value, or =true or =false'],
+    [['--once', 'x'], {}, '--once takes no value, or =true or =false'],
+    [['--no-once=x'], {}, '--no-once takes no value'],
+    [['--no-ollama.url'], {}, "unknown option '--no-ollama.url'"],
+    [['--no-nothing=x'], {}, "unknown option '--no-nothing'"],
   ])('%j %j', (args, env, start) => {
     const message = refusal(args, env);
     expect(message).toContain(start);
@@ -234,6 +270,8 @@ describe('a refusal is one line that names the option and the value:', () => {
 test.each([
   '--ollama.ulr=http://user:hunter2@x',
   '--demo=hunter2',
+  '--no-demo=hunter2',
+  '--no-nothing=hunter2',
   'http://user:hunter2@x',
   '--ollama.url=http://x/?token=hunter2',
 ])('a secret in %s is not repeated, wherever it was typed', (arg) => {
@@ -245,7 +283,7 @@ test('--help lists every option and its default', () => {
   const text = invocation.kind === 'print' ? invocation.text : '';
   const unwrapped = text.replaceAll(/\s+/g, ' ');
   for (const { flag, fallback, placeholder } of OPTION_LIST) {
-    expect(unwrapped).toContain(placeholder ? `--${flag} <${placeholder}>` : `--${flag} `);
+    expect(unwrapped).toContain(placeholder ? `--${flag} <${placeholder}>` : `--[no-]${flag} `);
     expect(unwrapped).toContain(placeholder && fallback ? `(default: ${fallback})` : '');
   }
 });

@@ -19,6 +19,20 @@ test('the environment file sets nothing, and suggests each option that does not 
   expect(Object.keys(suggested)).toEqual(lasting.map(environmentName));
 });
 
+test('the drop-in for the socket unit sets what it suggests, and binds the service to the socket', () => {
+  const dropIn = readFileSync(new URL('../../deploy/systemd/socket.conf', import.meta.url), 'utf8');
+  const [, name = '', value = ''] = /^Environment=(\w+)=(.*)$/m.exec(dropIn) ?? [];
+  expect({ [name]: value }).toEqual({
+    [environmentName(OPTIONS.systemdSocket)]: suggested[environmentName(OPTIONS.systemdSocket)],
+  });
+  expect(dropIn).toContain('Requires=ollama-exporter.socket');
+  const socket = readFileSync(
+    new URL('../../deploy/systemd/ollama-exporter.socket', import.meta.url),
+    'utf8',
+  );
+  expect(`:${/^ListenStream=(.*)$/m.exec(socket)?.[1]}`).toBe(OPTIONS.listenAddresses.fallback);
+});
+
 test.each(Object.entries(suggested))('%s=%s is accepted', (name, value) => {
   expect(value).not.toBe('');
   expect(parseCommandLine([], { [name]: value }, '')).toMatchObject({ kind: 'run' });

@@ -81,6 +81,26 @@ describe('the environment', () => {
   });
 });
 
+describe('an error that ends it is JSON with --log.format=json:', () => {
+  test.each([
+    ['an invalid option', ['--ollama.timeout=never'], 'bad value "never" for --ollama.timeout: '],
+    ['an unknown option', ['--nothing'], "unknown option '--nothing'"],
+    ['a file that can not be read', ['--config.file=/nowhere.yml'], "/nowhere.yml: can't be read: ENOENT"],
+    ['a file to check', ['--config.check', '--config.file=/nowhere.yml'], "/nowhere.yml: can't be read"],
+    ['an address of another machine', ['--demo', '--web.listen-address=192.0.2.1:1'], 'could not listen on '],
+    ['no socket of systemd', ['--web.systemd-socket'], '--web.systemd-socket: systemd has passed no socket'],
+    ['no Ollama to scrape once', ['--once', '--ollama.url=none'], '--once needs an Ollama'],
+  ])('%s', async (_, args, err) => {
+    const { code, stdout, stderr } = await runExporter(args, { OLLAMA_EXPORTER_LOG_FORMAT: 'JSON' });
+    const lines = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(lines.at(-1)).toMatchObject({ level: 'ERROR', msg: 'Exiting', err: expect.stringContaining(err) });
+  });
+});
+
 describe('what can not work is one line on stderr and exit code 1:', () => {
   test.each([
     [['--ollama.timeout=never'], /^ollama-exporter: bad value "never" for --ollama.timeout: .*\n$/],
@@ -88,6 +108,7 @@ describe('what can not work is one line on stderr and exit code 1:', () => {
       ['--ollama.urll=x'],
       /^ollama-exporter: unknown option '--ollama.urll' \(Did you mean --ollama.url\?\)\n$/,
     ],
+    [['--demo=text'], /^ollama-exporter: --demo takes no value, or =true or =false\n$/],
     [['--ollama.url=http://u:secret@x'], /^ollama-exporter: bad value "<secret>" for --ollama.url: .*\n$/],
   ])('%j', async (args, line) => {
     expect(await runExporter(args)).toMatchObject({
@@ -111,7 +132,7 @@ describe('what can not work is one line on stderr and exit code 1:', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(
       new RegExp(
-        `^ollama-exporter: could not listen on "127.0.0.1:${port}" \\(--web.listen-address\\): .*EADDRINUSE.*\n$`,
+        `level=ERROR msg=Exiting err="could not listen on 127.0.0.1:${port} \\(--web.listen-address\\): address already in use \\(EADDRINUSE\\)"\n$`,
       ),
     );
   });
@@ -131,7 +152,9 @@ test('a disk that is full is one line on stderr, a reader that goes away none', 
   const full = await runExporter(['--once', '--demo', '--log.level=error'], {}, '> /dev/full');
   expect(full).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^ollama-exporter: could not write to stdout: ENOSPC.*\n$/),
+    stderr: expect.stringMatching(
+      /^time=\S+ level=ERROR msg=Exiting err="could not write to stdout: ENOSPC.*\n$/,
+    ),
   });
   const gone = await runExporter(['--help'], {}, '| true');
   expect(gone.stderr).toBe('');
@@ -227,6 +250,51 @@ describe('a running exporter', () => {
       expect(performance.now() - start).toBeLessThan(5_000);
     },
   );
+});
+
+describe('the start', () => {
+  const messages = (log: string) =>
+    [...log.matchAll(/level=(\w+) msg=(?:"([^"]*)"|(\w+))/g)].map(([, level, quoted, word]) => [
+      level,
+      quoted ?? word,
+    ]);
+
+  test('says what was read and found, and then that it listens', async () => {
+    const { log } = await startExporterProcess(['--ollama.vram-capacity=24GiB', '--ollama.url=gpu-07']);
+    expect(messages(log())).toEqual([
+      ['INFO', 'Starting ollama-exporter'],
+      ['INFO', 'Listening'],
+    ]);
+    expect(log()).toMatch(/target=http:\/\/gpu-07:11434\/ vram_capacity_bytes=25769803776\n/);
+  });
+
+  test('says where no VRAM capacity is known how to set it, and what is silent until then', async () => {
+    const { log } = await startExporterProcess([]);
+    expect(log()).toContain(
+      'level=INFO msg="VRAM capacity not set: the alerts on VRAM stay silent until it is" hint="set --ollama.vram-capacity: a size such as 24GiB, or auto if the GPU is in this machine"',
+    );
+  });
+
+  test('of an exporter for a fleet only warns of nothing but a missing allow list', async () => {
+    const { log } = await startExporterProcess(['--ollama.url=none']);
+    expect(messages(log())).toEqual([
+      ['INFO', 'Starting ollama-exporter'],
+      ['WARN', 'Nothing to scrape: --ollama.url is none, and no module allows targets'],
+      ['INFO', 'Listening'],
+    ]);
+  });
+
+  test('names no address where one of them can not be had', async () => {
+    const { stderr } = await runExporter(['--demo', '--web.listen-address=127.0.0.1:0,192.0.2.1:1']);
+    expect(stderr).not.toContain('msg=Listening');
+  });
+
+  test('warns of a variable that no option has', async () => {
+    const { log } = await startExporterProcess(['--demo'], { OLLAMA_EXPORTER_LOGLEVEL: 'debug' });
+    expect(log()).toContain(
+      'level=WARN msg="No option has this environment variable" variable=OLLAMA_EXPORTER_LOGLEVEL hint="did you mean OLLAMA_EXPORTER_LOG_LEVEL?"',
+    );
+  });
 });
 
 test('a Node.js that is too old is told so, in a sentence', async () => {

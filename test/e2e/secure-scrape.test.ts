@@ -74,6 +74,7 @@ basic_auth_users:
     '/',
     '/metrics',
     '/probe',
+    '/api/fleet',
     '/config',
     '/-/healthy',
     '/-/ready',
@@ -86,9 +87,7 @@ basic_auth_users:
   });
 
   test('says at the start that TLS is on', () => {
-    expect(exporter.log()).toMatch(
-      /msg="Requests have to pass the web configuration file" file=\S+ tls=true/,
-    );
+    expect(exporter.log()).toMatch(/msg="Starting ollama-exporter" .* web_config_file=\S+ tls=true\n/);
     expect(exporter.log()).not.toContain('Whoever reaches this address');
   });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { afterAll, describe, expect, test } from 'vitest';
+import { environmentName, OPTIONS } from '../../src/config/options.ts';
 import { commandOf, environmentFile, UNIT } from '../systemd.ts';
 import { startExporterProcess } from './exporter-process.ts';
 
@@ -48,6 +49,8 @@ function environment(): Record<string, string> {
   ]);
   return {
     ...Object.fromEntries(files),
+    // There is no socket unit.
+    [environmentName(OPTIONS.systemdSocket)]: 'false',
     // Its lines are what tells the test where the exporter listens.
     OLLAMA_EXPORTER_LOG_LEVEL: 'info',
     OLLAMA_EXPORTER_LOG_FORMAT: 'logfmt',

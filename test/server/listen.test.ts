@@ -44,7 +44,9 @@ describe('the exporter listens', () => {
     onTestFinished(() => closed.mockRestore());
     await expect(
       listen(parseListenAddresses(`127.0.0.1:0,127.0.0.1:${taken}`), await dependencies()),
-    ).rejects.toThrow(`could not listen on "127.0.0.1:${taken}" (--web.listen-address): listen EADDRINUSE`);
+    ).rejects.toThrow(
+      `could not listen on 127.0.0.1:${taken} (--web.listen-address): address already in use (EADDRINUSE)`,
+    );
     expect(closed).toHaveBeenCalled();
   });
 });
