@@ -73,6 +73,14 @@ function trim(text: string, cutset: string): string {
   return text.slice(start, end);
 }
 
+/** `port 80, as the URL has a scheme and no other port; Ollama's is 11434`; undefined where the URL names a port. */
+export function impliedPort({ port, protocol }: URL): string | undefined {
+  const implied = DEFAULT_PORTS.get(protocol.replace(':', ''));
+  return port === ''
+    ? `port ${implied}, as the URL has a scheme and no other port; Ollama's is 11434`
+    : undefined;
+}
+
 function splitScheme(text: string): { scheme: string; rest: string; defaultPort: string } {
   const at = text.indexOf('://');
   if (at === -1) {

@@ -1,7 +1,8 @@
 /** What usually helps against a failure that tells more than its reason does, and how to put it. */
 import { errors } from 'undici';
 import { messageOf } from '../log/error-text.ts';
-import { errorCode, type FailureReason } from './errors.ts';
+import { errorCode, type FailureReason, REASONS } from './errors.ts';
+import { impliedPort } from './host.ts';
 
 export interface ErrorResponse {
   readonly status: number;
@@ -63,7 +64,10 @@ export function remedyForStatus({ status, headers, body, url }: ErrorResponse): 
     // routes.go:1776-1839: AbortWithStatus(403), with nothing else.
     return 'Ollama refuses this Host header: it listens on loopback only, and then takes local names and private addresses only. Start it with OLLAMA_HOST=0.0.0.0, or let the proxy in front of it send "Host: localhost:11434".';
   }
-  return REMEDY_BY_STATUS.get(status);
+  const port = status === 404 ? impliedPort(url) : undefined;
+  return port === undefined
+    ? REMEDY_BY_STATUS.get(status)
+    : `This is ${port}. ${REMEDY_BY_STATUS.get(status)}`;
 }
 
 /** `status 308, to https://ollama.example.org`: a path or query could hold a secret. */
@@ -121,6 +125,10 @@ export function remedyForError(error: unknown, reason: FailureReason, url: URL):
   const byCode = REMEDY_BY_CODE.find(([codes]) => codes.test(code));
   if (byCode !== undefined) {
     return byCode[1];
+  }
+  const port = impliedPort(url);
+  if (port !== undefined && (reason === 'refused' || reason === 'timeout')) {
+    return `This is ${port}. ${REASONS[reason]}`;
   }
   return reason === 'reset' && url.protocol === 'https:'
     ? 'The connection was ended without an answer. If the port does not speak TLS, write http://; if it demands a client certificate, give cert_file and key_file in the tls_config of the module.'

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { BuildInfo } from '../config/build-info.ts';
 import type { Config } from '../config/options.ts';
+import { impliedPort } from '../ollama/host.ts';
 import type { Modules } from '../targets/modules.ts';
 import type { Targets } from '../targets/targets.ts';
 
@@ -23,6 +24,7 @@ export function logStart(log: Logger, { build, config, targets, modules, tls }: 
       revision,
       node: process.version,
       target: local?.url.href ?? 'none',
+      hint: local && impliedPort(local.url),
       vram_capacity_bytes: local?.capacity.vramBytes,
       memory_capacity_bytes: local?.capacity.memoryBytes,
       config_file: config.configFile,

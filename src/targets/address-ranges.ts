@@ -9,7 +9,7 @@ export interface AllowedRange extends AddressRange {
   readonly isOneAddress: boolean;
 }
 
-const NOT_A_RANGE = 'expected a range of addresses such as 10.20.0.0/16, or one address';
+export const NOT_A_RANGE = 'write a range as CIDR, such as 10.20.0.0/16, or give one address';
 
 /**
  * @param text `10.20.0.0/16`, `fd00::/8`, or one address

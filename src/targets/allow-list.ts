@@ -7,6 +7,7 @@ import {
   type AllowedRange,
   LOCAL_ADDRESSES,
   METADATA_ADDRESSES,
+  NOT_A_RANGE,
   parseAddressRange,
 } from './address-ranges.ts';
 import { type HostPattern, parseHostPattern } from './host-pattern.ts';
@@ -35,6 +36,14 @@ export function parseAllowEntry(text: string): AllowEntry {
 }
 
 function splitPort(text: string) {
+  if (text.includes('://')) {
+    throw new Error('a scheme can only be http:// or https://, in lower case');
+  }
+  const [, first = '', last = ''] = /^\[?([^\]\s–-]+)\]?\s*[–-]\s*\[?([^\]\s]+)\]?/.exec(text) ?? [];
+  // `10.0.0.1-10.0.0.7`, `10.0.0.1-7`
+  if (isIP(first) > 0 && (isIP(last) > 0 || /^[\d.:]+$/.test(last))) {
+    throw new Error(NOT_A_RANGE);
+  }
   const [, bracketed, bracketedPort] = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text) ?? [];
   if (bracketed !== undefined) {
     return { what: { range: parseAddressRange(bracketed) }, port: bracketedPort };

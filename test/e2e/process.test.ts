@@ -268,6 +268,13 @@ describe('the start', () => {
     expect(log()).toMatch(/target=http:\/\/gpu-07:11434\/ vram_capacity_bytes=25769803776\n/);
   });
 
+  test('names the port that a URL implies', async () => {
+    const { log } = await startExporterProcess(['--ollama.url=http://gpu-07']);
+    expect(log()).toContain(
+      `target=http://gpu-07/ hint="port 80, as the URL has a scheme and no other port; Ollama's is 11434"`,
+    );
+  });
+
   test('says where no VRAM capacity is known how to set it, and what is silent until then', async () => {
     const { log } = await startExporterProcess([]);
     expect(log()).toContain(

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { request } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { remedyForError } from '../../src/ollama/remedies.ts';
+import { remedyForError, remedyForStatus } from '../../src/ollama/remedies.ts';
 import { type Authority, newAuthority, type Wish } from '../certificates.ts';
 import { startInProcess } from '../exporter-in-process.ts';
 import { type RawServer, startRawServer } from '../raw-server.ts';
@@ -53,6 +53,24 @@ test.each([301, 302, 303, 307, 308])(
     expect(JSON.stringify(advice)).not.toContain('s3cret');
   },
 );
+
+test.each([
+  ['http://127.0.0.1', "This is port 80, as the URL has a scheme and no other port; Ollama's is 11434. "],
+  ['https://127.0.0.1', "This is port 443, as the URL has a scheme and no other port; Ollama's is 11434. "],
+])('a port that %s implies is named where nobody listens', (url, advice) => {
+  const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  expect(remedyForError(error, 'refused', new URL(url))).toMatch(new RegExp(`^${advice}`));
+  expect(remedyForError(error, 'timeout', new URL(url))).toMatch(new RegExp(`^${advice}`));
+  expect(remedyForError(error, 'refused', new URL(`${url}:11434`))).toBeUndefined();
+});
+
+test('a port that the URL implies is named where something else answers there', () => {
+  const response = { status: 404, headers: {}, body: '' };
+  expect(remedyForStatus({ ...response, url: new URL('http://gpu-07') })).toMatch(
+    /^This is port 80, .*prefix/,
+  );
+  expect(remedyForStatus({ ...response, url: new URL('http://gpu-07:8080') })).toMatch(/^The path prefix/);
+});
 
 test('a redirect to https of the same name is to be followed by the operator', async () => {
   const { remedy } = await adviceFor('308 Permanent Redirect\r\nLocation: https://127.0.0.1/api/ps');

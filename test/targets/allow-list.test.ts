@@ -143,6 +143,33 @@ describe('a target may be asked', () => {
 });
 
 describe('an entry is refused:', () => {
+  test.each(['ftp://gpu-1', 'HTTPS://gpu-1', 'unix:///run/x', 'https://https://gpu-1'])(
+    '%j, for its scheme',
+    (entry) => {
+      expect(() => parseAllowEntry(entry)).toThrow('a scheme can only be http:// or https://, in lower case');
+    },
+  );
+
+  test.each([
+    '10.0.0.1-10.0.0.7',
+    '10.0.0.1 - 10.0.0.7',
+    '10.0.0.1–10.0.0.7',
+    '10.0.0.1-7',
+    'https://10.0.0.1-10.0.0.7:443',
+    '10.0.0.1-10.0.0.7:11434',
+    '10.0.0.1..10.0.0.7',
+    'fd00::1-fd00::7',
+    '[fd00::1]-[fd00::7]',
+    '10.0.0.0/255.255.255.0',
+    '10.0.*',
+  ])('%j, for a range that is no CIDR', (entry) => {
+    expect(() => parseAllowEntry(entry)).toThrow(/^write a range as CIDR, such as 10\.20\.0\.0\/16/);
+  });
+
+  test.each(['10-0-0-1.lan', '10.0.0.1-gpu.lan', 'gpu-1-7'])('%j is a name', (entry) => {
+    expect(() => parseAllowEntry(entry)).not.toThrow();
+  });
+
   test.each(['gpu-1:0', 'https://gpu-1:0', 'gpu-1:65536', '10.0.0.1:0', '[::1]:99999'])(
     '%j, for its port',
     (entry) => {
@@ -153,10 +180,7 @@ describe('an entry is refused:', () => {
   test.each([
     '',
     ':11434',
-    'ftp://gpu-1',
-    'HTTPS://gpu-1',
     'https://',
-    'https://https://gpu-1',
     'https:gpu-1',
     'https:/gpu-1',
     'https://gpu-1/',
@@ -182,7 +206,7 @@ describe('an entry is refused:', () => {
     '[gpu-1]',
     '300.1.2.3',
   ])('%j', (entry) => {
-    expect(() => parseAllowEntry(entry)).toThrow(/^expected a (host name|range of addresses)/);
+    expect(() => parseAllowEntry(entry)).toThrow(/^(expected a host name|write a range as CIDR)/);
   });
 });
 

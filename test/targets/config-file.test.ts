@@ -128,7 +128,7 @@ describe('the file is refused, with line and path:', () => {
     [
       module('allow:\n    - gpu-1\n    - 10.20.*'),
       5,
-      'modules.default.allow[1]: expected a range of addresses such as 10.20.0.0/16, or one address',
+      'modules.default.allow[1]: write a range as CIDR, such as 10.20.0.0/16, or give one address',
     ],
     [
       module('vram_capacity: auto'),
