@@ -78,7 +78,7 @@ test.each(['--config.file', '--web.config.file'])(
     writeFileSync(file, BAD);
     const { code, stderr } = await runExporter([`${option}=${file}`, '--demo', '--log.level=error']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^ollama-exporter: .*ollama.yml:\d: .*unknown key.*\n$/);
+    expect(stderr).toMatch(/^time=\S+ level=ERROR msg=Exiting err=".*ollama.yml:\d: .*unknown key.*"\n$/);
   },
 );
 
