@@ -1,6 +1,7 @@
 /** Turns the targets of a fleet into a table, sorted and filtered by the query of the page. */
 import type { FleetRow } from './fleet.ts';
 import { Html, html } from './html.ts';
+import { STATES } from './server-line.ts';
 
 /** More rows are of no use to people, and cost the exporter milliseconds at each refresh. */
 const MAX_ROWS = 1_000;
@@ -76,7 +77,7 @@ function summary(rows: readonly FleetRow[]): string {
   const counts = (['up', 'partial', 'down'] as const)
     .map((state) => [state, rows.filter((row) => row.state === state).length] as const)
     .filter(([, count]) => count > 0)
-    .map(([state, count]) => `${count} ${state}`);
+    .map(([state, count]) => `${count} ${STATES[state].toLowerCase()}`);
   return `Probed in the last 10 minutes: ${counts.join(', ')}.`;
 }
 
@@ -159,6 +160,6 @@ function nameOf({ target }: FleetRow): string {
 }
 
 function stateOf({ state, reason }: FleetRow): string {
-  const word = { up: 'Up', partial: 'Partial', down: 'Down' }[state];
+  const word = STATES[state];
   return reason === null ? word : `${word}: ${reason}`;
 }

@@ -2,7 +2,11 @@
 import { type Html, html } from './html.ts';
 import type { Problem, Status } from './status.ts';
 
-const STATES: Readonly<Record<Status['state'], string>> = { up: 'Up', partial: 'Degraded', down: 'Down' };
+export const STATES: Readonly<Record<Status['state'], string>> = {
+  up: 'Up',
+  partial: 'Degraded',
+  down: 'Down',
+};
 
 export function serverLine(status: Status): Html {
   const { module, state, version, read_at, seconds, problems } = status;
