@@ -19,7 +19,7 @@ interface Column {
 const COLUMNS: readonly [Column, ...Column[]] = [
   { key: 'server', heading: 'Server', text: nameOf, value: nameOf },
   { key: 'module', heading: 'Module', text: ({ module }) => module, value: ({ module }) => module },
-  { key: 'state', heading: 'State', text: stateOf, value: stateOf },
+  { key: 'state', heading: 'State', text: stateOf, value: severityOf },
   { key: 'version', heading: 'Version', text: (row) => row.version ?? '–', value: (row) => row.version },
   number('models', 'Models', ({ loaded_models }) => loaded_models, String),
   number(
@@ -157,6 +157,11 @@ function sortLink(query: URLSearchParams, sort: string): string {
 /** `gpu-07:11434`, `https://gpu-07/prefix` */
 function nameOf({ target }: FleetRow): string {
   return target.replace(/^http:\/\//, '').replace(/\/$/, '');
+}
+
+/** The worst comes first, and equal reasons together. */
+function severityOf(row: FleetRow): string {
+  return `${['down', 'partial', 'up'].indexOf(row.state)} ${row.reason}`;
 }
 
 function stateOf({ state, reason }: FleetRow): string {
