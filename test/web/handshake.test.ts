@@ -38,13 +38,18 @@ function open({ port }: Live): Socket {
   return socket.on('error', () => {});
 }
 
+/** Also after an error. */
+function closeOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
 /** All that comes back until the connection ends. */
 async function answerOn(socket: Socket): Promise<string> {
   let received = '';
   socket.setEncoding('latin1').on('data', (part) => {
     received += part;
   });
-  await once(socket, 'close');
+  await closeOf(socket);
   return received;
 }
 
@@ -143,10 +148,7 @@ describe('a client that speaks TLS', () => {
     const socket = open(live);
     socket.write(bytes, 'latin1');
     expect(await answerOn(socket)).toBe('');
-    expect(live.logged).toMatchObject([
-      { level: DEBUG, err: 'TLS handshake timeout' },
-      ...(bytes ? [{}] : []),
-    ]);
+    expect(live.logged[0]).toMatchObject({ level: DEBUG, err: 'TLS handshake timeout' });
   });
 });
 
@@ -278,7 +280,7 @@ describe('while handshakes fail', () => {
       } else {
         socket.resetAndDestroy();
       }
-      await once(socket, 'close');
+      await closeOf(socket);
     }
     await expect.poll(() => live.logged).toHaveLength(connections);
     expect(live.logged.every(({ level }) => level === DEBUG)).toBe(true);
