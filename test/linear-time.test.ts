@@ -13,7 +13,8 @@ import { html } from '../src/status/html.ts';
 import { LOCAL_ADDRESSES } from '../src/targets/address-ranges.ts';
 import { createAllowList, parseAllowEntry } from '../src/targets/allow-list.ts';
 import { subjectAltNames } from '../src/web/client-certificates.ts';
-import { clientOf, parseCredentials } from '../src/web/guard.ts';
+import { networkOf } from '../src/web/clients.ts';
+import { parseCredentials } from '../src/web/guard.ts';
 
 const SHORT = 4_096;
 const LONG = 16 * SHORT;
@@ -73,7 +74,7 @@ const PARSERS: ReadonlyArray<readonly [what: string, parse: Parse, write?: Write
     (href) => ALLOW_LIST.mayAsk(new URL(href)),
     (text) => `http://gpu-${text.replaceAll(/[^\w.-]/g, '-')}`,
   ],
-  ['an address', (text) => [LOCAL_ADDRESSES.contains(text), clientOf(text)]],
+  ['an address', (text) => [LOCAL_ADDRESSES.contains(text), networkOf(text)]],
   ['the timeout header', (text) => scrapeBudgetMs(text, 1, 0)],
   ['Accept-Encoding', (text) => negotiate(text, ['gzip'])],
   ['Authorization', parseCredentials],

@@ -9,6 +9,9 @@ import { lookup as resolveName } from './lookup.ts';
 /** RFC 8305, 5: how long an address is tried before the next one is tried beside it. */
 const ATTEMPT_DELAY_MS = 250;
 
+/** More than a name has that leads to one server. */
+const MAX_ADDRESSES = 16;
+
 /** As in undici. */
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
@@ -27,31 +30,32 @@ export async function connectToFirst(
   lookup: LookupFunction = resolveName,
 ): Promise<Socket> {
   const addresses = isIP(hostname) > 0 ? [hostname] : alternating(await addressesOf(hostname, lookup));
-  const sockets: Socket[] = [];
-  const endAllBut = (winner: Socket | undefined, error?: Error) => {
-    for (const socket of sockets.filter((one) => one !== winner)) {
-      socket.destroy(error);
-    }
-  };
-  const timeout = new errors.ConnectTimeoutError(`no connection within ${timeoutMs / 1_000} s`);
-  const timer = setTimeout(() => endAllBut(undefined, timeout), timeoutMs);
+  const timeUp = new AbortController();
+  const timer = setTimeout(() => {
+    timeUp.abort(new errors.ConnectTimeoutError(`no connection within ${timeoutMs / 1_000} s`));
+  }, timeoutMs);
+  const sockets = new Set<Socket>();
   try {
-    const winner = await race(addresses, async (host) => {
+    const winner = await race(addresses.slice(0, MAX_ADDRESSES), timeUp.signal, async (host) => {
       const socket = connect({ host, port, ...KEEP_ALIVE });
-      sockets.push(socket);
-      await once(socket, 'connect');
+      sockets.add(socket);
+      await once(socket, 'connect', { signal: timeUp.signal });
       return socket;
     });
-    endAllBut(winner);
+    sockets.delete(winner);
     return winner;
   } finally {
     clearTimeout(timer);
+    for (const socket of sockets) {
+      socket.on('error', () => {}).destroy();
+    }
   }
 }
 
 /** Goes on to the next address once all before it have failed, or after the delay. */
 async function race(
   addresses: readonly string[],
+  signal: AbortSignal,
   attempt: (address: string) => Promise<Socket>,
 ): Promise<Socket> {
   const attempts: Array<Promise<Socket>> = [];
@@ -62,8 +66,10 @@ async function race(
     if (winner !== undefined) {
       return winner;
     }
+    signal.throwIfAborted();
   }
   return await Promise.any(attempts).catch((error: AggregateError) => {
+    signal.throwIfAborted();
     // Without the message of Promise.any, which says nothing.
     throw new AggregateError(error.errors);
   });

@@ -5,6 +5,8 @@ const START = 'HTTP/1.1 1';
 /** 101 is no interim response: after it, another protocol begins. */
 const STATUS = /^HTTP\/1\.1 1(?!01)\d\d/;
 const RESPONSE = /^HTTP\/1\.1 1(?!01)\d\d[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n/;
+const BLANK_LINE = /\n\r?\n/;
+const STATUS_LENGTH = 'HTTP/1.1 100'.length;
 /** As undici's limit for headers. */
 const MAX_BYTES = 16_384;
 
@@ -21,11 +23,14 @@ export function skipInterimResponses(socket: Socket): void {
     if (chunk === null) {
       return;
     }
+    const before = held.length;
     held = Buffer.concat([held, chunk]);
-    let text = held.toString('latin1');
-    for (let found = RESPONSE.exec(text); found !== null; found = RESPONSE.exec(text)) {
-      text = text.slice(found[0].length);
+    // Else a head that comes byte by byte is looked at from its beginning each time.
+    const canEnd = before < STATUS_LENGTH || BLANK_LINE.test(held.toString('latin1', before - 3));
+    if (!canEnd && held.length <= MAX_BYTES) {
+      return;
     }
+    const text = withoutInterim(held.toString('latin1'));
     held = held.subarray(held.length - text.length);
     if (!mayBeInterim(text) || held.length > MAX_BYTES) {
       answeredBytes = socket.bytesWritten;
@@ -35,7 +40,15 @@ export function skipInterimResponses(socket: Socket): void {
   });
 }
 
+function withoutInterim(text: string): string {
+  let rest = text;
+  for (let found = RESPONSE.exec(rest); found !== null; found = RESPONSE.exec(rest)) {
+    rest = rest.slice(found[0].length);
+  }
+  return rest;
+}
+
 /** Whether it is the beginning of an interim response, or of what may become one. */
 function mayBeInterim(text: string): boolean {
-  return text.length < 12 ? START.startsWith(text.slice(0, START.length)) : STATUS.test(text);
+  return text.length < STATUS_LENGTH ? START.startsWith(text.slice(0, START.length)) : STATUS.test(text);
 }

@@ -62,20 +62,23 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   return app;
 }
 
-function refusal({ url, headers }: FastifyRequest): RequestError | undefined {
+function refusal({ url, headers, routeOptions }: FastifyRequest): RequestError | undefined {
   if (url.length > MAX_URL_LENGTH) {
     return new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`);
   }
-  const isForeign = headers['sec-fetch-site'] === 'cross-site' && HAS_EFFECTS.test(url);
+  const isForeign = headers['sec-fetch-site'] === 'cross-site';
+  // The route, since the URL can have it encoded. The page without a query scrapes only what /metrics does.
+  const route = routeOptions.url ?? '';
+  const hasEffects = HAS_EFFECTS.has(route) || (route === '/' && url.includes('?'));
   // A link that somebody has clicked, such as one of a dashboard, may lead to the page.
-  const isLink = headers['sec-fetch-user'] === '?1' && url.startsWith('/?');
-  return isForeign && !isLink
+  const isLink = route === '/' && headers['sec-fetch-user'] === '?1';
+  return isForeign && hasEffects && !isLink
     ? new RequestError(403, 'requests by pages of other sites are refused')
     : undefined;
 }
 
 /** What a page of another site could make a browser do, with the password that it knows. */
-const HAS_EFFECTS = /^\/(probe|api\/|-\/reload|\?)/;
+const HAS_EFFECTS: ReadonlySet<string> = new Set(['/probe', '/api/status', '/api/fleet', '/-/reload']);
 
 const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 

@@ -9,6 +9,7 @@ import { DEFAULT_MODULE } from '../targets/modules.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { queryOf, scrape, scrapeProbed } from './scrape-request.ts';
 
+const JSON_TYPE = 'application/json; charset=utf-8';
 const HTML = 'text/html; charset=utf-8';
 
 export function addStatusRoutes(app: FastifyInstance, dependencies: ServerDependencies): void {
@@ -16,6 +17,8 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ServerDepend
   app.get('/api/status', { exposeHeadRoute: false }, async (request, reply) =>
     reply.header('cache-control', 'no-store').send(await readStatus(request, reply, dependencies)),
   );
+  app.head('/api/status', (_request, reply) => reply.type(JSON_TYPE).send());
+  app.head('/api/fleet', (_request, reply) => reply.type(JSON_TYPE).send());
   app.get('/api/fleet', { exposeHeadRoute: false }, (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ targets: dependencies.fleet.rows() }),
   );

@@ -1,9 +1,9 @@
 /** Decides which requests may reach the handler, and answers the others. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import type { Logger } from 'pino';
 import { messageOf } from '../log/error-text.ts';
+import { networkOf } from './clients.ts';
 import { type Credentials, type Passwords, TooManyChecksError } from './passwords.ts';
 import type { LiveSettings } from './settings.ts';
 import type { RateLimit } from './web-config.ts';
@@ -80,7 +80,7 @@ async function isUser(
   { headers, socket }: IncomingMessage,
 ): Promise<boolean> {
   const credentials = parseCredentials(headers.authorization);
-  const client = { address: clientOf(socket.remoteAddress), hasHungUp: () => socket.destroyed };
+  const client = { address: networkOf(socket.remoteAddress), hasHungUp: () => socket.destroyed };
   return credentials !== undefined && (await passwords.check(credentials, users, client)) === true;
 }
 
@@ -106,12 +106,6 @@ function utf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** @returns what stands for one client: an IPv4 address, or the /64 of an IPv6 one, since a client has all of it */
-export function clientOf(remoteAddress: string | undefined): string {
-  const [address = ''] = remoteAddress?.split('%') ?? [];
-  return ipaddr.isValid(address) ? ipaddr.process(address).toByteArray().slice(0, 8).join('.') : '';
 }
 
 /** @returns whether a request may pass now; by the rules of Go's golang.org/x/time/rate */

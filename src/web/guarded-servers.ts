@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { type Guard, guarded, type MayStay, rateLimiter } from './guard.ts';
 import { createHandshakeLog } from './handshake-log.ts';
 import { type Compare, Passwords } from './passwords.ts';
-import { limitPipelining } from './pipelining.ts';
+import { createPipeliningLimit } from './pipelining.ts';
 import { LiveSettings } from './settings.ts';
 import { TlsServer } from './tls-server.ts';
 
@@ -59,7 +59,8 @@ export function openGuardedServers(
               handshakeTimeoutMs,
             });
       const mayStay: MayStay = (socket) => !(server instanceof TlsServer) || server.mayStay(socket);
-      const limited = (then: RequestListener) => limitPipelining(guarded(then, guard, mayStay));
+      const limit = createPipeliningLimit();
+      const limited = (then: RequestListener) => limit(guarded(then, guard, mayStay));
       return server
         .on('request', limited(handler))
         .on('checkContinue', limited(continued(handler)))

@@ -6,17 +6,17 @@ import type { Socket } from 'node:net';
 const MAX_UNANSWERED = 8;
 
 /**
- * Ends a connection with one more. To leave it unread would not do: Node.js has parsed by then what came with it, up to
+ * Ends a connection with one more, of all handlers that share the limit. To leave it unread would not do: Node.js has parsed by then what came with it, up to
  * 2,500 requests in 64 KiB.
  */
-export function limitPipelining(handler: RequestListener): RequestListener {
+export function createPipeliningLimit(): (handler: RequestListener) => RequestListener {
   const unanswered = new WeakMap<Socket, number>();
   const add = (socket: Socket, count: number) => {
     const sum = (unanswered.get(socket) ?? 0) + count;
     unanswered.set(socket, sum);
     return sum;
   };
-  return (request, response) => {
+  return (handler) => (request, response) => {
     const { socket } = request;
     if (socket.destroyed) {
       return;

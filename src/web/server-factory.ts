@@ -1,7 +1,7 @@
 /** How the exporter's servers are made: plain HTTP, or with `--web.config.file` TLS and authentication. */
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { Logger } from 'pino';
-import { limitPipelining } from './pipelining.ts';
+import { createPipeliningLimit } from './pipelining.ts';
 
 export interface ServerFactory {
   /** undefined without a web configuration. */
@@ -15,7 +15,7 @@ export async function openServerFactory(file: string | undefined, log: Logger): 
   if (file === undefined) {
     return {
       tls: undefined,
-      createServer: (handler, limits) => createServer(limits, limitPipelining(handler)),
+      createServer: (handler, limits) => createServer(limits, createPipeliningLimit()(handler)),
       close: () => Promise.resolve(),
     };
   }

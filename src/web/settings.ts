@@ -70,7 +70,9 @@ export class LiveSettings {
     const tls = this.#attempt('Unable to load certificates, those from before stay in use', () =>
       readTls(this.#file, config.tls),
     );
-    this.#settings = { config, tls: tls ?? this.#settings.tls };
+    // The certificates of before, but by the rules of now.
+    const old = config.tls && this.#settings.tls && { ...this.#settings.tls, config: config.tls };
+    this.#settings = { config, tls: tls ?? old };
     if (tls === undefined && config.tls !== undefined) {
       return;
     }

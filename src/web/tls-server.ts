@@ -5,6 +5,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { asksForCertificate, type ClientCertificate, refusal } from './client-certificates.ts';
+import { addressOf } from './clients.ts';
 import type { FailedHandshake } from './handshake-log.ts';
 import type { TlsSettings } from './settings.ts';
 
@@ -100,7 +101,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
     this.#accepted.set(socket, settings);
     const reason = refusal(settings.config, certificateOf(socket));
     if (reason !== undefined) {
-      this.#onFailedHandshake({ client: socket.remoteAddress, err: reason, silent: false });
+      this.#onFailedHandshake({ client: addressOf(socket.remoteAddress), err: reason, silent: false });
       socket.destroy();
     }
   }
@@ -122,7 +123,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
   }
 
   #report({ remoteAddress, bytesRead }: Socket, err: string): void {
-    this.#onFailedHandshake({ client: remoteAddress, err, silent: bytesRead === 0 });
+    this.#onFailedHandshake({ client: addressOf(remoteAddress), err, silent: bytesRead === 0 });
   }
 }
 

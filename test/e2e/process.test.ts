@@ -223,7 +223,7 @@ describe('a running exporter', () => {
     expect([...exposition.keys()].every((name) => /^ollama_(?!exporter)/.test(name))).toBe(true);
     const landing = await (await request(url)).body.text();
     expect(landing).toContain('href="./custom/path"');
-    expect(landing).toContain('This is a simulation');
+    expect(landing).toContain('Simulated Ollama');
   });
 
   test.each(['SIGTERM', 'SIGINT'] as const)(

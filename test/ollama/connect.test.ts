@@ -77,9 +77,12 @@ test('when all addresses fail, each says why', async () => {
 });
 
 test('all attempts end with the time', async () => {
-  await expect(connectTo([v4('127.0.0.2'), v4('127.0.0.2')], 400)).rejects.toMatchObject({
-    errors: [{ code: 'UND_ERR_CONNECT_TIMEOUT' }, { message: 'no connection within 0.4 s' }],
+  const start = performance.now();
+  await expect(connectTo(Array(50).fill(v4('127.0.0.2')), 400)).rejects.toMatchObject({
+    code: 'UND_ERR_CONNECT_TIMEOUT',
+    message: 'no connection within 0.4 s',
   });
+  expect(performance.now() - start).toBeLessThan(2_000);
 });
 
 test('what has not won is closed', async () => {

@@ -93,6 +93,10 @@ describe('a request that a page of another site makes a browser send', () => {
     ['/?target=a', 'GET'],
     ['/api/status', 'GET'],
     ['/api/status?target=a', 'GET'],
+    ['/api/fleet', 'GET'],
+    ['/%70robe?target=a', 'GET'],
+    ['/-/%72eload', 'POST'],
+    ['/%61pi/status', 'GET'],
   ] as const)('for %s is refused', async (path, method) => {
     expect(await send(path, method, {})).toBe('403 requests by pages of other sites are refused\n');
   });

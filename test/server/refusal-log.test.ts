@@ -26,11 +26,20 @@ test('the first refusal of a client is a line, those that follow are one with th
   expect(lines[3]).toMatchObject({ msg: 'Refused a probe', target: 'e' });
 });
 
-test('a thousand clients have lines, those beyond share one', () => {
+test('a hundred clients have lines, those beyond share one', () => {
   const { lines, refuse } = start(60_000);
   for (let client = 0; client < 3_000; client += 1) {
-    refuse(`client ${client}`, {});
+    refuse(`10.0.${client >> 8}.${client & 255}`, {});
   }
-  expect(lines).toHaveLength(1_001);
+  expect(lines).toHaveLength(101);
   expect(lines.at(-1)).toMatchObject({ client: 'others' });
+});
+
+test('all addresses of an IPv6 /64 are one client, and IPv4 is written as such', () => {
+  const { lines, refuse } = start(60_000);
+  for (let host = 1; host < 100; host += 1) {
+    refuse(`2001:db8::${host}`, {});
+  }
+  refuse('::ffff:10.0.0.1', {});
+  expect(lines).toMatchObject([{ client: '2001:db8::1' }, { client: '10.0.0.1' }]);
 });

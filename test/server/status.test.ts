@@ -47,6 +47,12 @@ test('/ shows the Ollama of the options, asked for that very moment, under a str
   expect(exporter.stateLines()).toEqual([]);
 });
 
+test.each(['/api/status', '/api/fleet'])('HEAD %s asks nobody', async (path) => {
+  const { status, text } = await ask(await start(), path, 'HEAD');
+  expect({ status, text }).toEqual({ status: 200, text: '' });
+  expect(asked).toBe(0);
+});
+
 test('HEAD / asks nobody', async () => {
   const { status, text } = await ask(await start(), '/', 'HEAD');
   expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: 0 });

@@ -33,7 +33,7 @@ export async function answering(port: number): Promise<void> {
 }
 
 const EXPECTED_LINE =
-  /level=(INFO|WARN) msg=("Starting ollama-exporter"|Listening|"Ollama is [^"]*"|Stopping)( |$)/;
+  /level=(INFO|WARN) msg=("Starting ollama-exporter"|"VRAM capacity not set: [^"]*"|Listening|"Ollama is [^"]*"|Stopping)( |$)/;
 
 /** @returns what is wrong with how it ends, and with its log if Ollama has changed no more often than that */
 export async function stopExporter(exporter: Exporter, mostChanges: number): Promise<readonly string[]> {

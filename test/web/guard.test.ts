@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { clientOf, parseCredentials, rateLimiter } from '../../src/web/guard.ts';
+import { networkOf } from '../../src/web/clients.ts';
+import { parseCredentials, rateLimiter } from '../../src/web/guard.ts';
 
 describe('the credentials of a request', () => {
   const encoded = (pair: string) => `Basic ${Buffer.from(pair).toString('base64')}`;
@@ -41,7 +42,7 @@ test.each([
   ['fe80::1%br-lan', 'fe80::2%wg_0', true],
   [undefined, '192.0.2.1', false],
 ])('%s and %s are one client: %s', (one, other, same) => {
-  expect(clientOf(one) === clientOf(other)).toBe(same);
+  expect(networkOf(one) === networkOf(other)).toBe(same);
 });
 
 test.each([
