@@ -40,7 +40,9 @@ const deployments = contents.filter(Deployment.is).map(({ metadata, spec }) => {
 });
 
 test.each(manifests)('$kind in $file is what its published schema allows', ({ content }) => {
-  expect(schemaProblems(content)).toEqual([]);
+  // In the schema since 0.66 of the Prometheus Operator; the package's is older.
+  const newer = /^unknown field \/spec\/groups\/\d+\/rules\/\d+\/keep_firing_for$/;
+  expect(schemaProblems(content).filter((problem) => !newer.test(problem))).toEqual([]);
 });
 
 test('a field that the schema does not know is a problem', () => {

@@ -8,10 +8,15 @@ const alerts = readRules('alerts.yml');
 const [, ...sections] = anchors(RUNBOOKS);
 
 describe.each(alerts)('$alert', ({ alert = '', labels, annotations }) => {
-  test('has a severity, a static summary and a description of what is wrong where', () => {
+  test('has a severity, and a summary and a description that name the server, and the model it is about', () => {
     expect(['critical', 'warning', 'info']).toContain(labels?.['severity']);
-    expect(annotations?.['summary']).toMatch(/^[A-Z][^{]*\.$/);
-    expect(annotations?.['description']).toMatch(/\$labels\.instance/);
+    const named = alert.startsWith('OllamaModel') && alert !== 'OllamaModelListUnavailable';
+    for (const text of [annotations?.['summary'], annotations?.['description']]) {
+      expect(text).toContain('$labels.instance');
+      expect(text?.includes('or $labels.exported_model $labels.model')).toBe(
+        named || alert === 'OllamaContextShrunk',
+      );
+    }
   });
 
   test('leads to a section of the runbooks of its own', () => {

@@ -1,26 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
+import { REASONS } from '../../src/ollama/errors.ts';
 import { PROMETHEUS_FOLDER, readRules } from '../rule-files.ts';
+import { type InputSeries, ruleTest, runPromtool } from './promtool.ts';
+import { relabelled, TARGET_LABELS, type TargetLabels } from './target-labels.ts';
 
 const binaries = inject('prometheus');
 const promtool = binaries?.['promtool'] ?? '';
-const folder = mkdtempSync(join(tmpdir(), 'rules-'));
-
-afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Labels that the user's target has beside job and instance: they stay on every alert. */
 const TARGET = 'job="ollama",instance="gpu-07:10434",rack="r1"';
-const TARGET_LABELS = { job: 'ollama', instance: 'gpu-07:10434', rack: 'r1' };
+const LABELS_OF_TARGET = { job: 'ollama', instance: 'gpu-07:10434', rack: 'r1' };
 const MODEL = `model="llama3.1:8b",quantization="Q4_K_M",${TARGET}`;
-const MODEL_LABELS = { model: 'llama3.1:8b', quantization: 'Q4_K_M', ...TARGET_LABELS };
+const LABELS_OF_MODEL = { model: 'llama3.1:8b', quantization: 'Q4_K_M', ...LABELS_OF_TARGET };
 const OTHER = `model="all-minilm:latest",quantization="F16",${TARGET}`;
-
-/** Values every 15 s by name of the series, in promtool's notation: `1x3` is four of them, `_` is none in a scrape. */
-type InputSeries = Readonly<Record<string, string>>;
 
 interface Case {
   readonly alert: string;
@@ -29,6 +24,7 @@ interface Case {
     /** Not a scrape earlier. */
     readonly at: string;
     readonly labels: Readonly<Record<string, string>>;
+    readonly summary: string;
     readonly description: string;
   };
   /** Just under the threshold, or for just too short a time. */
@@ -55,7 +51,10 @@ function gib(values: string): string {
 const vramOf24 = { ...up, [`ollama_vram_capacity_bytes{${TARGET}}`]: gib('24x80') };
 const memoryOf10 = { ...up, [`ollama_memory_capacity_bytes{${TARGET}}`]: gib('10x80') };
 /** Whether /api/ps was read; `_` where the scrape of the exporter failed. */
-const ps = (values: string) => ({ [`ollama_scrape_success{api="ps",${TARGET}}`]: values });
+const ps = (values: string) => ({
+  [`ollama_scrape_success{api="ps",${TARGET}}`]: values,
+  [`ollama_loaded_models{${TARGET}}`]: values.replaceAll(/\b0/g, '_'),
+});
 const psOk = ps('1x80');
 /** In for a scrape, out for a scrape, so many times. */
 const visits = (times: number) => '1 _ '.repeat(times).trim();
@@ -72,8 +71,9 @@ const CASES: readonly Case[] = [
         [`ollama_scrape_error{api="ps",reason="timeout",${TARGET}}`]: '_x3 1 1 1 _ 1x20',
       },
       at: '3m',
-      labels: { ...TARGET_LABELS, severity: 'critical' },
-      description: 'The Ollama behind gpu-07:10434 has not answered for over 2 minutes. Reason: timeout.',
+      labels: { ...LABELS_OF_TARGET, severity: 'critical' },
+      summary: 'Ollama on gpu-07:10434 is down.',
+      description: `Ollama on gpu-07:10434 has not responded for over 2 minutes. Reason: timeout. ${REASONS.timeout}`,
     },
     under: { ...up, [`ollama_up{${TARGET}}`]: '1x3 0x7 1x60' },
     failedScrape: { ...up, [`ollama_up{${TARGET}}`]: '1x3 0 1x20 0 1 0 1x40' },
@@ -83,9 +83,10 @@ const CASES: readonly Case[] = [
     fires: {
       series: { [`up{${TARGET}}`]: '1x3 0x30', [`ollama_up{${TARGET}}`]: '1x3 _x30' },
       at: '6m',
-      labels: { ...TARGET_LABELS, severity: 'critical' },
+      labels: { ...LABELS_OF_TARGET, severity: 'critical' },
+      summary: 'The Ollama exporter for gpu-07:10434 is down.',
       description:
-        'Prometheus has had no metrics of the Ollama exporter gpu-07:10434 for over 5 minutes, so nothing is known of its Ollama.',
+        'Prometheus has not been able to scrape the Ollama exporter for gpu-07:10434 (job ollama) for over 5 minutes. Nothing is known about its Ollama, and no other alert can fire for it.',
     },
     under: { [`up{${TARGET}}`]: '1x3 0x18 1x60', [`ollama_up{${TARGET}}`]: '1x3 _x18 1x60' },
     failedScrape: { [`up{${TARGET}}`]: '1x3 0 1x30 0 1x30', [`ollama_up{${TARGET}}`]: '1x3 _ 1x30 _ 1x30' },
@@ -102,9 +103,9 @@ const CASES: readonly Case[] = [
         [`ollama_scrape_error{api="ps",reason="timeout",${TARGET}}`]: '_x4 1x5 _ 1x30',
       },
       at: '6m',
-      labels: { ...TARGET_LABELS, severity: 'warning' },
-      description:
-        'The Ollama behind gpu-07:10434 answers, but its list of loaded models (/api/ps) has failed for over 5 minutes. Reason: timeout; a timeout means a stuck scheduler, or an MLX model that is loading.',
+      labels: { ...LABELS_OF_TARGET, severity: 'warning' },
+      summary: 'Ollama on gpu-07:10434 is up, but does not report its loaded models.',
+      description: `Ollama on gpu-07:10434 responds, but its list of loaded models (/api/ps) has failed for over 5 minutes. Reason: timeout. ${REASONS.timeout}`,
     },
     under: {
       ...up,
@@ -120,11 +121,12 @@ const CASES: readonly Case[] = [
   {
     alert: 'OllamaVramAlmostFull',
     fires: {
-      series: { ...vramOf24, ...psOk, ...model(MODEL, '21x20 _ 21x60', '21x20 _ 21x60') },
-      at: '10m',
-      labels: { ...TARGET_LABELS, severity: 'warning' },
+      series: { ...vramOf24, ...psOk, ...model(MODEL, '21x3 _ 21x60', '21x3 _ 21x60') },
+      at: '2m',
+      labels: { ...LABELS_OF_TARGET, severity: 'warning' },
+      summary: 'VRAM on gpu-07:10434 is almost full: 88%.',
       description:
-        'Loaded models have taken 87.5% of the VRAM of the Ollama behind gpu-07:10434, and over 85% for 10 minutes. The next model may evict one of them, or spill to RAM.',
+        'On average over 10 minutes, loaded models have taken 88% of the VRAM of gpu-07:10434 (24.0 GiB). Largest: llama3.1:8b, 21.0 GiB. The next model may evict one of them, or spill into RAM.',
     },
     under: { ...vramOf24, ...psOk, ...model(MODEL, '20.4x80', '20.4x80') },
     failedScrape: {
@@ -141,13 +143,14 @@ const CASES: readonly Case[] = [
       series: {
         ...vramOf24,
         ...psOk,
-        ...model(MODEL, '12x10 _ 12x60', '12x10 _ 12x60'),
-        ...model(OTHER, '11x10 _ 11x60', '11x10 _ 11x60'),
+        ...model(MODEL, '12x1 _ 12x60', '12x1 _ 12x60'),
+        ...model(OTHER, '11x1 _ 11x60', '11x1 _ 11x60'),
       },
-      at: '5m',
-      labels: { ...TARGET_LABELS, severity: 'critical' },
+      at: '1m',
+      labels: { ...LABELS_OF_TARGET, severity: 'warning' },
+      summary: 'VRAM on gpu-07:10434 is full: 96%.',
       description:
-        'Loaded models have taken 95.83% of the VRAM of the Ollama behind gpu-07:10434, and over 95% for 5 minutes. The next load will evict a model, spill to RAM or fail.',
+        'On average over 5 minutes, loaded models have taken 96% of the VRAM of gpu-07:10434 (24.0 GiB). Largest: llama3.1:8b, 12.0 GiB. The next load will evict a model, spill into RAM or fail.',
     },
     under: { ...vramOf24, ...psOk, ...model(MODEL, '22.7x80', '22.7x80') },
     failedScrape: { ...vramOf24, ...psOk, ...model(MODEL, '22x20 _ 22x60', '22x20 _ 22x60') },
@@ -158,13 +161,14 @@ const CASES: readonly Case[] = [
       series: {
         ...memoryOf10,
         ...psOk,
-        ...model(MODEL, '12x10 _ 12x60', '2.5x10 _ 2.5x60'),
-        ...model(OTHER, '1x10 _ 1x60', '99x10 _ 99x60'),
+        ...model(MODEL, '12x1 _ 12x60', '2.5x1 _ 2.5x60'),
+        ...model(OTHER, '1x1 _ 1x60', '99x1 _ 99x60'),
       },
-      at: '5m',
-      labels: { ...TARGET_LABELS, severity: 'critical' },
+      at: '1m',
+      labels: { ...LABELS_OF_TARGET, severity: 'critical' },
+      summary: 'RAM on gpu-07:10434 is almost full of models: 95%.',
       description:
-        'The parts of models that are in RAM have taken 95% of the memory of the Ollama behind gpu-07:10434, and over 90% for 5 minutes. It may soon be killed for want of memory.',
+        'On average over 5 minutes, the parts of models in RAM have taken 95% of the memory of gpu-07:10434 (10.0 GiB). Largest: llama3.1:8b, 9.5 GiB. Ollama is at risk of being OOM-killed.',
     },
     under: { ...memoryOf10, ...psOk, ...model(MODEL, '12x80', '3x80'), ...model(OTHER, '1x80', '99x80') },
     failedScrape: { ...memoryOf10, ...psOk, ...model(MODEL, '8x20 _ 8x60', '0x20 _ 0x60') },
@@ -177,12 +181,13 @@ const CASES: readonly Case[] = [
         ...ps('1x4 0 1x4 _ 1x60'),
         ...model(MODEL, '32x4 _ 32x4 _ 32x60', '24x4 _ 24x4 _ 24x60'),
       },
-      at: '5m',
-      labels: { ...MODEL_LABELS, severity: 'warning' },
+      at: '10m',
+      labels: { ...LABELS_OF_MODEL, severity: 'warning' },
+      summary: 'llama3.1:8b on gpu-07:10434 does not fit into VRAM, and is slow.',
       description:
-        '25% of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been in RAM for over 5 minutes: VRAM was too small for it when it was loaded, or num_gpu limits it. It answers slowly.',
+        '25% of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been in RAM for over 10 minutes: VRAM was too small for it when it was loaded, or num_gpu limits it. It generates slowly.',
     },
-    under: { ...up, ...psOk, ...model(MODEL, '32x19 _x60', '24x19 _x60'), ...model(OTHER, '1x80', '2x80') },
+    under: { ...up, ...psOk, ...model(MODEL, '32x39 _x60', '24x39 _x60'), ...model(OTHER, '1x80', '2x80') },
     failedScrape: {
       ...up,
       ...ps('1x20 _ 1x60'),
@@ -194,10 +199,11 @@ const CASES: readonly Case[] = [
     alert: 'OllamaModelOnCpu',
     fires: {
       series: { ...vramOf24, ...ps('1x10 _ 1x60'), ...model(MODEL, '4x10 _ 4x60', '0x10 _ 0x60') },
-      at: '5m',
-      labels: { ...MODEL_LABELS, severity: 'warning' },
+      at: '10m',
+      labels: { ...LABELS_OF_MODEL, severity: 'warning' },
+      summary: 'llama3.1:8b on gpu-07:10434 runs on the CPU, although there is a GPU.',
       description:
-        'All of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been on the CPU for over 5 minutes, although the server has a GPU.',
+        'All of llama3.1:8b (Q4_K_M) on gpu-07:10434 has been on the CPU for over 10 minutes, although the server has a GPU.',
     },
     under: { ...up, ...psOk, ...model(MODEL, '4x80', '0x80'), ...model(OTHER, '1x80', '0x80') },
     failedScrape: {
@@ -212,15 +218,16 @@ const CASES: readonly Case[] = [
     fires: {
       series: { ...up, ...psOk, [`ollama_model_size_bytes{${MODEL}}`]: visits(4) },
       at: '1m45s',
-      labels: { ...MODEL_LABELS, severity: 'warning' },
+      labels: { ...LABELS_OF_MODEL, severity: 'warning' },
+      summary: 'llama3.1:8b on gpu-07:10434 is loaded over and over.',
       description:
-        'llama3.1:8b (Q4_K_M) on gpu-07:10434 came and went 4 times within 15 minutes. Each load costs its users seconds to minutes.',
+        'llama3.1:8b (Q4_K_M) on gpu-07:10434 was loaded 4 times within 15 minutes: it makes room for other models and comes back, its keep_alive is too short, or clients ask for different num_ctx or other load options. Each load costs its users seconds to minutes.',
     },
     under: { ...up, ...psOk, [`ollama_model_size_bytes{${MODEL}}`]: visits(3) },
     failedScrape: {
       ...up,
       [`ollama_model_size_bytes{${MODEL}}`]: visits(10),
-      [`ollama_scrape_success{api="ps",${TARGET}}`]: visits(10).replaceAll('_', '0'),
+      ...ps(visits(10).replaceAll('_', '0')),
     },
   },
   {
@@ -228,23 +235,30 @@ const CASES: readonly Case[] = [
     fires: {
       series: { ...up, [`ollama_model_expires_in_seconds{${MODEL}}`]: '-585-15x2 _ -645-15x60' },
       at: '2m30s',
-      labels: { ...MODEL_LABELS, severity: 'warning' },
+      labels: { ...LABELS_OF_MODEL, severity: 'warning' },
+      summary: 'llama3.1:8b on gpu-07:10434 has been busy for very long, or is stuck.',
       description:
-        'llama3.1:8b (Q4_K_M) on gpu-07:10434 is 12m 15s past its expiry. Ollama sets a new one only when the model goes idle, so it has not been idle for at least that long: steady overlapping requests (normal under load), one very long request, or one that is stuck.',
+        'llama3.1:8b (Q4_K_M) on gpu-07:10434 is 12m 15s past its expiry. Ollama sets a new one only when the model becomes idle, so it has not been idle for at least that long: steady overlapping requests (normal under load), one very long request, or one that is stuck.',
     },
     under: {
       ...up,
       [`ollama_model_expires_in_seconds{${MODEL}}`]: '0-15x40 300-15x40',
       [`ollama_model_expires_in_seconds{${OTHER}}`]: '+Inf +Inf +Inf',
     },
-    failedScrape: { ...up, [`ollama_model_expires_in_seconds{${MODEL}}`]: '-500x10 _ -500x60' },
+    failedScrape: {
+      ...up,
+      ...psOk,
+      ...model(MODEL, '4x80', '4x80'),
+      [`ollama_model_expires_in_seconds{${MODEL}}`]: '300-15x9 _ 135-15x8 300-15x18 300-15x18 300-15x18',
+    },
   },
   {
     alert: 'OllamaContextShrunk',
     fires: {
       series: { ...up, [`ollama_model_context_length_tokens{${MODEL}}`]: '32768x3 8192x8 _ 8192x60' },
       at: '6m',
-      labels: { ...MODEL_LABELS, severity: 'info' },
+      labels: { ...LABELS_OF_MODEL, severity: 'info' },
+      summary: 'llama3.1:8b on gpu-07:10434 was loaded with less context than before.',
       description:
         'llama3.1:8b (Q4_K_M) on gpu-07:10434 has a context of 8192 tokens, less than it had within the last day. Ollama lowers it when memory is short; prompts that no longer fit are cut.',
     },
@@ -260,60 +274,18 @@ const CASES: readonly Case[] = [
     fires: {
       series: { ...up, [RELOADED]: '1x3 0x6 _ 0x30' },
       at: '6m',
-      labels: { ...TARGET_LABELS, severity: 'warning' },
+      labels: { ...LABELS_OF_TARGET, severity: 'warning' },
+      summary: 'The Ollama exporter gpu-07:10434 could not reload its configuration.',
       description:
-        'The configuration file of the Ollama exporter gpu-07:10434 was bad when it was read again, over 5 minutes ago. The old configuration is still in force; a restart would fail.',
+        'Reloading the configuration file of the Ollama exporter gpu-07:10434 failed more than 5 minutes ago. The old configuration is still in use; a restart would fail.',
     },
     under: { ...up, [RELOADED]: '1x3 0x18 1x60' },
     failedScrape: { ...up, [RELOADED]: '1x3 _ 1x30 _ 1x30' },
   },
 ];
 
-interface Expected {
-  readonly at: string;
-  readonly alerts: ReadonlyArray<{
-    readonly exp_labels: Readonly<Record<string, string>>;
-    readonly exp_annotations: Readonly<Record<string, string>>;
-  }>;
-}
-
-/** Evaluates the shipped rules every 15 s over these series, and compares. */
-function checkRules(alert: string, series: InputSeries, expected: readonly Expected[]): string {
-  return runPromtool({
-    rule_files: ['recording.yml', 'alerts.yml'].map((name) =>
-      fileURLToPath(new URL(name, PROMETHEUS_FOLDER)),
-    ),
-    evaluation_interval: '15s',
-    group_eval_order: ['ollama.recording', 'ollama.alerts'],
-    tests: [
-      {
-        interval: '15s',
-        input_series: Object.entries(series).map(([name, values]) => ({
-          series: name,
-          values: markStale(values),
-        })),
-        alert_rule_test: expected.map(({ at, alerts }) => ({
-          eval_time: at,
-          alertname: alert,
-          exp_alerts: alerts,
-        })),
-      },
-    ],
-  });
-}
-
-/** Where a series ends, Prometheus marks it stale at once; promtool leaves that to the test. */
-function markStale(values: string): string {
-  return values.replaceAll(/(?<=\d )_(?:x(\d+))?/g, (_, count) =>
-    count > 1 ? `stale _x${count - 1}` : 'stale',
-  );
-}
-
 /** Every 15 s for 20 minutes, to be sure that it never fires in between. */
-const NEVER: readonly Expected[] = Array.from({ length: 80 }, (_, index) => ({
-  at: `${index * 15}s`,
-  alerts: [],
-}));
+const ALWAYS = Array.from({ length: 80 }, (_, index) => `${index * 15}s`);
 
 describe.skipIf(binaries === undefined)('the alerts', () => {
   test('are all tested', () => {
@@ -327,127 +299,246 @@ describe.skipIf(binaries === undefined)('the alerts', () => {
     }
   });
 
-  describe.each(CASES)('$alert', ({ alert, fires, under, failedScrape }) => {
-    const rule = readRules('alerts.yml').find((candidate) => candidate.alert === alert);
+  describe.each(TARGET_LABELS)('$title:', alertsOf);
+});
 
+function alertsOf(target: TargetLabels): void {
+  const check = ruleTest(promtool);
+  const seen = (series: InputSeries): InputSeries =>
+    Object.fromEntries(Object.entries(series).map(([name, values]) => [relabelled(name, target), values]));
+
+  /** With all labels and texts. */
+  function firesAt(
+    at: string,
+    alert: string,
+    series: InputSeries,
+    { labels, summary, description }: Pick<Case['fires'], 'labels' | 'summary' | 'description'>,
+  ): string {
+    const exp_annotations = {
+      summary,
+      description,
+      runbook_url: `https://github.com/ollama-exporter/ollama-exporter/blob/main/docs/runbooks.md#${alert.toLowerCase()}`,
+    };
+    const { severity = '', ...rest } = labels;
+    const exp_labels = { ...('instance' in rest ? target.of(rest) : rest), severity };
+    const alert_rule_test = [
+      { eval_time: at, alertname: alert, exp_alerts: [{ exp_labels, exp_annotations }] },
+    ];
+    return check(seen(series), { alert_rule_test });
+  }
+
+  function keepsStill(alert: string, series: InputSeries, times = ALWAYS): string {
+    const alert_rule_test = times.map((eval_time) => ({ eval_time, alertname: alert, exp_alerts: [] }));
+    return check(seen(series), { alert_rule_test });
+  }
+
+  /** What promtool says that it got, where nothing was expected. */
+  const alertsAt = (at: string, alert: string, series: InputSeries) => keepsStill(alert, series, [at]);
+
+  describe.each(CASES)('$alert', ({ alert, fires, under, failedScrape }) => {
     test('fires, with all that a person needs to know, across a failed scrape, and not earlier', () => {
-      const exp_annotations = {
-        summary: rule?.annotations?.['summary'] ?? '',
-        description: fires.description,
-        runbook_url: `https://github.com/ollama-exporter/ollama-exporter/blob/main/docs/runbooks.md#${alert.toLowerCase()}`,
-      };
-      const firing = { at: fires.at, alerts: [{ exp_labels: fires.labels, exp_annotations }] };
-      expect(checkRules(alert, fires.series, [{ at: scrapeBefore(fires.at), alerts: [] }, firing])).toBe(
-        'SUCCESS',
-      );
+      expect(firesAt(fires.at, alert, fires.series, fires)).toBe('SUCCESS');
+      expect(alertsAt(scrapeBefore(fires.at), alert, fires.series)).toBe('SUCCESS');
     });
 
     test('does not fire just under its threshold', () => {
-      expect(checkRules(alert, under, NEVER)).toBe('SUCCESS');
+      expect(keepsStill(alert, under)).toBe('SUCCESS');
     });
 
     test('does not fire for a failed scrape', () => {
-      expect(checkRules(alert, failedScrape, NEVER)).toBe('SUCCESS');
+      expect(keepsStill(alert, failedScrape)).toBe('SUCCESS');
     });
   });
 
   describe('OllamaExporterDown', () => {
-    test('fires for a job of any name that once had an exporter, and once only', () => {
-      const other = 'job="gpu-nodes",instance="gpu-07:10434"';
-      const series = { [`up{${other}}`]: '1x3 0x400', [`ollama_up{${other}}`]: '1x3 _x400' };
-      const labels = { job: 'gpu-nodes', instance: 'gpu-07:10434' };
-      expect(firesAt('6m', series, labels)).toBe('SUCCESS');
-      expect(firesAt('90m', series, labels)).toBe('SUCCESS');
-    });
-
     const second = TARGET.replace('gpu-07', 'gpu-08');
-    const longUp = '1x400';
 
-    test('fires for one of two that is gone from service discovery', () => {
-      const series = {
-        [`up{${TARGET}}`]: '1x300 _x300',
-        [`ollama_up{${TARGET}}`]: '1x300 _x300',
-        [`up{${second}}`]: longUp,
-        [`ollama_up{${second}}`]: longUp,
+    test('fires when the only target has vanished from service discovery, and when there never was one', () => {
+      const nobody = {
+        labels: { severity: 'critical' },
+        summary: 'Prometheus has no Ollama exporter as a target.',
+        description:
+          'No target has had a job that this rule is about for over 5 minutes: no Ollama is monitored. If the job has another name, edit the rule.',
       };
-      expect(firesAt('81m', series, TARGET_LABELS)).toBe('SUCCESS');
+      const gone = { [`up{${TARGET}}`]: '1x10 _x80', 'up{job="node",instance="a"}': '1x90' };
+      expect(firesAt('8m', 'OllamaExporterDown', gone, nobody)).toBe('SUCCESS');
+      const never = { 'up{job="node",instance="a"}': '1x80' };
+      expect(firesAt('6m', 'OllamaExporterDown', never, nobody)).toBe('SUCCESS');
     });
 
-    test('fires when the only one is gone', () => {
-      const series = { [`up{${TARGET}}`]: '1x300 _x300', [`ollama_up{${TARGET}}`]: '1x300 _x300' };
-      expect(firesAt('81m', series, TARGET_LABELS)).toBe('SUCCESS');
-    });
-
-    test('keeps still while another one takes its place', () => {
-      const series = {
-        [`up{${TARGET}}`]: '1x300 _x300',
-        [`ollama_up{${TARGET}}`]: '1x300 _x300',
-        [`up{${second}}`]: '_x300 1x300',
-        [`ollama_up{${second}}`]: '_x300 1x300',
-      };
-      const never = Array.from({ length: 120 }, (_, minute) => ({ at: `${minute}m`, alerts: [] }));
-      expect(checkRules('OllamaExporterDown', series, never)).toBe('SUCCESS');
-    });
-
-    test('fires when there never was one', () => {
-      expect(firesAt('6m', { 'up{job="node"}': '1x80' }, {})).toBe('SUCCESS');
+    test('keeps still while another target takes the place of one', () => {
+      const series = { [`up{${TARGET}}`]: '1x40 _x40', [`up{${second}}`]: '_x40 1x40' };
+      expect(keepsStill('OllamaExporterDown', series)).toBe('SUCCESS');
     });
   });
 
   test('OllamaModelListUnavailable keeps still while Ollama is down altogether', () => {
     const series = { ...up, ...ps('0x80'), [`ollama_up{${TARGET}}`]: '0x80' };
-    expect(checkRules('OllamaModelListUnavailable', series, NEVER)).toBe('SUCCESS');
+    expect(keepsStill('OllamaModelListUnavailable', series)).toBe('SUCCESS');
+  });
+
+  test.each(Object.entries(REASONS))('%s is told in the words of the page', (reason, words) => {
+    const down = {
+      [`ollama_up{${TARGET}}`]: '0x20',
+      [`ollama_scrape_error{api="version",reason="${reason}",${TARGET}}`]: '1x20',
+    };
+    expect(alertsAt('3m', 'OllamaDown', down)).toContain(`Reason: ${reason}. ${words}"`);
+    const unlisted = {
+      ...ps('0x40'),
+      [`ollama_up{${TARGET}}`]: '1x40',
+      [`ollama_scrape_error{api="ps",reason="${reason}",${TARGET}}`]: '1x40',
+      [`ollama_scrape_error{api="tags",reason="other",${TARGET}}`]: '1x40',
+    };
+    expect(alertsAt('6m', 'OllamaModelListUnavailable', unlisted)).toContain(`Reason: ${reason}. ${words}"`);
   });
 
   test('OllamaModelOnCpu fires without a known capacity where another model is on the GPU', () => {
     const series = { ...up, ...psOk, ...model(MODEL, '4x80', '0x80'), ...model(OTHER, '1x80', '1x80') };
-    expect(alertsAt('OllamaModelOnCpu', '5m', series)).toContain(`model="llama3.1:8b"`);
-    expect(alertsAt('OllamaModelOnCpu', '5m', series)).not.toContain('all-minilm');
+    expect(alertsAt('10m', 'OllamaModelOnCpu', series)).toContain('llama3.1:8b');
+    expect(alertsAt('10m', 'OllamaModelOnCpu', series)).not.toContain('all-minilm');
   });
 
-  test.each(['OllamaVramAlmostFull', 'OllamaVramFull', 'OllamaMemoryAlmostFull'])(
-    '%s keeps still where the capacity is said to be 0, and ends as soon as the models have left',
+  test.each(['OllamaModelOnCpu', 'OllamaModelSpilledToRam', 'OllamaVramFull', 'OllamaMemoryAlmostFull'])(
+    '%s keeps still about a model whose size_vram is not reported',
     (alert) => {
-      const full = { ...psOk, ...model(MODEL, '64x60 _x60', '32x60 _x60') };
-      const loaded = { [`ollama_loaded_models{${TARGET}}`]: '1x60 0x60' };
-      const capacity = (size: string) => ({
-        [`ollama_vram_capacity_bytes{${TARGET}}`]: gib(size),
-        [`ollama_memory_capacity_bytes{${TARGET}}`]: gib(size),
-      });
-      expect(checkRules(alert, { ...up, ...full, ...capacity('0x120') }, NEVER)).toBe('SUCCESS');
-      const series = { ...up, ...full, ...loaded, ...capacity('32x120') };
-      expect(alertsAt(alert, '15m', series)).toContain(alert);
-      expect(checkRules(alert, series, [{ at: '15m15s', alerts: [] }])).toBe('SUCCESS');
+      const series = {
+        ...vramOf24,
+        ...memoryOf10,
+        ...psOk,
+        ...model(OTHER, '1x80', '1x80'),
+        [`ollama_model_size_bytes{${MODEL}}`]: gib('40x80'),
+      };
+      expect(keepsStill(alert, series)).toBe('SUCCESS');
     },
   );
 
-  test('OllamaModelThrashing and OllamaContextShrunk look back as far as they say', () => {
-    const visitsOver12Minutes = '1x5 _x6 '.repeat(4).trim();
-    const thrashing = { ...up, ...psOk, [`ollama_model_size_bytes{${MODEL}}`]: visitsOver12Minutes };
-    expect(alertsAt('OllamaModelThrashing', '11m30s', thrashing)).toContain('came and went 4 times');
-    const shrunk = { [`ollama_model_context_length_tokens{${MODEL}}`]: '1048576x3 524288x2880' };
-    expect(alertsAt('OllamaContextShrunk', '12h', shrunk)).toContain('has a context of 524288 tokens');
+  describe.each(['OllamaVramAlmostFull', 'OllamaVramFull', 'OllamaMemoryAlmostFull'])('%s', (alert) => {
+    const capacity = (size: string) => ({
+      [`ollama_vram_capacity_bytes{${TARGET}}`]: gib(size),
+      [`ollama_memory_capacity_bytes{${TARGET}}`]: gib(size),
+    });
+
+    test('keeps still where the capacity is 0', () => {
+      const full = { ...psOk, ...model(MODEL, '64x60 _x60', '32x60 _x60') };
+      expect(keepsStill(alert, { ...up, ...full, ...capacity('0x120') })).toBe('SUCCESS');
+    });
+
+    test('ends some minutes after the models were unloaded, and does not flap before', () => {
+      const full = {
+        ...model(MODEL, '64x60 _x80', '32x60 _x80'),
+        [`ollama_loaded_models{${TARGET}}`]: '1x60 0x80',
+      };
+      const series = { ...up, ...full, ...capacity('32x140') };
+      for (const at of ['15m', '17m30s', '19m']) {
+        expect(alertsAt(at, alert, series)).toContain(alert);
+      }
+      expect(alertsAt('24m', alert, series)).toBe('SUCCESS');
+    });
+
+    test('says from 110% on that the capacity must be wrong', () => {
+      const over = (size: string) => ({
+        ...up,
+        ...psOk,
+        ...capacity('10x80'),
+        ...model(MODEL, size, '11x80'),
+      });
+      expect(alertsAt('5m', alert, over('22x80'))).not.toContain('must be wrong');
+      const wrong = { ...over('24x80'), ...model(MODEL, '24x80', '12x80') };
+      expect(alertsAt('5m', alert, wrong)).toContain('the capacity must be wrong. Correct --ollama.');
+    });
+
+    test('fires on a server that swaps models, of which one in three fills it', () => {
+      // While the next one loads, none is listed.
+      const swaps = (fills: string, second: string, third: string) =>
+        `${fills} _ ${second} _ ${third} _ `.repeat(14).trim();
+      const series = {
+        ...up,
+        ...capacity('24x84'),
+        ...model(MODEL, swaps('47', '47', '_'), swaps('23.5', '23.5', '_')),
+        ...model(OTHER, swaps('_', '_', '40'), swaps('_', '_', '20')),
+        [`ollama_loaded_models{${TARGET}}`]: swaps('1', '1', '1').replaceAll('_', '0'),
+      };
+      expect(alertsAt('15m', alert, series)).toContain(alert);
+    });
   });
 
-  /** What promtool says that it got, where nothing was expected. */
-  function alertsAt(alert: string, at: string, series: InputSeries): string {
-    return checkRules(alert, series, [{ at, alerts: [] }]);
-  }
+  describe('OllamaModelThrashing', () => {
+    const SIZE = `ollama_model_size_bytes{${MODEL}}`;
+    const CONTEXT = `ollama_model_context_length_tokens{${MODEL}}`;
+    const turns = (first: string, second: string, times: number) =>
+      `${first} ${second} `.repeat(times).trim();
+    const loaded = { ...up, ...psOk };
 
-  /** With whatever annotations: compares the labels only. */
-  function firesAt(at: string, series: InputSeries, labels: Readonly<Record<string, string>>): string {
-    const instance = labels['instance'];
-    const whose = instance === undefined ? 'any Ollama exporter' : `the Ollama exporter ${instance}`;
-    const exp_annotations = {
-      summary: 'The Ollama exporter is down.',
-      description: `Prometheus has had no metrics of ${whose} for over 5 minutes, so nothing is known of its Ollama.`,
-      runbook_url:
-        'https://github.com/ollama-exporter/ollama-exporter/blob/main/docs/runbooks.md#ollamaexporterdown',
-    };
-    const exp_labels = { ...labels, severity: 'critical' };
-    return checkRules('OllamaExporterDown', series, [{ at, alerts: [{ exp_labels, exp_annotations }] }]);
-  }
-});
+    test('fires for two clients that ask for different num_ctx, which no scrape sees unloaded', () => {
+      const series = { ...loaded, [SIZE]: turns('13', '3', 10), [CONTEXT]: turns('65536', '4096', 10) };
+      expect(alertsAt('1m15s', 'OllamaModelThrashing', series)).toContain('was loaded 5 times');
+    });
+
+    test('fires for load options that show in the context alone, or in the size alone', () => {
+      const context = { ...loaded, [SIZE]: '13x20', [CONTEXT]: turns('65536', '4096', 10) };
+      expect(alertsAt('1m15s', 'OllamaModelThrashing', context)).toContain('was loaded 5 times');
+      const size = { ...loaded, [SIZE]: turns('13', '12', 10), [CONTEXT]: '4096x20' };
+      expect(alertsAt('1m15s', 'OllamaModelThrashing', size)).toContain('was loaded 5 times');
+    });
+
+    test('counts a load that shows in several ways once', () => {
+      const series = {
+        ...loaded,
+        [SIZE]: '13 _ 3 _ 13 _ _x70',
+        [CONTEXT]: '65536 _ 4096 _ 65536 _ _x70',
+      };
+      expect(keepsStill('OllamaModelThrashing', series)).toBe('SUCCESS');
+    });
+
+    test('keeps still while the size of an MLX model moves, and while a model reports 0 as it loads', () => {
+      const mlx = {
+        ...loaded,
+        [SIZE]: '13+1x80',
+        [`ollama_model_info{digest="a",format="safetensors",family="qwen3",parameter_size="8B",${MODEL}}`]:
+          '1x80',
+      };
+      expect(keepsStill('OllamaModelThrashing', mlx)).toBe('SUCCESS');
+      const loading = { ...loaded, [SIZE]: '0 3x10 _ 0 3x10 _ 0 3x40' };
+      expect(keepsStill('OllamaModelThrashing', loading)).toBe('SUCCESS');
+    });
+
+    test('looks back for 15 minutes', () => {
+      const series = { ...loaded, [SIZE]: '1x5 _x6 '.repeat(4).trim() };
+      expect(alertsAt('11m30s', 'OllamaModelThrashing', series)).toContain('was loaded 4 times');
+    });
+  });
+
+  describe('OllamaModelOverdue', () => {
+    const EXPIRY = `ollama_model_expires_in_seconds{${MODEL}}`;
+    const loaded = { ...up, ...psOk, ...model(MODEL, '4x80', '4x80') };
+
+    test('fires for a first request since the load that does not end: the expiry stands still', () => {
+      const series = { ...loaded, [EXPIRY]: `${'299.992 300.001 '.repeat(20).trim()} 300x40` };
+      const words = 'has an expiry that has stood still for over 10 minutes.';
+      expect(alertsAt('11m', 'OllamaModelOverdue', series)).toContain(words);
+      expect(alertsAt('10m', 'OllamaModelOverdue', series)).toBe('SUCCESS');
+    });
+
+    test.each([
+      ['pinned', '+Inf '.repeat(80).trim()],
+      ['idle for long', '86400-15x80'],
+      ['asked now and then', '299 285 296 300 290 '.repeat(16).trim()],
+    ])('keeps still about a model that is %s', (_, expiry) => {
+      expect(keepsStill('OllamaModelOverdue', { ...loaded, [EXPIRY]: expiry })).toBe('SUCCESS');
+    });
+
+    test('keeps still about a model that is loaded anew for each request', () => {
+      const visit = (value: string) => `${value} ${value} ${value} _ `.repeat(20).trim();
+      const series = { ...up, ...psOk, ...model(MODEL, visit('4'), visit('4')), [EXPIRY]: visit('0') };
+      expect(keepsStill('OllamaModelOverdue', series)).toBe('SUCCESS');
+    });
+  });
+
+  test('OllamaContextShrunk looks back for a day', () => {
+    const shrunk = { [`ollama_model_context_length_tokens{${MODEL}}`]: '1048576x3 524288x2880' };
+    expect(alertsAt('12h', 'OllamaContextShrunk', shrunk)).toContain('has a context of 524288 tokens');
+  });
+}
 
 describe.skipIf(binaries === undefined)('the joins in docs/capacity.md', () => {
   const page = readFileSync(new URL('../../docs/capacity.md', import.meta.url), 'utf8');
@@ -476,16 +567,11 @@ describe.skipIf(binaries === undefined)('the joins in docs/capacity.md', () => {
   ])('%s', (expr, labels, value) => {
     const input_series = Object.entries(series).map(([name, values]) => ({ series: name, values }));
     const promql_expr_test = [{ expr, eval_time: '0s', exp_samples: [{ labels, value }] }];
-    expect(runPromtool({ tests: [{ interval: '15s', input_series, promql_expr_test }] })).toBe('SUCCESS');
+    expect(runPromtool(promtool, { tests: [{ interval: '15s', input_series, promql_expr_test }] })).toBe(
+      'SUCCESS',
+    );
   });
 });
-
-function runPromtool(tests: object): string {
-  const file = join(folder, 'rules.test.yml');
-  writeFileSync(file, JSON.stringify(tests));
-  const { status, stdout, stderr } = spawnSync(promtool, ['test', 'rules', file], { encoding: 'utf8' });
-  return status === 0 ? 'SUCCESS' : `${stdout}${stderr}`;
-}
 
 function scrapeBefore(time: string): string {
   const [, minutes = 0, seconds = 0] = /^(?:(\d+)m)?(?:(\d+)s)?$/.exec(time) ?? [];
