@@ -31,12 +31,34 @@ test('the alerts that need a capacity say so', () => {
   expect(told.map(([name]) => /\w+/.exec(name ?? '')?.[0])).toEqual(needing.map(({ alert }) => alert));
 });
 
-test('the example for Alertmanager names alerts that there are', () => {
-  const [, route = ''] = codeBlocks(section(PAGE, 'Load them'), 'yaml');
-  expect(parse(route)).toMatchObject({ route: { group_by: ['instance'] } });
-  const named = [...route.matchAll(/alertname = "(\w+)"/g)].map(([, name]) => name);
-  expect(named).toHaveLength(1);
-  expect(alerts.map(({ alert }) => alert)).toEqual(expect.arrayContaining(named));
+test('the example for Alertmanager is about alerts that there are, and its routes lead to receivers', () => {
+  const { route, inhibit_rules, receivers } = parse(readPage('prometheus/alertmanager.yml'));
+  const names = alerts.map(({ alert = '' }) => alert);
+  const matchers: readonly string[] = [...route.routes, ...inhibit_rules].flatMap(
+    ({ matchers = [], source_matchers = [], target_matchers = [] }) => [
+      ...matchers,
+      ...source_matchers,
+      ...target_matchers,
+    ],
+  );
+  const patterns = matchers.flatMap((matcher) => /^alertname =~? "(.+)"$/.exec(matcher)?.[1] ?? []);
+  expect(patterns).toHaveLength(9);
+  for (const pattern of patterns.flatMap((whole) => (whole.includes('(') ? [whole] : whole.split('|')))) {
+    expect(
+      names.some((name) => new RegExp(`^(${pattern})$`).test(name)),
+      pattern,
+    ).toBe(true);
+  }
+  const known = receivers.map(({ name }: { readonly name: string }) => name);
+  const led = [route, ...route.routes].flatMap(({ receiver = [] }) => receiver);
+  expect([...new Set(led)]).toEqual(known);
+});
+
+test('the sub-route on the page groups as the example does', () => {
+  const [, yaml = ''] = codeBlocks(section(PAGE, 'Load them'), 'yaml');
+  const [sub] = parse(yaml).route.routes;
+  const { route } = parse(readPage('prometheus/alertmanager.yml'));
+  expect(route).toMatchObject({ group_by: sub.group_by, group_wait: sub.group_wait, receiver: sub.receiver });
 });
 
 test("the table of variables names the dashboard's", () => {

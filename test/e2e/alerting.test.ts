@@ -3,6 +3,7 @@ import { type CatalogModel, CHAT_MODELS, EMBEDDING_MODEL, LARGE_MODEL } from '..
 import { Scheduler } from '../../src/demo/scheduler.ts';
 import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
 import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
+import { REASONS } from '../../src/ollama/errors.ts';
 import { annotationQueries, dataPanels, readDashboard, type Target } from '../dashboard.ts';
 import { startExporterProcess } from './exporter-process.ts';
 import { hurriedConfig, hurriedRules } from './hurry.ts';
@@ -83,16 +84,16 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
         .poll(namesFiring, { timeout: LONG_MS, interval: 500 })
         .toEqual(['OllamaModelOverdue', 'OllamaModelSpilledToRam', 'OllamaVramAlmostFull', 'OllamaVramFull']);
       expect(await firing('OllamaVramFull')).toMatchObject({
-        labels: { job: 'ollama', instance: exporterHost, severity: 'critical' },
+        labels: { job: 'ollama', instance: exporterHost, severity: 'warning' },
         annotations: {
-          summary: 'Loaded models take all VRAM.',
-          description: `Loaded models have taken 100% of the VRAM of the Ollama behind ${exporterHost}, and over 95% for 5 minutes. The next load will evict a model, spill to RAM or fail.`,
+          summary: `VRAM on ${exporterHost} is full: 100%.`,
+          description: `On average over 5 minutes, loaded models have taken 100% of the VRAM of ${exporterHost} (24.0 GiB). Largest: ${LARGE_MODEL.name}, 14.5 GiB. The next load will evict a model, spill into RAM or fail.`,
         },
       });
       expect(await firing('OllamaModelSpilledToRam')).toMatchObject({
         labels: { model: LARGE_MODEL.name, quantization: LARGE_MODEL.quantization, severity: 'warning' },
         annotations: {
-          description: expect.stringMatching(/^47\.74% of qwen3:32b \(Q4_K_M\) on \S+ has been in RAM/),
+          description: expect.stringMatching(/^48% of qwen3:32b \(Q4_K_M\) on \S+ has been in RAM/),
         },
       });
       expect(await firing('OllamaModelOverdue')).toMatchObject({
@@ -107,7 +108,7 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       expect(await firing('OllamaDown')).toMatchObject({
         labels: { instance: exporterHost, severity: 'critical' },
         annotations: {
-          description: `The Ollama behind ${exporterHost} has not answered for over 2 minutes. Reason: refused.`,
+          description: `Ollama on ${exporterHost} has not responded for over 2 minutes. Reason: refused. ${REASONS.refused}`,
         },
       });
     });

@@ -1,6 +1,6 @@
 /**
- * Makes the shipped Prometheus configuration fast enough for a test, mechanically and nothing else: every `for` and
- * every window in an expression (`[1m]`) is divided by HURRY, the intervals become one second, and the addresses
+ * Makes the shipped Prometheus configuration fast enough for a test, mechanically and nothing else: every duration
+ * (`for`, `keep_firing_for`, `[1m]`, `offset 9m`) is divided by HURRY, the intervals become one second, and the addresses
  * those of the test. Thresholds, labels and texts stay as they are.
  */
 import { readFileSync } from 'node:fs';
@@ -10,17 +10,18 @@ import { PROMETHEUS_FOLDER } from '../rule-files.ts';
 /** A window of 1m becomes 3 s: three scrapes, as many as it bridges in life. */
 const HURRY = 20;
 
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
 
 function hurry(duration: string): string {
-  const [, amount, unit = ''] = /^(\d+)([smhd])$/.exec(duration) ?? [];
+  const [, amount, unit = ''] = /^(\d+)([smhdw])$/.exec(duration) ?? [];
   return `${(Number(amount) * (SECONDS[unit] ?? Number.NaN) * 1_000) / HURRY}ms`;
 }
 
 export function hurriedRules(file: 'alerts.yml' | 'recording.yml'): string {
-  return readFileSync(new URL(file, PROMETHEUS_FOLDER), 'utf8')
-    .replaceAll(/(?<=^\s+for: )\S+/gm, hurry)
-    .replaceAll(/(?<=\[)\d+[smhd](?=\])/g, hurry);
+  return readFileSync(new URL(file, PROMETHEUS_FOLDER), 'utf8').replaceAll(
+    /(?<=^\s+(?:keep_firing_)?for: |\boffset |\[)\d+[smhd]\b/gm,
+    hurry,
+  );
 }
 
 export function hurriedConfig(exporterHost: string, alertmanagerHost: string): string {
@@ -30,4 +31,19 @@ export function hurriedConfig(exporterHost: string, alertmanagerHost: string): s
     global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
   });
   return text.replace('localhost:10434', exporterHost).replace('localhost:9093', alertmanagerHost);
+}
+
+/** @param webhook where every receiver sends its notifications */
+export function hurriedAlertmanager(webhook: string): string {
+  const config = parse(
+    readFileSync(new URL('alertmanager.yml', PROMETHEUS_FOLDER), 'utf8').replaceAll(
+      /(?<=^\s+(?:group_wait|group_interval|repeat_interval): )\S+/gm,
+      hurry,
+    ),
+  );
+  const receivers = config.receivers.map(({ name }: { readonly name: string }) => ({
+    name,
+    webhook_configs: [{ url: webhook, max_alerts: 0 }],
+  }));
+  return JSON.stringify({ ...config, receivers });
 }

@@ -1,0 +1,168 @@
+/** How many notifications an outage is: a real Prometheus and a real Alertmanager, with the shipped rules and example. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { CHAT_MODELS, EMBEDDING_MODEL, LARGE_MODEL } from '../../src/demo/catalog.ts';
+import { Scheduler } from '../../src/demo/scheduler.ts';
+import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
+import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
+import { type RunningExporter, startExporterProcess } from './exporter-process.ts';
+import { hurriedAlertmanager, hurriedConfig, hurriedRules } from './hurry.ts';
+import {
+  type Alertmanager,
+  type Prometheus,
+  startAlertmanager,
+  startPrometheus,
+} from './prometheus-process.ts';
+
+const binaries = { ...inject('prometheus'), ...inject('alertmanager') };
+const { prometheus: prometheusBinary = '', 'prometheus-alertmanager': alertmanagerBinary = '' } = binaries;
+
+/** Behind one switch. */
+const RACK = Array.from({ length: 100 }, (_, index) => `gpu-${index + 1}.lan:11434`);
+const BOX = 'spilled.lan:11434';
+const LONG_MS = 120_000;
+
+interface Notification {
+  readonly receiver: string;
+  readonly status: 'firing' | 'resolved';
+  readonly groupLabels: Readonly<Record<string, string>>;
+  readonly alerts: ReadonlyArray<{ readonly status: string }>;
+}
+
+describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notifications', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'notifications-'));
+  const received: Notification[] = [];
+  const webhook = createServer(async (request, response) => {
+    received.push(JSON.parse(await text(request)));
+    response.end();
+  });
+  let rack: SimulatedOllama;
+  let box: SimulatedOllama;
+  let exporter: RunningExporter;
+  let alertmanager: Alertmanager;
+  let prometheus: Prometheus;
+
+  beforeAll(async () => {
+    const pinned = new Scheduler(DEMO_MACHINE.vramBytes);
+    const ask = (gpu: Scheduler, model = EMBEDDING_MODEL) =>
+      gpu.request({ model, durationMs: 3_600_000, keepAliveMs: Number.POSITIVE_INFINITY }, Date.now());
+    ask(pinned);
+    const spilled = new Scheduler(DEMO_MACHINE.vramBytes);
+    for (const model of [EMBEDDING_MODEL, LARGE_MODEL, ...CHAT_MODELS.slice(0, 2)]) {
+      ask(spilled, model);
+    }
+    rack = await startSimulatedOllama({ version: '0.33.0', loaded: () => pinned.loaded(Date.now()) });
+    box = await startSimulatedOllama({ version: '0.33.0', loaded: () => spilled.loaded(Date.now()) });
+    await new Promise<void>((resolve) => webhook.listen(0, '127.0.0.1', resolve));
+    const config = join(folder, 'ollama.yml');
+    writeFileSync(config, 'modules: { default: { allow: ["127.0.0.0/8"], vram_capacity: 24GiB } }');
+    exporter = await startExporterProcess([`--config.file=${config}`, '--ollama.url=127.0.0.1:1']);
+    const { port } = webhook.address() as AddressInfo;
+    alertmanager = await startAlertmanager(
+      alertmanagerBinary,
+      hurriedAlertmanager(`http://127.0.0.1:${port}/`),
+    );
+    prometheus = await startPrometheus(prometheusBinary, {
+      'prometheus.yml': JSON.stringify({
+        ...JSON.parse(hurriedConfig(exporter.url.host, alertmanager.host)),
+        scrape_configs: [probes(), own()],
+      }),
+      'alerts.yml': hurriedRules('alerts.yml'),
+      'recording.yml': hurriedRules('recording.yml'),
+    });
+  });
+
+  afterAll(async () => {
+    await prometheus?.stop();
+    await alertmanager?.stop();
+    await rack?.close();
+    await box?.close();
+    webhook.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** Every server of the rack is the same simulated one. */
+  function probes() {
+    const to = (label: string, replacement: string) => ({ target_label: label, replacement });
+    return {
+      job_name: 'ollama',
+      metrics_path: '/probe',
+      static_configs: [{ targets: [...RACK, BOX] }],
+      relabel_configs: [
+        { source_labels: ['__address__'], target_label: 'instance' },
+        to('__param_target', rack.url.host),
+        { ...to('__param_target', box.url.host), source_labels: ['instance'], regex: BOX },
+        to('__address__', exporter.url.host),
+      ],
+    };
+  }
+
+  function own() {
+    return {
+      job_name: 'ollama-exporter',
+      static_configs: [{ targets: [exporter.url.host] }],
+      metric_relabel_configs: [
+        { source_labels: ['__name__'], regex: '(ollama_exporter|process|nodejs)_.*', action: 'keep' },
+      ],
+    };
+  }
+
+  /** Of each notification about something that fires: the alert, and how many. */
+  const notified = () =>
+    received
+      .filter(({ status }) => status === 'firing')
+      .map(({ groupLabels, alerts }) => `${groupLabels['alertname']} ${alerts.length}`);
+
+  async function firing(): Promise<readonly string[]> {
+    const names = (await alertmanager.firing()).map(({ labels }) => labels['alertname'] ?? '');
+    return [...new Set(names)].sort();
+  }
+
+  /** As long as Alertmanager takes to send what has changed in a group. */
+  async function aGroupInterval(): Promise<void> {
+    const [now] = await prometheus.query('time()');
+    const later = (now?.samples[0]?.[1] ?? 0) + 20;
+    await expect
+      .poll(async () => (await prometheus.query(`vector(time()) > ${later}`)).length, { timeout: LONG_MS })
+      .toBe(1);
+  }
+
+  test('a box with a spill is one, though four alerts fire', async () => {
+    const all = ['OllamaModelOnCpu', 'OllamaModelSpilledToRam', 'OllamaVramAlmostFull', 'OllamaVramFull'];
+    await expect.poll(firing, { timeout: LONG_MS, interval: 500 }).toEqual(all);
+    await aGroupInterval();
+    expect(await firing()).toEqual(all);
+    expect(notified()).toEqual(['OllamaVramFull 1']);
+    expect(received[0]).toMatchObject({ receiver: 'team' });
+  });
+
+  test('a switch that takes 100 servers away is one, and one when they are back', async () => {
+    received.length = 0;
+    await rack.close();
+    await expect.poll(notified, { timeout: LONG_MS }).toEqual(['OllamaDown 100']);
+    await aGroupInterval();
+    expect(received).toHaveLength(1);
+    const gpu = new Scheduler(DEMO_MACHINE.vramBytes);
+    rack = await startSimulatedOllama({
+      version: '0.33.0',
+      port: Number(rack.url.port),
+      loaded: () => gpu.loaded(Date.now()),
+    });
+    await expect.poll(() => received.length, { timeout: LONG_MS }).toBe(2);
+    expect(received[1]).toMatchObject({ status: 'resolved', groupLabels: { alertname: 'OllamaDown' } });
+    expect(received[1]?.alerts.filter(({ status }) => status === 'resolved')).toHaveLength(100);
+  });
+
+  test('an exporter that is down is one, for all servers behind it and for its own target', async () => {
+    received.length = 0;
+    exporter.child.kill('SIGTERM');
+    await expect.poll(notified, { timeout: LONG_MS }).toEqual(['OllamaExporterDown 102']);
+    await aGroupInterval();
+    expect(notified()).toEqual(['OllamaExporterDown 102']);
+  });
+});
