@@ -28,20 +28,28 @@ export const EMBEDDING_MODEL = model(
   2_048,
 );
 
-/** Smaller than the GPU: they fit side by side, two or three at a time. */
-export const CHAT_MODELS: readonly CatalogModel[] = [
-  model('llama3.1:8b', 'llama', '8.0B', 'Q4_K_M', 8.91, 4.58),
-  model('qwen3:4b', 'qwen3', '4.0B', 'Q4_K_M', 7.06, 2.33),
-  model('gemma3:12b', 'gemma3', '12.2B', 'Q4_K_M', 10.47, 7.59),
-  model('mistral:7b', 'llama', '7.2B', 'Q4_0', 8.13, 3.83),
-  model('gpt-oss:20b', 'gptoss', '20.9B', 'MXFP4', 13.02, 12.85),
-];
+export const LLAMA = model('llama3.1:8b', 'llama', '8.0B', 'Q4_K_M', 8.91, 4.58);
+export const QWEN = model('qwen3:4b', 'qwen3', '4.0B', 'Q4_K_M', 7.06, 2.33);
+export const GEMMA = model('gemma3:12b', 'gemma3', '12.2B', 'Q4_K_M', 10.47, 7.59);
+export const MISTRAL = model('mistral:7b', 'llama', '7.2B', 'Q4_0', 8.13, 3.83);
+export const GPT_OSS = model('gpt-oss:20b', 'gptoss', '20.9B', 'MXFP4', 13.02, 12.85);
+
+/** Small enough to fit beside {@link GPT_OSS} and {@link LLAMA}, and to leave no room for anything else. */
+export const RETRIEVAL_MODEL = model('bge-m3:latest', 'bert', '566.70M', 'F16', 1.25, 1.08, 8_192);
+
+/** Smaller than the GPU: they fit side by side, two at a time. */
+export const CHAT_MODELS: readonly CatalogModel[] = [LLAMA, QWEN, GEMMA, MISTRAL, GPT_OSS];
 
 /** Larger than the GPU: always spills to RAM. */
 export const LARGE_MODEL = model('qwen3:32b', 'qwen3', '32.8B', 'Q4_K_M', 27.84, 18.81);
 
 /** All that is on the simulated disk. */
-export const INSTALLED_MODELS: readonly CatalogModel[] = [EMBEDDING_MODEL, ...CHAT_MODELS, LARGE_MODEL];
+export const INSTALLED_MODELS: readonly CatalogModel[] = [
+  EMBEDDING_MODEL,
+  RETRIEVAL_MODEL,
+  ...CHAT_MODELS,
+  LARGE_MODEL,
+];
 
 function model(
   name: string,

@@ -1,5 +1,15 @@
 /** Turns a seed into what users might ask of an Ollama: an endless, reproducible list of requests. */
-import { CHAT_MODELS, EMBEDDING_MODEL, LARGE_MODEL } from './catalog.ts';
+import {
+  type CatalogModel,
+  EMBEDDING_MODEL,
+  GEMMA,
+  GPT_OSS,
+  LARGE_MODEL,
+  LLAMA,
+  MISTRAL,
+  QWEN,
+  RETRIEVAL_MODEL,
+} from './catalog.ts';
 import type { SimulatedRequest } from './scheduler.ts';
 
 export interface Arrival extends SimulatedRequest {
@@ -7,22 +17,64 @@ export interface Arrival extends SimulatedRequest {
   readonly atMs: number;
 }
 
-/** Short, so that within a minute of watching something comes and goes; Ollama's default is five minutes. */
-const KEEP_ALIVES_MS = [15_000, 30_000, 60_000, 120_000] as const;
+/** A client that uses some models in turn, one request after the other, until others are used. */
+interface Scene {
+  readonly minutes: number;
+  readonly models: readonly CatalogModel[];
+  readonly requestSeconds: readonly [shortest: number, longest: number];
+  readonly keepAliveSeconds: number;
+}
 
 /**
- * Requests in the order of their arrival, one about every ten seconds. First of all the embedding model is pinned;
- * now and then the large model is asked for, and a request runs longer than the keep-alive of the one before it,
- * so that a past expiry is seen on a busy model.
+ * Half an hour, over and over. The first look comes two minutes into the first scene (WARM_UP_MS in simulation.ts), so
+ * that Prometheus sees from its start on what it sees later in the third, with the windows of the alerts:
+ * OllamaVramAlmostFull fires after 2 minutes, OllamaVramFull after 3 to 4, and both resolve within 10.
  */
+const FIRST: Scene = {
+  minutes: 2.15,
+  models: [GPT_OSS, MISTRAL],
+  requestSeconds: [2, 12],
+  keepAliveSeconds: 120,
+};
+const SCENES: readonly Scene[] = [
+  FIRST,
+  { minutes: 1.35, models: [LLAMA, GPT_OSS], requestSeconds: [2, 12], keepAliveSeconds: 120 },
+  { minutes: 2.85, models: [RETRIEVAL_MODEL, LLAMA, GPT_OSS], requestSeconds: [2, 8], keepAliveSeconds: 120 },
+  // Requests that outlast the keep-alive of the one before: the expiry of a busy model lies in the past.
+  { minutes: 4.5, models: [QWEN], requestSeconds: [10, 60], keepAliveSeconds: 20 },
+  // Larger than the GPU: it spills to RAM.
+  { minutes: 0.65, models: [LARGE_MODEL], requestSeconds: [10, 20], keepAliveSeconds: 15 },
+  { minutes: 3, models: [MISTRAL, QWEN], requestSeconds: [5, 20], keepAliveSeconds: 60 },
+  // They don't fit beside each other: each load evicts the other one.
+  { minutes: 2.5, models: [GPT_OSS, GEMMA], requestSeconds: [5, 15], keepAliveSeconds: 60 },
+  { minutes: 6, models: [QWEN], requestSeconds: [5, 30], keepAliveSeconds: 60 },
+  { minutes: 7, models: [GPT_OSS, MISTRAL], requestSeconds: [2, 12], keepAliveSeconds: 120 },
+];
+
+/** Requests in the order of their arrival. First of all the embedding model is pinned. */
 export function* workload(seed: number): Generator<Arrival, never> {
   const random = randomNumbers(seed);
-  const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)];
+  const seconds = (shortest: number, longest: number) => 1_000 * (shortest + random() * (longest - shortest));
   yield { atMs: 0, model: EMBEDDING_MODEL, durationMs: 500, keepAliveMs: Number.POSITIVE_INFINITY };
-  for (let atMs = 1_000; ; atMs += 2_000 + random() * 16_000) {
-    const model = random() < 0.06 ? LARGE_MODEL : (pick(CHAT_MODELS) ?? LARGE_MODEL);
-    const durationMs = random() < 0.08 ? 90_000 : 1_000 + random() * 14_000;
-    yield { atMs, model, durationMs, keepAliveMs: pick(KEEP_ALIVES_MS) ?? KEEP_ALIVES_MS[0] };
+  let atMs = 1_000;
+  let sceneEndMs = 0;
+  for (let turn = 0; ; turn = (turn + 1) % SCENES.length) {
+    const { minutes, models, requestSeconds, keepAliveSeconds } = SCENES[turn] ?? FIRST;
+    const after = (SCENES[turn + 1] ?? FIRST).models;
+    sceneEndMs += minutes * 60_000;
+    let requests = 0;
+    do {
+      const durationMs = seconds(...requestSeconds);
+      const model = models[requests % models.length] ?? EMBEDDING_MODEL;
+      yield { atMs, model, durationMs, keepAliveMs: keepAliveSeconds * 1_000 };
+      requests += 1;
+      atMs += durationMs + seconds(1, 5);
+    } while (atMs < sceneEndMs);
+    // Who is done with a model says so: the last request has keep_alive 0.
+    for (const model of models.filter((used) => !after.includes(used))) {
+      yield { atMs, model, durationMs: 500, keepAliveMs: 0 };
+    }
+    atMs += 1_000;
   }
 }
 

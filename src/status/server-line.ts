@@ -8,14 +8,18 @@ export const STATES: Readonly<Record<Status['state'], string>> = {
   down: 'Down',
 };
 
+/** What a Prometheus with the shipped alerts sees of the demo (src/demo/workload.ts). */
+const DEMO_ALERTS =
+  'No real Ollama is scraped. With Prometheus and the alerts, OllamaVramAlmostFull fires after 2 minutes, OllamaVramFull after 4, and both resolve within 10. The demo repeats every half hour.';
+
 export function serverLine(status: Status): Html {
-  const { module, state, version, read_at, seconds, problems } = status;
+  const { module, simulated, state, version, read_at, seconds, problems } = status;
   return html`<header>
 <h1>${nameOf(status)}</h1>
 <p class="pill ${state}" role="status">${STATES[state]}</p>
 ${version === null ? '' : html`<p>Ollama ${version}</p>\n`}${module === 'default' ? '' : html`<p>Module ${module}</p>\n`}<p class="quiet">Scraped <time id="age" datetime="${read_at}">at ${timeInWords(read_at)}</time> in ${durationOf(seconds)}<span class="scripted">, refreshes every 5 s</span></p>
 </header>
-${problemsOf(problems)}`;
+${simulated ? html`<p class="quiet">${DEMO_ALERTS}</p>\n` : ''}${problemsOf(problems)}`;
 }
 
 /** `Up: gpu-07:11434` */

@@ -41,6 +41,7 @@ test('the package holds what runs, the unit, the rules, the dashboard and the do
     'deploy/systemd/socket.conf',
     'grafana/ollama.json',
     'package.json',
+    'prometheus/alertmanager.yml',
     'prometheus/alerts.yml',
     'prometheus/prometheus.yml',
     'prometheus/recording.yml',

@@ -383,6 +383,7 @@ describe('around it', () => {
     expect(page({ ps: ps({ models: [] }) })).not.toContain('Simulated');
     const html = page({ ps: ps({ models: [] }) }, FRAME, true);
     expect(html).toContain('<h1>Simulated Ollama</h1>');
+    expect(html).toContain('OllamaVramFull after 4');
     expect(html).not.toContain('gpu-07');
   });
 
