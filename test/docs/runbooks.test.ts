@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { FAMILIES } from '../../src/metrics/families.ts';
 import { anchors, codeBlocks, readPage, section } from '../markdown.ts';
 import { metricNames } from '../promql.ts';
 import { readRules } from '../rule-files.ts';
@@ -26,13 +27,29 @@ describe.each(alerts)('$alert', ({ alert = '', labels, annotations }) => {
     expect(sections).toContain(anchor);
   });
 
-  test('is explained: what it means, what to look at, what to do', () => {
-    expect(section(RUNBOOKS, alert)).toMatch(/\*\*Means\*\*.*\*\*Look at\*\*.*\*\*Do\*\*/s);
+  test('is explained: whether it can wait, what it means, commands to look with, steps to do', () => {
+    expect(section(RUNBOOKS, alert)).toMatch(
+      /^\n\*\*Can it wait until morning\?\*\* (Yes|No)\b.*\*\*Means\*\*.*\*\*Look at\*\*.*\n```sh\n.*\*\*Do\*\*\n\n1\. /s,
+    );
   });
 });
 
 test('no section is about an alert that is not there', () => {
   expect(sections).toEqual(alerts.map(({ alert = '' }) => alert.toLowerCase()));
+});
+
+test('the queries are PromQL, about metrics that there are', () => {
+  const exported = new Set(['up', ...FAMILIES.map(({ name }) => name)]);
+  const queries = codeBlocks(RUNBOOKS, 'promql');
+  expect(queries.length).toBeGreaterThan(10);
+  expect(queries.flatMap((query) => metricNames(query.trim())).filter((name) => !exported.has(name))).toEqual(
+    [],
+  );
+});
+
+test('what can wait until morning is no critical alert, and what cannot is one', () => {
+  const waits = alerts.map(({ alert = '' }) => /morning\?\*\* Yes/.test(section(RUNBOOKS, alert)));
+  expect(waits).toEqual(alerts.map(({ labels }) => labels?.['severity'] !== 'critical'));
 });
 
 test('the PromQL about capacities is PromQL', () => {

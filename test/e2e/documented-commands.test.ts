@@ -22,7 +22,7 @@ interface Runnable {
 
 /** The first one that matches counts. */
 const RUNNABLE: readonly Runnable[] = [
-  { pattern: /^curl .*\blocalhost:10434\// },
+  { pattern: /^curl .*\b(localhost:10434|EXPORTER)\// },
   { pattern: /^(npm start -s --|node dist\/main\.js|ollama-exporter) .*--(once|config\.check)\b/ },
   {
     pattern: /^(npm ci && npm start|npx ollama-exporter|node dist\/main\.js|ollama-exporter)\b/,
@@ -44,7 +44,10 @@ const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
     /^(sudo|docker|podman|kubectl|helm|systemctl|journalctl|git clone|npm install -g|npm publish)\b/,
     'needs Docker, a cluster, root, systemd, or the network',
   ],
-  [/^(nvidia-smi|ps|curl http:\/\/127\.0\.0\.1:PORT)\b/, 'needs a GPU, or an Ollama with a model loaded'],
+  [
+    /^(nvidia-smi|ps|ollama (ps|show)|free|curl http:\/\/127\.0\.0\.1:PORT)\b/,
+    'needs a GPU, Linux, or an Ollama with a model loaded',
+  ],
   [/^(gh attestation|npm pack)\b/, 'needs what only a release has'],
   [/^(cd|export)\b/, 'goes with the commands around it, which need Docker or root'],
 ];
@@ -119,7 +122,8 @@ describe('runs:', () => {
     const here = command
       .replace('npm ci && ', '')
       .replace('npx ollama-exporter', 'ollama-exporter')
-      .replaceAll('localhost:10434', exporter.url.host)
+      .replaceAll(/localhost:10434|EXPORTER/g, exporter.url.host)
+      .replaceAll('INSTANCE', ollama.url.host)
       .replaceAll('gpu-07:11434', ollama.url.host);
     const programs = [
       join(clone, 'bin'),
