@@ -4,17 +4,26 @@ import {
   type Dashboard,
   DashboardBuilder,
   DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
   DatasourceVariableBuilder,
   type Panel,
   QueryVariableBuilder,
   RowBuilder,
   type RowPanel,
+  TextBoxVariableBuilder,
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
+import { ALERTING, DASHBOARD_UID, RUNBOOKS } from './links.ts';
 import { DATASOURCE } from './panels.ts';
 import { QUERIES } from './queries.ts';
-import { exporterRow, memoryRow, nowRow, residencyRow, scrapeRow, statusRow } from './rows.ts';
+import { modelRow, problemRow, serverRow } from './rows.ts';
+import { exporterRow, scrapeRow } from './scrape-rows.ts';
+
+/** The least version of Grafana, and the schema of its first releases; later ones migrate it when they load it. */
+const LEAST_GRAFANA = '11.6.0';
+const SCHEMA_VERSION = 39;
 
 /** What people write onto the dashboard; every dashboard has this entry. */
 const GRAFANAS_OWN_ANNOTATIONS = new AnnotationQueryBuilder()
@@ -26,37 +35,41 @@ const GRAFANAS_OWN_ANNOTATIONS = new AnnotationQueryBuilder()
   .hide(true)
   .iconColor('rgba(0, 211, 255, 1)');
 
-export function buildDashboard(): Dashboard {
+export function buildDashboard() {
   const builder = new DashboardBuilder('Ollama')
-    .uid('ollama-overview')
-    .description('What sits in the memory of Ollama, by ollama-exporter.')
+    .uid(DASHBOARD_UID)
+    .description(
+      'Ollama servers as ollama-exporter sees them: which are down or full, which models are loaded, and where.',
+    )
     .tags(['ollama'])
     .timezone('browser')
-    .readonly()
+    .editable()
     .tooltip(DashboardCursorSync.Crosshair)
     .time({ from: 'now-1h', to: 'now' })
     .refresh('30s')
+    .link(link('Runbooks', RUNBOOKS))
+    .link(link('About this dashboard', ALERTING))
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
     .withVariable(queryVariable('job', 'Job', QUERIES.jobs))
     .withVariable(queryVariable('instance', 'Instance', QUERIES.instances))
-    .withVariable(queryVariable('model', 'Model', QUERIES.models))
-    .annotation(GRAFANAS_OWN_ANNOTATIONS)
-    .annotation(
-      annotation('Alerts', 'red', QUERIES.alertsFiring)
-        .titleFormat('{{alertname}}')
-        .textFormat('{{instance}} {{model}}'),
+    .withVariable(queryVariable('model', 'Model', QUERIES.models).regex('/model="([^"]+)"/'))
+    .withVariable(queryVariable('exporter_job', 'Exporter job', QUERIES.exporterJobs))
+    .withVariable(
+      new TextBoxVariableBuilder('exporter_page')
+        .label('Exporter page')
+        .description('What comes before the instance in links to the page of the exporter.')
+        .defaultValue('http://'),
     )
+    .annotation(GRAFANAS_OWN_ANNOTATIONS)
+    .annotation(annotation('Alerts', 'red', QUERIES.annotationAlerts).titleFormat('{{alertname}}'))
     .annotation(
-      annotation('Version changes', 'blue', QUERIES.versionChanges)
-        .titleFormat('Ollama {{version}}')
-        .textFormat('{{instance}}'),
+      annotation('Version changes', 'blue', QUERIES.annotationVersions).titleFormat('Ollama {{version}}'),
     );
   for (const [title, panels] of Object.entries({
-    Status: statusRow(),
-    Now: nowRow(),
-    Memory: memoryRow(),
-    Residency: residencyRow(),
-    'Scrape health': scrapeRow(),
+    'Is anything wrong?': problemRow(),
+    Servers: serverRow(),
+    Models: modelRow(),
+    Scrapes: scrapeRow(),
   })) {
     builder.withRow(new RowBuilder(title));
     for (const panel of panels) {
@@ -67,7 +80,22 @@ export function buildDashboard(): Dashboard {
   for (const panel of exporterRow()) {
     collapsed.withPanel(panel);
   }
-  return numbered(builder.withRow(collapsed).build());
+  return {
+    __requires: [
+      { type: 'grafana', id: 'grafana', name: 'Grafana', version: LEAST_GRAFANA },
+      { type: 'datasource', id: 'prometheus', name: 'Prometheus', version: LEAST_GRAFANA },
+    ],
+    ...numbered(builder.withRow(collapsed).build()),
+    schemaVersion: SCHEMA_VERSION,
+  };
+}
+
+function link(title: string, url: string): DashboardLinkBuilder {
+  return new DashboardLinkBuilder(title)
+    .type(DashboardLinkType.Link)
+    .icon('external link')
+    .url(url)
+    .targetBlank(true);
 }
 
 function queryVariable(name: string, label: string, query: string): QueryVariableBuilder {

@@ -5,6 +5,7 @@ import {
   BigValueColorMode,
   BigValueGraphMode,
   type DataSourceRef,
+  FieldTextAlignment,
   LegendDisplayMode,
   LegendPlacement,
   SortOrder,
@@ -12,9 +13,11 @@ import {
   VisibilityMode,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
+  MappingType,
   type Panel,
   ThresholdsConfigBuilder,
   ThresholdsMode,
+  type ValueMapping,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import * as stat from '@grafana/grafana-foundation-sdk/stat';
@@ -27,9 +30,10 @@ export const DATASOURCE: DataSourceRef = { type: 'prometheus', uid: '$datasource
 /** What it most often means that there is nothing to see. */
 const NOTHING_LOADED = 'No data: nothing is loaded, or Ollama or the exporter is down';
 export const NOTHING_SCRAPED = 'No data: the exporter is down, or not selected';
-export const OLLAMA_DOWN = 'No data: Ollama or the exporter is down';
 
-interface Frame {
+export const COLORS = { OK: 'green', WARN: 'orange', BAD: 'red' } as const;
+
+export interface Frame {
   readonly title: string;
   readonly description: string;
   readonly unit: string;
@@ -70,11 +74,27 @@ function target({ expr, legend = '' }: Query, index: number): DataqueryBuilder {
   return new DataqueryBuilder().refId(refId).datasource(DATASOURCE).expr(expr).legendFormat(legend);
 }
 
-/** Colours by value: each step from its value on. */
-export function thresholds(...steps: ReadonlyArray<readonly [from: number | null, color: string]>) {
+/** A color from a value on. */
+export type Step = readonly [from: number | null, color: string];
+
+export function colored(...steps: readonly Step[]) {
   return new ThresholdsConfigBuilder()
     .mode(ThresholdsMode.Absolute)
     .steps(steps.map(([value, color]) => ({ value, color })));
+}
+
+/** Values that are shown as words. */
+export function words(
+  ...pairs: ReadonlyArray<readonly [value: string, text: string, color: string]>
+): ValueMapping[] {
+  const options = Object.fromEntries(
+    pairs.map(([value, text, color], index) => [value, { text, color, index }]),
+  );
+  return [{ type: MappingType.ValueToText, options }];
+}
+
+export function range(from: number, to: number, text: string): ValueMapping[] {
+  return [{ type: MappingType.RangeToText, options: { from, to, result: { text, index: 0 } } }];
 }
 
 export function statPanel(look: Omit<Frame, 'height'>, ...queries: readonly Query[]): stat.PanelBuilder {
@@ -82,17 +102,18 @@ export function statPanel(look: Omit<Frame, 'height'>, ...queries: readonly Quer
     .graphMode(BigValueGraphMode.None)
     .colorMode(BigValueColorMode.Value)
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
-    .thresholds(thresholds([null, 'text']));
+    .thresholds(colored([null, 'text']));
   for (const [index, query] of queries.entries()) {
     panel.withTarget(target(query, index).instant());
   }
   return panel;
 }
 
-export function tablePanel(look: Frame, ...queries: readonly Query[]): table.PanelBuilder {
-  const panel = frame(new table.PanelBuilder(), look);
-  for (const [index, query] of queries.entries()) {
-    panel.withTarget(target(query, index).instant().format(PromQueryFormat.Table));
+/** @param queries by refId */
+export function tablePanel(look: Frame, queries: Readonly<Record<string, string>>): table.PanelBuilder {
+  const panel = frame(new table.PanelBuilder(), look).align(FieldTextAlignment.Left);
+  for (const [index, expr] of Object.values(queries).entries()) {
+    panel.withTarget(target({ expr }, index).instant().format(PromQueryFormat.Table));
   }
   return panel;
 }
@@ -104,7 +125,7 @@ export function timePanel(look: Frame, ...queries: readonly Query[]): timeseries
     .legend(
       new common.VizLegendOptionsBuilder()
         .displayMode(LegendDisplayMode.Table)
-        .placement(LegendPlacement.Bottom)
+        .placement(LegendPlacement.Right)
         .showLegend(true)
         .calcs(['lastNotNull', 'max']),
     )
@@ -117,16 +138,11 @@ export function timePanel(look: Frame, ...queries: readonly Query[]): timeseries
 
 export function timelinePanel(look: Frame, ...queries: readonly Query[]): statetimeline.PanelBuilder {
   const panel = frame(new statetimeline.PanelBuilder(), look)
-    .showValue(VisibilityMode.Never)
+    .showValue(VisibilityMode.Auto)
     .mergeValues(true)
     .rowHeight(0.8)
-    .legend(
-      new common.VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(true)
-        .calcs([]),
-    );
+    .min(0)
+    .legend(new common.VizLegendOptionsBuilder().showLegend(false));
   for (const [index, query] of queries.entries()) {
     panel.withTarget(target(query, index).range());
   }

@@ -1,68 +1,114 @@
 /** The PromQL of the dashboard, as text by meaning. Metrics only, no recording rules: it works without them. */
+import { ALERTS, byModel, byServer, EXPORTERS, own, SERVER_LABELS, TARGETS } from './selectors.ts';
 
-/** What the dashboard's variables select. */
-const TARGETS = 'job=~"$job", instance=~"$instance"';
-const MODELS = `${TARGETS}, model=~"$model"`;
+const size = byModel('sum', 'ollama_model_size_bytes');
+const vram = byModel('sum', 'ollama_model_size_vram_bytes');
+/** Servers other than Ollama may report size_vram > size. */
+const ram = `clamp_min(${size} - ${vram}, 0)`;
 
-/** Bytes in RAM of each model; another server than Ollama may say size_vram > size. */
-const ramBytes = `clamp_min(ollama_model_size_bytes{${MODELS}} - ollama_model_size_vram_bytes{${MODELS}}, 0)`;
+const up = byServer('ollama_up');
+const loaded = byServer('ollama_loaded_models');
 
-/** Zero while Ollama is up and idle, nothing while it is down. */
-const zeroWhenIdle = `sum(ollama_loaded_models{${TARGETS}} == 0)`;
+/** Targets that had Ollama's metrics within the last day, and which Prometheus can't scrape now. */
+const notScraped = `(${byServer('up')} == 0 and on (${SERVER_LABELS}) last_over_time(ollama_up{${TARGETS}}[1d]))`;
 
-/** Rows of a table are joined by their labels, so the name of the metric has to go. */
-function cell(expr: string): string {
-  return `max by (job, instance, model, quantization) (${expr})`;
+/** 1 up, 0 down, -1 not scraped. */
+const state = `(${up} or ${notScraped} - 1)`;
+
+/** Bytes; 0 while idle, nothing while not known. */
+const vramUsed = `(${byServer('ollama_model_size_vram_bytes', 'sum')} or ${loaded} == 0)`;
+/** Only of servers whose capacity is known. */
+const vramShare = `${vramUsed} / (${byServer('ollama_vram_capacity_bytes')} > 0)`;
+
+/** Neither all in VRAM nor all in RAM. */
+const spilled = `(${vram} > 0) < ${size}`;
+
+const series = `ollama_model_size_bytes{${TARGETS}}`;
+/** A model was loaded or unloaded within a minute, or loaded anew with other options, which changes its size. */
+const changed = `${series} != ${series} offset 1m or ${series} unless ${series} offset 1m or ${series} offset 1m unless ${series}`;
+
+const firing = own(`ALERTS{${ALERTS}, alertstate="firing"}`, 'model');
+const ALERT_LABELS = `alertname, severity, ${SERVER_LABELS}, model`;
+
+const version = (range: string) =>
+  own(
+    range === ''
+      ? `ollama_version_info{${TARGETS}}`
+      : `last_over_time(ollama_version_info{${TARGETS}}${range})`,
+    'version',
+  );
+
+/** Those with the highest values at the end of the time range, so that a line doesn't begin and end in the middle. */
+function highest(count: number, labels: string, expr: string, atEnd: string): string {
+  return `${expr} and on (${labels}) topk(${count}, ${atEnd})`;
 }
 
-/** Percent of a model in RAM, rounded as `ollama ps` rounds it. */
-const cpuPercent = `round(${ramBytes} / (ollama_model_size_bytes{${MODELS}} > 0) * 100)`;
+function ofExporters(expr: (modifier: string) => string): string {
+  return highest(10, SERVER_LABELS, expr(''), expr(' @ end()'));
+}
 
 export const QUERIES = {
-  up: `ollama_up{${TARGETS}}`,
-  version: `ollama_version_info{${TARGETS}}`,
-  loadedModels: `sum(ollama_loaded_models{${TARGETS}})`,
-  vramUsed: `sum(ollama_model_size_vram_bytes{${TARGETS}}) or ${zeroWhenIdle}`,
-  // Of those servers only whose capacity is known.
-  vramUsedRatio: `(sum(ollama_model_size_vram_bytes{${TARGETS}} and on (job, instance) ollama_vram_capacity_bytes{${TARGETS}}) or ${zeroWhenIdle}) / (sum(ollama_vram_capacity_bytes{${TARGETS}}) > 0)`,
-  ramUsed: `sum(clamp_min(ollama_model_size_bytes{${TARGETS}} - ollama_model_size_vram_bytes{${TARGETS}}, 0)) or ${zeroWhenIdle}`,
-  scrapeDuration: `max(ollama_scrape_duration_seconds{${TARGETS}})`,
+  servers: `count(${state})`,
+  serversDown: `sum(${state} < bool 1)`,
+  alertsFiringCount: `count(${firing})`,
+  vramOver95: `sum(${vramShare} > bool 0.95)`,
+  vramOver85: `sum(${vramShare} > bool 0.85)`,
+  modelsSpilled: `count(${spilled}) or 0 * sum(${loaded})`,
+  modelsOverdue: `count(${byModel('max', 'ollama_model_expires_in_seconds')} < -600) or 0 * sum(${loaded})`,
+  modelsLoaded: `sum(${loaded})`,
 
-  cellSize: cell(`ollama_model_size_bytes{${MODELS}}`),
-  cellVram: cell(`ollama_model_size_vram_bytes{${MODELS}}`),
-  cellGpu: cell(`100 - ${cpuPercent}`),
-  cellCpu: cell(cpuPercent),
-  cellContext: cell(`ollama_model_context_length_tokens{${MODELS}}`),
+  downReason: `topk by (${SERVER_LABELS}) (1, max by (${SERVER_LABELS}, reason) (${own(`ollama_scrape_error{${TARGETS}}`, 'reason')}) and on (${SERVER_LABELS}) (${up} == 0)) or label_replace(${notScraped}, "reason", "not scraped", "", "")`,
+  downFor: `time() - max by (${SERVER_LABELS}) (max_over_time(timestamp(ollama_up{${TARGETS}} == 1)[6h:1m])) and on (${SERVER_LABELS}) (${state} < 1)`,
+
+  // The second label is for the anchor of the runbook, which is in lower case.
+  alertsFiring: `label_replace(max by (${ALERT_LABELS}) (${firing}), "runbook", "$1", "alertname", "(.+)")`,
+  alertsActiveFor: `time() - max by (${ALERT_LABELS}) (${own(`ALERTS_FOR_STATE{${ALERTS}}`, 'model')}) and on (${ALERT_LABELS}) max by (${ALERT_LABELS}) (${firing})`,
+
+  serverState: state,
+  serverVersion: `max by (${SERVER_LABELS}, version) (${version('')})`,
+  serverModels: loaded,
+  serverVram: vramUsed,
+  serverVramShare: vramShare,
+  serverSpilled: `count by (${SERVER_LABELS}) (${spilled}) or 0 * ${loaded}`,
+  serverLastChange: `time() - max by (${SERVER_LABELS}) (max_over_time(timestamp(${changed})[1h:1m]))`,
+
+  // On average over 5 minutes, as in the alerts, since a swap of models empties a server for a moment.
+  vramShareByServer: highest(
+    20,
+    SERVER_LABELS,
+    `avg_over_time((${vramShare})[5m:1m])`,
+    `avg_over_time((${vramShare})[5m:1m] @ end())`,
+  ),
+
+  modelSize: size,
+  modelVram: vram,
+  // As `ollama ps` rounds it: what is in RAM.
+  modelGpu: `100 - round(${ram} / (${size} > 0) * 100)`,
+  modelContext: byModel('max', 'ollama_model_context_length_tokens'),
+  modelContextChanges: `${byModel('max', 'ollama_model_context_length_tokens', (selector) => `changes(${selector}[$__range])`)} and ${size}`,
   // Forever is +Inf, which a table can't show.
-  cellUntil: cell(`clamp_max(ollama_model_expires_in_seconds{${MODELS}}, 1e9)`),
+  modelUntil: `clamp_max(${byModel('max', 'ollama_model_expires_in_seconds')}, 1e9)`,
 
-  vramByModel: `sum by (model) (ollama_model_size_vram_bytes{${MODELS}})`,
-  vramCapacity: `sum(ollama_vram_capacity_bytes{${TARGETS}})`,
-  ramByModel: `sum by (model) (${ramBytes})`,
-  memoryCapacity: `sum(ollama_memory_capacity_bytes{${TARGETS}})`,
-  gpuShare: `ollama_model_size_vram_bytes{${MODELS}} / (ollama_model_size_bytes{${MODELS}} > 0)`,
+  residency: `count by (model) (${size})`,
+  vramByModel: `sum by (model) (${vram})`,
+  ramByModel: `sum by (model) (${ram}) > 0`,
 
-  residency: `count by (instance, model) (ollama_model_size_bytes{${MODELS}}) > bool 0`,
-  // Forever would flatten all else.
-  expiresIn: `ollama_model_expires_in_seconds{${MODELS}} < Inf`,
-  contextLength: `ollama_model_context_length_tokens{${MODELS}}`,
+  errorsByReason: `count by (api, reason) (max by (${SERVER_LABELS}, api, reason) (${own(`ollama_scrape_error{${TARGETS}}`, 'api', 'reason')}))`,
+  slowestCall: `max by (api) (${own(`ollama_scrape_duration_seconds{${TARGETS}}`, 'api')})`,
+  medianCall: `quantile by (api) (0.5, ${own(`ollama_scrape_duration_seconds{${TARGETS}}`, 'api')})`,
+  skippedRows: `sum(${byServer('ollama_scrape_skipped_models')})`,
 
-  scrapeSuccess: `min by (instance, api) (ollama_scrape_success{${TARGETS}})`,
-  scrapeDurationByApi: `max by (instance, api) (ollama_scrape_duration_seconds{${TARGETS}})`,
-  scrapeErrors: `sum by (instance, api, reason) (ollama_scrape_error{${TARGETS}})`,
-  skippedModels: `sum by (instance) (ollama_scrape_skipped_models{${TARGETS}})`,
+  exporterCpu: ofExporters((at) => `rate(process_cpu_seconds_total{${EXPORTERS}}[$__rate_interval]${at})`),
+  exporterMemory: ofExporters((at) => `process_resident_memory_bytes{${EXPORTERS}}${at}`),
+  exporterLag: ofExporters((at) => `nodejs_eventloop_lag_p99_seconds{${EXPORTERS}}${at}`),
+  exporterBuilds: `count by (version, node_version) (${own(`ollama_exporter_build_info{${EXPORTERS}}`, 'version')})`,
 
-  exporterCpu: `rate(process_cpu_seconds_total{${TARGETS}}[$__rate_interval])`,
-  exporterMemory: `process_resident_memory_bytes{${TARGETS}}`,
-  exporterLag: `nodejs_eventloop_lag_p99_seconds{${TARGETS}}`,
-  exporterBuild: `ollama_exporter_build_info{${TARGETS}}`,
-
-  // An alert on an exporter that is gone has neither job nor instance.
-  alertsFiring: 'ALERTS{alertname=~"Ollama.+", alertstate="firing", job=~"$job|", instance=~"$instance|"}',
+  annotationAlerts: `count by (alertname) (${firing})`,
   // Not after an outage, only where another version was there before.
-  versionChanges: `ollama_version_info{${TARGETS}} unless last_over_time(ollama_version_info{${TARGETS}}[1d] offset 2m) and on (job, instance) last_over_time(ollama_version_info{${TARGETS}}[1d] offset 2m)`,
+  annotationVersions: `count by (version) (max by (${SERVER_LABELS}, version) (${version('')}) unless on (${SERVER_LABELS}, version) ${version('[1d] offset 2m')} and on (${SERVER_LABELS}) ${version('[1d] offset 2m')})`,
 
   jobs: 'label_values(ollama_up, job)',
   instances: 'label_values(ollama_up{job=~"$job"}, instance)',
-  models: `label_values(ollama_model_size_bytes{${TARGETS}}, model)`,
+  models: `query_result(count by (model) (${own(`last_over_time(ollama_model_size_bytes{${TARGETS}}[$__range])`, 'model')}))`,
+  exporterJobs: 'label_values(ollama_exporter_build_info, job)',
 } as const;

@@ -1,329 +1,154 @@
 /** The panels of the dashboard, row by row, from general to specific, for someone woken at night. */
 import {
-  BigValueTextMode,
-  LineStyleBuilder,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
+  LineInterpolation,
   StackingConfigBuilder,
   StackingMode,
-  TableCellDisplayMode,
-  TableSortByFieldStateBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
-import {
-  FieldColorBuilder,
-  FieldColorModeId,
-  MappingType,
-  type ValueMapping,
-} from '@grafana/grafana-foundation-sdk/dashboard';
-import {
-  NOTHING_SCRAPED,
-  OLLAMA_DOWN,
-  statPanel,
-  tablePanel,
-  thresholds,
-  timelinePanel,
-  timePanel,
-} from './panels.ts';
+import { FieldColorBuilder, FieldColorModeId } from '@grafana/grafana-foundation-sdk/dashboard';
+import { COLORS, colored, NOTHING_SCRAPED, statPanel, timelinePanel, timePanel } from './panels.ts';
 import { QUERIES } from './queries.ts';
+import { alertTable, downTable, modelTable, serverTable } from './tables.ts';
 
-const OK = 'green';
-const WARN = 'orange';
-const BAD = 'red';
+const { OK, WARN, BAD } = COLORS;
+const NO_CAPACITY = 'No capacity set';
 
-function words(
-  ...pairs: ReadonlyArray<readonly [value: string, text: string, color: string]>
-): ValueMapping[] {
-  const options = Object.fromEntries(
-    pairs.map(([value, text, color], index) => [value, { text, color, index }]),
+/** A number that is green at 0. */
+function problemPanel(title: string, description: string, expr: string, color: string) {
+  return statPanel({ title, description, unit: 'none', width: 3 }, { expr }).thresholds(
+    colored([null, OK], [1, color]),
   );
-  return [{ type: MappingType.ValueToText, options }];
 }
 
-export const statusRow = () => [
+export const problemRow = () => [
+  statPanel(
+    { title: 'Servers', description: 'Ollama servers that are selected.', unit: 'none', width: 3 },
+    { expr: QUERIES.servers },
+  ).noValue(NOTHING_SCRAPED),
+  problemPanel(
+    'Servers down',
+    'Servers whose Ollama does not respond, and those that Prometheus cannot scrape.',
+    QUERIES.serversDown,
+    BAD,
+  ).noValue(NOTHING_SCRAPED),
+  problemPanel(
+    'Alerts firing',
+    'Alerts of ollama-exporter that are firing. Load its rules into Prometheus to see them.',
+    QUERIES.alertsFiringCount,
+    WARN,
+  ).noValue('None'),
+  problemPanel(
+    'Over 95% of VRAM',
+    'Servers whose loaded models use more than 95% of the VRAM.',
+    QUERIES.vramOver95,
+    BAD,
+  ).noValue(NO_CAPACITY),
+  problemPanel(
+    'Over 85% of VRAM',
+    'Servers whose loaded models use more than 85% of the VRAM, those over 95% included.',
+    QUERIES.vramOver85,
+    WARN,
+  ).noValue(NO_CAPACITY),
+  problemPanel(
+    'Models spilled',
+    'Loaded models of which a part is in VRAM and a part in RAM. They respond slowly.',
+    QUERIES.modelsSpilled,
+    WARN,
+  ),
+  problemPanel(
+    'Models overdue',
+    'Loaded models whose expiry passed more than 10 minutes ago: busy for very long, or with a request that is stuck.',
+    QUERIES.modelsOverdue,
+    WARN,
+  ),
   statPanel(
     {
-      title: 'Ollama',
-      description: 'Whether Ollama answered /api/ps or /api/version in the last scrape.',
+      title: 'Models loaded',
+      description: 'Models that are loaded, on all servers.',
       unit: 'none',
-      width: 4,
+      width: 3,
     },
-    { expr: QUERIES.up, legend: '{{instance}}' },
-  )
-    .mappings(words(['1', 'Up', OK], ['0', 'Down', BAD]))
-    .noValue(NOTHING_SCRAPED),
-  statPanel(
-    { title: 'Version', description: 'The version that Ollama tells.', unit: 'none', width: 4 },
-    { expr: QUERIES.version, legend: '{{version}}' },
-  )
-    .textMode(BigValueTextMode.Name)
-    .noValue(OLLAMA_DOWN),
-  statPanel(
-    { title: 'Loaded models', description: 'Models in memory.', unit: 'none', width: 4 },
-    { expr: QUERIES.loadedModels },
-  ).noValue(OLLAMA_DOWN),
-  statPanel(
-    {
-      title: 'VRAM used',
-      description:
-        "VRAM that loaded models take by Ollama's own account, and its share of the capacity, if the exporter was told one (--ollama.vram-capacity).",
-      unit: 'bytes',
-      width: 4,
-    },
-    { expr: QUERIES.vramUsed, legend: 'used' },
-    { expr: QUERIES.vramUsedRatio, legend: 'of capacity' },
-  ).overrideByQuery('B', [
-    { id: 'unit', value: 'percentunit' },
-    { id: 'thresholds', value: thresholds([null, OK], [0.85, WARN], [0.95, BAD]).build() },
-  ]),
-  statPanel(
-    {
-      title: 'RAM used',
-      description: 'The parts of loaded models that are in RAM.',
-      unit: 'bytes',
-      width: 4,
-    },
-    { expr: QUERIES.ramUsed },
+    { expr: QUERIES.modelsLoaded },
   ),
-  statPanel(
-    {
-      title: 'Scrape duration',
-      description:
-        'The slowest call to Ollama in the last scrape. Milliseconds are normal; seconds mean a runner that hangs, or a stuck scheduler.',
-      unit: 's',
-      width: 4,
-    },
-    { expr: QUERIES.scrapeDuration },
-  )
-    .noValue(NOTHING_SCRAPED)
-    .thresholds(thresholds([null, OK], [1, WARN], [4, BAD])),
+  downTable({
+    title: 'Down',
+    description: 'Servers that are down, and why. "Not scraped": Prometheus cannot scrape the exporter.',
+    unit: 'none',
+    width: 10,
+    height: 6,
+  }),
+  alertTable({
+    title: 'Firing alerts',
+    description:
+      'Alerts that are firing, critical ones first. "Active for" counts from when the condition was met.',
+    unit: 'none',
+    width: 14,
+    height: 6,
+  }),
 ];
 
-/** Columns by the query that fills them. */
-const COLUMNS = {
-  'Value #A': 'Size',
-  'Value #B': 'VRAM',
-  'Value #C': 'GPU',
-  'Value #D': 'CPU',
-  'Value #E': 'Context',
-  'Value #F': 'Until',
-} as const;
-
-/** In a row that is there: what Ollama does not say of this model. */
-const NO_CELL = { id: 'noValue', value: '–' };
-
-const ORDER = ['model', 'quantization', ...Object.keys(COLUMNS), 'instance'];
-
-export const nowRow = () => [
-  tablePanel(
-    {
-      title: 'In memory now',
-      description:
-        'What `ollama ps` shows: each loaded model with its size, the split between GPU and CPU, its context and the time until Ollama means to unload it. Below zero, it has been busy past that time, or is stopping.',
-      unit: 'none',
-      width: 24,
-      height: 8,
-    },
-    { expr: QUERIES.cellSize },
-    { expr: QUERIES.cellVram },
-    { expr: QUERIES.cellGpu },
-    { expr: QUERIES.cellCpu },
-    { expr: QUERIES.cellContext },
-    { expr: QUERIES.cellUntil },
-  )
-    .withTransformation({ id: 'merge', options: {} })
-    .withTransformation({
-      id: 'organize',
-      options: {
-        excludeByName: { Time: true, job: true },
-        indexByName: Object.fromEntries(ORDER.map((name, index) => [name, index])),
-        renameByName: { model: 'Model', quantization: 'Quantization', instance: 'Instance', ...COLUMNS },
-      },
-    })
-    .sortBy([new TableSortByFieldStateBuilder().displayName('VRAM').desc(true)])
-    .overrideByName('Size', [{ id: 'unit', value: 'bytes' }])
-    .overrideByName('VRAM', [
-      { id: 'unit', value: 'bytes' },
-      { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.Gauge, mode: 'basic' } },
-      { id: 'min', value: 0 },
-      // Else the scale would end at the largest number of the whole table.
-      { id: 'fieldMinMax', value: true },
-    ])
-    .overrideByName('GPU', [
-      { id: 'unit', value: 'percent' },
-      NO_CELL,
-      { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.Gauge, mode: 'basic' } },
-      { id: 'min', value: 0 },
-      { id: 'max', value: 100 },
-      { id: 'thresholds', value: thresholds([null, BAD], [1, WARN], [100, OK]).build() },
-    ])
-    .overrideByName('CPU', [{ id: 'unit', value: 'percent' }, NO_CELL])
-    .overrideByName('Context', [{ id: 'unit', value: 'locale' }, NO_CELL])
-    .overrideByName('Until', [
-      { id: 'unit', value: 's' },
-      NO_CELL,
-      {
-        id: 'mappings',
-        value: [
-          {
-            type: MappingType.RangeToText,
-            options: { from: 6e8, to: 1e9, result: { text: 'Forever', index: 0 } },
-          },
-        ],
-      },
-      { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.ColorText } },
-      { id: 'thresholds', value: thresholds([null, WARN], [0, 'text']).build() },
-    ]),
-];
-
-/** The capacity as a dashed line above the stack. */
-const CAPACITY_LINE = [
-  { id: 'custom.stacking', value: { mode: StackingMode.None, group: 'A' } },
-  { id: 'custom.fillOpacity', value: 0 },
-  { id: 'custom.lineStyle', value: new LineStyleBuilder().fill('dash').dash([10, 10]).build() },
-  { id: 'color', value: { mode: 'fixed', fixedColor: BAD } },
-];
-
-function stackedBytes(title: string, description: string, byModel: string, capacity: string) {
-  return timePanel(
-    { title, description, unit: 'bytes', width: 12, height: 9 },
-    { expr: byModel, legend: '{{model}}' },
-    { expr: capacity, legend: 'capacity' },
-  )
-    .min(0)
-    .fillOpacity(30)
-    .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'))
-    .overrideByQuery('B', CAPACITY_LINE);
-}
-
-export const memoryRow = () => [
-  stackedBytes(
-    'VRAM by model',
-    'VRAM of each model, stacked, under the capacity, if the exporter was told one.',
-    QUERIES.vramByModel,
-    QUERIES.vramCapacity,
-  ),
-  stackedBytes(
-    'RAM by model',
-    'The part of each model in RAM, stacked, under the capacity, if the exporter was told one.',
-    QUERIES.ramByModel,
-    QUERIES.memoryCapacity,
-  ),
+export const serverRow = () => [
+  serverTable({
+    title: 'Servers',
+    description:
+      'One row for each server, the fullest first. "Last change" is when a model was last loaded or unloaded.',
+    unit: 'none',
+    width: 24,
+    height: 9,
+  }),
   timePanel(
     {
-      title: 'Share on the GPU',
-      description: 'The share of each model that is in VRAM. Below 100% it is slow.',
+      title: 'VRAM share by server',
+      description:
+        'Share of the VRAM that loaded models use, on average over 5 minutes, of the 20 servers with the highest share now. The dashed lines are the thresholds of the alerts, 85% and 95%.',
       unit: 'percentunit',
       width: 24,
-      height: 7,
+      height: 9,
     },
-    { expr: QUERIES.gpuShare, legend: '{{model}} {{quantization}} on {{instance}}' },
+    { expr: QUERIES.vramShareByServer, legend: '{{instance}}' },
   )
+    .noValue('No data: nothing is scraped, or no capacity is set (--ollama.vram-capacity)')
     .min(0)
-    .max(1),
+    .decimals(0)
+    .thresholds(colored([null, 'transparent'], [0.85, WARN], [0.95, BAD]))
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
+    .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed)),
 ];
 
-export const residencyRow = () => [
+function stackedBytes(title: string, description: string, expr: string) {
+  return timePanel({ title, description, unit: 'bytes', width: 12, height: 8 }, { expr, legend: '{{model}}' })
+    .min(0)
+    .fillOpacity(40)
+    .lineInterpolation(LineInterpolation.StepAfter)
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
+    .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
+}
+
+export const modelRow = () => [
+  modelTable({
+    title: 'In memory now',
+    description:
+      'What `ollama ps` shows: each loaded model with its size, the part on the GPU, its context, how often that changed in the time range, and the time until it is unloaded. Below zero, it is busy past its expiry, or is stopping.',
+    unit: 'none',
+    width: 24,
+    height: 9,
+  }),
   timelinePanel(
     {
       title: 'Residency',
       description:
-        'Which model was in memory when. Two that alternate contend for room that only one fits into.',
+        'When each model was loaded, and on how many of the selected servers. Two that alternate on one server contend for its VRAM.',
       unit: 'none',
       width: 24,
       height: 8,
     },
-    { expr: QUERIES.residency, legend: '{{model}} on {{instance}}' },
-  )
-    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
-    .thresholds(thresholds([null, 'blue']))
-    .mappings(words(['1', 'loaded', 'blue'])),
-  timePanel(
-    {
-      title: 'Time until unload',
-      description:
-        'Seconds to the expiry of each model; those that stay forever are left out. It stands still in the first request after a load, falls from then on, and jumps up when the model goes idle; below zero it has been busy past it, or is stopping.',
-      unit: 's',
-      width: 12,
-      height: 8,
-    },
-    { expr: QUERIES.expiresIn, legend: '{{model}} {{quantization}} on {{instance}}' },
-  ),
-  timePanel(
-    {
-      title: 'Context length',
-      description:
-        'Tokens of context, per request slot, that each model was loaded with. Ollama lowers it when memory is short.',
-      unit: 'locale',
-      width: 12,
-      height: 8,
-    },
-    { expr: QUERIES.contextLength, legend: '{{model}} {{quantization}} on {{instance}}' },
-  ).min(0),
-];
-
-export const scrapeRow = () => [
-  timelinePanel(
-    {
-      title: 'Calls to Ollama',
-      description:
-        'Whether each call succeeded. /api/ps alone timing out means that a runner or the scheduler is stuck.',
-      unit: 'none',
-      width: 12,
-      height: 7,
-    },
-    { expr: QUERIES.scrapeSuccess, legend: '{{api}} of {{instance}}' },
-  ).mappings(words(['1', 'ok', OK], ['0', 'failed', BAD])),
-  timePanel(
-    { title: 'Duration of calls', description: 'How long each call took.', unit: 's', width: 12, height: 7 },
-    { expr: QUERIES.scrapeDurationByApi, legend: '{{api}} of {{instance}}' },
-  ).min(0),
-  timePanel(
-    {
-      title: 'Errors by reason',
-      description: 'Why calls failed. No data is good news: there were none.',
-      unit: 'none',
-      width: 12,
-      height: 7,
-    },
-    { expr: QUERIES.scrapeErrors, legend: '{{api}} of {{instance}}: {{reason}}' },
-  ).noValue('No errors'),
-  timePanel(
-    {
-      title: 'Rows not understood',
-      description: 'Rows of /api/ps that the exporter could not use. Anything above 0 is worth an issue.',
-      unit: 'none',
-      width: 12,
-      height: 7,
-    },
-    { expr: QUERIES.skippedModels, legend: '{{instance}}' },
-  ).min(0),
-];
-
-export const exporterRow = () => [
-  timePanel(
-    {
-      title: 'CPU',
-      description: 'Processor time that the exporter uses.',
-      unit: 'percentunit',
-      width: 6,
-      height: 7,
-    },
-    { expr: QUERIES.exporterCpu, legend: '{{instance}}' },
-  ).min(0),
-  timePanel(
-    { title: 'Memory', description: 'Resident memory of the exporter.', unit: 'bytes', width: 6, height: 7 },
-    { expr: QUERIES.exporterMemory, legend: '{{instance}}' },
-  ).min(0),
-  timePanel(
-    {
-      title: 'Event loop lag',
-      description: 'How late 99% of the timers of the exporter are at most. Tens of milliseconds are normal.',
-      unit: 's',
-      width: 6,
-      height: 7,
-    },
-    { expr: QUERIES.exporterLag, legend: '{{instance}}' },
-  ).min(0),
-  statPanel(
-    { title: 'Build', description: 'Version of the exporter.', unit: 'none', width: 6 },
-    { expr: QUERIES.exporterBuild, legend: '{{version}} on Node.js {{node_version}}' },
-  ).textMode(BigValueTextMode.Name),
+    { expr: QUERIES.residency, legend: '{{model}}' },
+  ).colorScheme(new FieldColorBuilder().mode(FieldColorModeId.ContinuousBlues)),
+  stackedBytes('VRAM by model', 'VRAM that each model uses, on all selected servers.', QUERIES.vramByModel),
+  stackedBytes(
+    'RAM by model',
+    'RAM that each model uses, on all selected servers: the part that is not in VRAM.',
+    QUERIES.ramByModel,
+  ).noValue('No model uses RAM'),
 ];

@@ -32,5 +32,5 @@ export function selectors(expr: string): readonly string[] {
 
 /** What Grafana puts in the place of its variables, as far as the syntax is concerned. */
 export function withVariables(expr: string): string {
-  return expr.replaceAll('$__rate_interval', '5m');
+  return expr.replaceAll('$__rate_interval', '5m').replaceAll('$__range', '1h');
 }

@@ -4,7 +4,7 @@ import { Scheduler } from '../../src/demo/scheduler.ts';
 import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
 import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
 import { REASONS } from '../../src/ollama/errors.ts';
-import { annotationQueries, dataPanels, readDashboard, type Target } from '../dashboard.ts';
+import { filledIn, readDashboard } from '../dashboard.ts';
 import { startExporterProcess } from './exporter-process.ts';
 import { hurriedConfig, hurriedRules } from './hurry.ts';
 import {
@@ -25,7 +25,6 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
   'a real Prometheus and a real Alertmanager, with the rules that are shipped',
   () => {
     let gpu = new Scheduler(DEMO_MACHINE.vramBytes);
-    const started = Date.now() / 1_000;
     let simulated: SimulatedOllama;
     let exporterHost: string;
     let prometheus: Prometheus;
@@ -131,38 +130,13 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
         .toHaveLength(2);
     });
 
-    describe('every query of the dashboard finds something while models are loaded:', () => {
-      const targets = dataPanels(readDashboard()).flatMap(({ title, targets = [] }) =>
-        targets.map((target) => ({ ...target, name: `${title} ${target.refId}` })),
-      );
+    const exporterRow = readDashboard().panels.find(({ title }) => title === 'Exporter');
+    const targets = exporterRow?.panels?.flatMap(({ title, targets = [] }) =>
+      targets.map((target) => ({ ...target, name: `${title} ${target.refId}` })),
+    );
 
-      test.each(
-        annotationQueries(readDashboard()).map(({ name, expr }) => ({
-          name,
-          expr,
-          refId: name,
-          datasource: { uid: '' },
-        })),
-      )('annotation $name, which is about what was', async (target) => {
-        const found = await asGrafanaAsks(target);
-        expect(found.length > 0).toBe(target.name === 'Alerts');
-      });
-
-      test.each(targets)('$name', async (target) => {
-        expect(await asGrafanaAsks(target)).not.toEqual([]);
-      });
-
-      /** With "All" chosen everywhere, over the time since the test began. */
-      function asGrafanaAsks({ expr, instant }: Target) {
-        const filledIn = expr
-          .replaceAll(/\$(job|instance|model)\b/g, '.+')
-          // Grafana takes four scrape intervals at least.
-          .replaceAll('$__rate_interval', '4s');
-        expect(filledIn).not.toContain('$');
-        return instant
-          ? prometheus.query(filledIn)
-          : prometheus.queryRange(filledIn, started, Date.now() / 1_000, 1);
-      }
+    test.each(targets ?? [])('the dashboard finds the process of the exporter: $name', async ({ expr }) => {
+      expect(await prometheus.query(filledIn(expr))).not.toEqual([]);
     });
   },
 );

@@ -14,6 +14,7 @@ export interface Series {
 }
 
 export interface Prometheus {
+  readonly url: URL;
   /** @param time Unix seconds; now, if left out */
   readonly query: (promql: string, time?: number) => Promise<readonly Series[]>;
   /** Times in Unix seconds, the step in seconds. */
@@ -26,15 +27,20 @@ export interface Prometheus {
   readonly stop: () => Promise<void>;
 }
 
-/** @param files by name; `prometheus.yml` among them */
+/**
+ * @param files by name; `prometheus.yml` among them
+ * @param storage flags that say where it keeps its samples; in a folder of its own, if left out
+ */
 export async function startPrometheus(
   binary: string,
   files: Readonly<Record<string, string>>,
+  storage: readonly string[] = ['--storage.tsdb.path=tsdb'],
 ): Promise<Prometheus> {
   const url = new URL(`http://127.0.0.1:${await freePort()}`);
-  const args = ['--config.file=prometheus.yml', '--storage.tsdb.path=tsdb', '--log.level=error'];
+  const args = ['--config.file=prometheus.yml', '--log.level=error', ...storage];
   const stop = run(binary, [...args, `--web.listen-address=${url.host}`], files);
   return {
+    url,
     query: (promql, time) => query(url, 'query', { query: promql, ...(time && { time }) }),
     queryRange: (promql, start, end, step) => query(url, 'query_range', { query: promql, start, end, step }),
     stop,

@@ -1,0 +1,34 @@
+/** Where the dashboard leads: to itself for one server, to the exporter's page, to the documentation. */
+
+export const DASHBOARD_UID = 'ollama-overview';
+
+const DOCS = 'https://github.com/ollama-exporter/ollama-exporter/blob/main/docs';
+export const RUNBOOKS = `${DOCS}/runbooks.md`;
+export const ALERTING = `${DOCS}/alerting.md#dashboard`;
+
+interface Link {
+  readonly title: string;
+  readonly url: string;
+  readonly targetBlank: boolean;
+}
+
+export const onlyThisServer: Link = {
+  title: 'Show only this server',
+  url: `/d/${DASHBOARD_UID}?\${datasource:queryparam}&var-job=\${__data.fields.job:percentencode}&var-instance=\${__data.fields.instance:percentencode}&\${exporter_page:queryparam}&\${__url_time_range}`,
+  targetBlank: false,
+};
+
+/** The variable ends with what the instance is appended to: `http://`, or `http://exporter:10434/?target=`. */
+export const exporterPage: Link = {
+  title: "Open the exporter's page",
+  url: `\${exporter_page:raw}\${__value.raw}`,
+  targetBlank: true,
+};
+
+/** @param anchor its heading, in lower case */
+export function runbook(anchor: string): Link {
+  return { title: 'Open the runbook', url: `${RUNBOOKS}#${anchor}`, targetBlank: true };
+}
+
+/** Of the alert that its row names. */
+export const runbookOfAlert = runbook(`\${__data.fields.runbook}`);

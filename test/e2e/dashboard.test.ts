@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { manyServers } from '../../grafana/preview/fleet.ts';
+import { type PastHour, pastHour, type Relabel, STEP } from '../../grafana/preview/past-hour.ts';
+import { annotationQueries, dataPanels, filledIn, readDashboard, type Target } from '../dashboard.ts';
+import type { Series } from './prometheus-process.ts';
+
+const END = Date.UTC(2026, 10, 26, 12) / 1_000;
+const START = END - 4_800;
+
+const dashboard = readDashboard();
+const exporterRow = dashboard.panels.find(({ title }) => title === 'Exporter');
+/** All but those about the process of an exporter, which simulated scrapes have not. */
+const queries = dataPanels(dashboard)
+  .filter((panel) => !exporterRow?.panels?.includes(panel))
+  .flatMap(({ title, targets = [] }) =>
+    targets.map((target) => ({ ...target, name: `${title} ${target.refId}` })),
+  );
+
+const [, models = ''] =
+  /^query_result\((.*)\)$/.exec(
+    dashboard.templating.list.find(({ name }) => name === 'model')?.query ?? '',
+  ) ?? [];
+/** As Grafana asks for what a variable may be. */
+const variable = { expr: models, instant: true };
+
+/** What a target may bring along of the labels that our metrics have. */
+const OF_TARGET = { model: 'dgx', quantization: 'none', version: '7', api: 'v1', reason: 'lease' };
+
+/** Prometheus's own rules for labels that a series and its target share (docs, honor_labels). */
+const COLLISIONS: Readonly<Record<string, Relabel>> = {
+  'renames ours': (series, target) => ({
+    ...Object.fromEntries(
+      Object.entries(series).map(([label, value]) => [
+        label in OF_TARGET ? `exported_${label}` : label,
+        value,
+      ]),
+    ),
+    ...target,
+    ...OF_TARGET,
+  }),
+  'honors ours': (series, target) => ({ ...target, ...OF_TARGET, ...series }),
+};
+
+describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an hour of 20 servers', () => {
+  let plain: PastHour;
+
+  beforeAll(async () => {
+    plain = await pastHour(manyServers(20, START * 1_000, END * 1_000), START, END);
+  });
+  afterAll(() => plain?.stop());
+
+  const sorted = (series: readonly Series[]) =>
+    series.map((one) => JSON.stringify({ ...one, labels: Object.entries(one.labels).sort() })).sort();
+  const ask = ({ prometheus }: PastHour, { expr, instant }: Pick<Target, 'expr' | 'instant'>) =>
+    instant
+      ? prometheus.query(filledIn(expr), END)
+      : prometheus.queryRange(filledIn(expr), END - 3_600, END, STEP * 8);
+
+  test('every variable of the dashboard is one that this test fills in', () => {
+    for (const { expr } of [...dataPanels(dashboard).flatMap(({ targets = [] }) => targets)]) {
+      // What is left is the first group of a regular expression.
+      expect(filledIn(expr).replaceAll('"$1"', '')).not.toContain('$');
+    }
+  });
+
+  test.each(queries)('$name finds something', async (target) => {
+    expect(await ask(plain, target)).not.toEqual([]);
+  });
+
+  test('an Ollama that is down and an exporter that is not scraped are listed with their reasons', async () => {
+    const [reasons, since] = queries.filter(({ name }) => name.startsWith('Down '));
+    const byInstance = async ({ expr = '' } = {}) =>
+      (await plain.prometheus.query(filledIn(expr), END)).toSorted((a, b) =>
+        (a.labels['instance'] ?? '').localeCompare(b.labels['instance'] ?? ''),
+      );
+    expect((await byInstance(reasons)).map(({ labels }) => labels)).toEqual([
+      { job: 'ollama', instance: 'gpu-12:11434', reason: 'refused' },
+      { job: 'ollama', instance: 'gpu-18:11434', reason: 'not scraped' },
+    ]);
+    // To the minute, from the last scrape that found it up.
+    expect((await byInstance(since)).map(({ samples }) => samples[0]?.[1])).toEqual([600, 300]);
+  });
+
+  test.each(annotationQueries(dashboard))('annotation $name finds something', async (annotation) => {
+    expect(await ask(plain, annotation)).not.toEqual([]);
+  });
+
+  describe.each(Object.entries(COLLISIONS))('whose targets have our labels, and which %s', (_, relabel) => {
+    let collided: PastHour;
+
+    beforeAll(async () => {
+      collided = await pastHour(manyServers(20, START * 1_000, END * 1_000), START, END, relabel);
+    });
+    afterAll(() => collided?.stop());
+
+    // Which alerts fire is up to the rules.
+    test.each(queries.filter(({ expr }) => !expr.includes('ALERTS')))(
+      '$name finds the same',
+      async (target) => {
+        expect(sorted(await ask(collided, target))).toEqual(sorted(await ask(plain, target)));
+      },
+    );
+
+    test('the variable for models lists the same', async () => {
+      const listed = sorted(await ask(collided, variable));
+      expect(listed).toHaveLength(7);
+      expect(listed).toEqual(sorted(await ask(plain, variable)));
+    });
+
+    test.each(queries.filter(({ expr }) => expr.includes('$model')))(
+      '$name finds the same of one model that is chosen',
+      async ({ expr, ...target }) => {
+        const chosen = { ...target, expr: expr.replaceAll('$model', 'qwen3:32b') };
+        const found = await ask(collided, chosen);
+        expect(found).not.toEqual([]);
+        expect(sorted(found)).toEqual(sorted(await ask(plain, chosen)));
+      },
+    );
+  });
+});
