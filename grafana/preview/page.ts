@@ -1,0 +1,92 @@
+/** The dashboard as one HTML page: its grid, its titles, and in each panel what its queries found. */
+import { readFileSync } from 'node:fs';
+import { type DashboardPanel, filledIn, readDashboard, type ShippedDashboard } from '../../test/dashboard.ts';
+import type { Prometheus, Series } from '../../test/e2e/prometheus-process.ts';
+import { CELL_PX, escaped } from './html.ts';
+import { type Answer, type Chart, chartOf, type Range, statHtml, timelineHtml } from './panels.ts';
+import { tableHtml } from './tables.ts';
+
+export interface Page {
+  readonly html: string;
+  readonly charts: readonly Chart[];
+}
+
+const GAP_PX = 8;
+
+export async function pageOf(prometheus: Prometheus, range: Range, caption: string): Promise<Page> {
+  const dashboard = readDashboard();
+  const charts: Chart[] = [];
+  const panels = await Promise.all(
+    dashboard.panels.map(async (panel) => {
+      const content = await contentOf(panel, prometheus, range);
+      if (typeof content !== 'string') {
+        charts.push(content);
+      }
+      return panelHtml(
+        panel,
+        typeof content === 'string' ? content : `<div id="chart-${content.id}" class="chart"></div>`,
+      );
+    }),
+  );
+  const height = Math.max(...dashboard.panels.map(({ gridPos: { y, h } }) => y + h)) * CELL_PX;
+  const style = readFileSync(new URL('style.css', import.meta.url), 'utf8');
+  const html = `<!doctype html><meta charset="utf-8"><style>${style}</style><body>
+    ${header(dashboard, caption)}<main style="height:${height}px">${panels.join('')}</main></body>`;
+  return { html, charts };
+}
+
+function header({ title, templating }: ShippedDashboard, caption: string): string {
+  const variables = templating.list.map(({ label, type, query }) => {
+    const value = type === 'query' ? 'All' : type === 'datasource' ? 'Prometheus' : query;
+    return `<span><em>${escaped(label)}</em>${escaped(value)}</span>`;
+  });
+  return `<header><h1>${escaped(title)}</h1><p>${escaped(caption)}</p><time>Last 1 hour</time></header>
+    <nav>${variables.join('')}</nav>`;
+}
+
+function panelHtml(
+  { type, title, gridPos: { x, y, w, h }, collapsed, panels = [] }: DashboardPanel,
+  content: string,
+): string {
+  const place = `left:${(x / 24) * 100}%;top:${y * CELL_PX}px;width:calc(${(w / 24) * 100}% - ${GAP_PX}px);height:${h * CELL_PX - GAP_PX}px`;
+  if (type === 'row') {
+    const count = collapsed ? ` <small>(${panels.length} panels)</small>` : '';
+    return `<h2 style="${place}">${collapsed ? '›' : '⌄'} ${escaped(title)}${count}</h2>`;
+  }
+  return `<section class="${type}" style="${place}"><h3>${escaped(title)}</h3>${content}</section>`;
+}
+
+async function contentOf(
+  panel: DashboardPanel,
+  prometheus: Prometheus,
+  range: Range,
+): Promise<Chart | string> {
+  const answers = new Map<string, Answer>();
+  for (const { refId, expr, instant, legendFormat = '' } of panel.targets ?? []) {
+    answers.set(refId, { legendFormat, series: await ask(prometheus, range, expr, instant) });
+  }
+  const all = [...answers.values()];
+  switch (panel.type) {
+    case 'stat':
+      return statHtml(panel, all);
+    case 'table':
+      return tableHtml(panel, new Map([...answers].map(([refId, { series }]) => [refId, series])));
+    case 'state-timeline':
+      return timelineHtml(panel, all, range);
+    case 'timeseries':
+      return chartOf(panel, all, range);
+    default:
+      return '';
+  }
+}
+
+function ask(
+  prometheus: Prometheus,
+  range: Range,
+  expr: string,
+  instant = false,
+): Promise<readonly Series[]> {
+  const { start, end, step } = range;
+  const promql = filledIn(expr);
+  return instant ? prometheus.query(promql, end) : prometheus.queryRange(promql, start, end, step);
+}
