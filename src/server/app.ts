@@ -11,6 +11,7 @@ import { packForTaker } from './gzip.ts';
 import { addMetricsRoute } from './metrics-route.ts';
 import { addProbeRoute } from './probe-route.ts';
 import { addStatusRoutes } from './status-routes.ts';
+import { createUnreadLimit } from './unread.ts';
 
 /** Of a request, which is a few hundred bytes that arrive at once. */
 const LIMITS: ServerOptions = {
@@ -38,6 +39,7 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
     frameworkErrors: (_error, _request, reply) => replyNotFound(reply.header(...NOSNIFF)),
     clientErrorHandler: replyToNoise,
   });
+  const mayBeUnread = createUnreadLimit();
   watchRequests(app.server);
   app.server.maxConnections = MAX_CONNECTIONS;
   app.server.on('drop', createLimitLog(log, 'connections', { limit: MAX_CONNECTIONS }));
@@ -52,7 +54,8 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
       // Else a scraper's idle connection would hold up the end until it is cut.
       reply.header('connection', 'close');
     }
-    return await packForTaker(request, reply, payload);
+    const packed = await packForTaker(request, reply, payload);
+    return mayBeUnread(reply, packed) ? packed : refuseToSend(reply);
   });
   ignoreRequestBodies(app);
   addMetricsRoute(app, dependencies);
@@ -60,6 +63,11 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   addStatusRoutes(app, dependencies);
   addAdminRoutes(app, dependencies);
   return app;
+}
+
+function refuseToSend(reply: FastifyReply): string {
+  reply.code(503).removeHeader('content-encoding').type('text/plain; charset=utf-8');
+  return 'Too many bytes of other responses are not read yet.\n';
 }
 
 function refusal({ url, headers, routeOptions }: FastifyRequest): RequestError | undefined {

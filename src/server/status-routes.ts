@@ -1,6 +1,7 @@
 /** The page at `/` and its numbers as JSON: of the Ollama of the options, of any that /probe may scrape, of all of them. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError } from '../scrape/limits.ts';
+import type { Snapshot } from '../scrape/snapshot.ts';
 import { type PageAssets, readPageAssets } from '../status/assets.ts';
 import { fleetTable } from '../status/fleet-table.ts';
 import { fleetPage, type PageFrame, refusalPage, statusPage } from '../status/page.ts';
@@ -8,15 +9,19 @@ import { type Status, statusOf } from '../status/status.ts';
 import { DEFAULT_MODULE } from '../targets/modules.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { queryOf, scrape, scrapeProbed } from './scrape-request.ts';
+import { createSharedTexts, type SharedTexts } from './shared-texts.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const HTML = 'text/html; charset=utf-8';
 
 export function addStatusRoutes(app: FastifyInstance, dependencies: ServerDependencies): void {
   const assets = readPageAssets();
-  app.get('/api/status', { exposeHeadRoute: false }, async (request, reply) =>
-    reply.header('cache-control', 'no-store').send(await readStatus(request, reply, dependencies)),
-  );
+  const shared = createSharedTexts();
+  app.get('/api/status', { exposeHeadRoute: false }, async (request, reply) => {
+    const { snapshot, status } = await readStatus(request, reply, dependencies);
+    const text = shared(snapshot, 'json', () => JSON.stringify(status()));
+    return reply.header('cache-control', 'no-store').type(JSON_TYPE).send(text);
+  });
   app.head('/api/status', (_request, reply) => reply.type(JSON_TYPE).send());
   app.head('/api/fleet', (_request, reply) => reply.type(JSON_TYPE).send());
   app.get('/api/fleet', { exposeHeadRoute: false }, (_request, reply) =>
@@ -24,7 +29,7 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ServerDepend
   );
   if (dependencies.config.telemetryPath !== '/') {
     app.get('/', { exposeHeadRoute: false }, (request, reply) =>
-      sendPage(request, reply, dependencies, assets),
+      sendPage(request, reply, dependencies, assets, shared),
     );
     app.head('/', (_request, reply) => reply.type(HTML).send());
   }
@@ -35,6 +40,7 @@ async function sendPage(
   reply: FastifyReply,
   dependencies: ServerDependencies,
   assets: PageAssets,
+  shared: SharedTexts,
 ): Promise<FastifyReply> {
   const { config, modules, targets, fleet, version } = dependencies;
   const query = queryOf(request);
@@ -58,7 +64,8 @@ async function sendPage(
     return reply.send(fleetPage(frame, assets));
   }
   try {
-    return reply.send(statusPage(await readStatus(request, reply, dependencies), frame, assets));
+    const { snapshot, status } = await readStatus(request, reply, dependencies);
+    return reply.send(shared(snapshot, request.url, () => statusPage(status(), frame, assets)));
   } catch (error) {
     if (error instanceof RequestError) {
       return reply.code(error.statusCode).send(refusalPage(error.statusCode, error.message, frame, assets));
@@ -71,7 +78,7 @@ async function readStatus(
   request: FastifyRequest,
   reply: FastifyReply,
   dependencies: ServerDependencies,
-): Promise<Status> {
+): Promise<{ readonly snapshot: Snapshot; readonly status: () => Status }> {
   const isLocal = !queryOf(request).has('target');
   const local = isLocal ? dependencies.targets.local() : undefined;
   if (isLocal && local === undefined) {
@@ -81,10 +88,11 @@ async function readStatus(
     local === undefined
       ? await scrapeProbed(request, reply, dependencies)
       : await scrape(request, reply, local, dependencies);
-  return statusOf(snapshot, {
+  const source = {
     target: target.url,
     module: target.module.name,
     simulated: isLocal && dependencies.config.demo,
     readAt: new Date(),
-  });
+  };
+  return { snapshot, status: () => statusOf(snapshot, source) };
 }

@@ -24,13 +24,15 @@ export function memoryCards(
   source: CapacitySource,
 ): Html {
   const partsOf = (bytesOf: (model: ModelStatus) => number | null): readonly Part[] =>
-    models
-      .map((model) => ({
-        name: model.model,
-        colour: colours.get(model.model) ?? '',
-        bytes: bytesOf(model) ?? 0,
-      }))
-      .filter(({ bytes }) => bytes > 0);
+    limited(
+      models
+        .map((model) => ({
+          name: model.model,
+          colour: colours.get(model.model) ?? '',
+          bytes: bytesOf(model) ?? 0,
+        }))
+        .filter(({ bytes }) => bytes > 0),
+    );
   const vram: Memory = {
     name: 'VRAM',
     used: totals.size_vram,
@@ -48,6 +50,16 @@ export function memoryCards(
   return html`<div class="cards">
 ${[vram, ram].map(card)}</div>
 `;
+}
+
+/** More than can be told apart. */
+const MAX_PARTS = 200;
+
+function limited(parts: readonly Part[]): readonly Part[] {
+  const rest = parts.slice(MAX_PARTS);
+  const bytes = rest.reduce((sum, part) => sum + part.bytes, 0);
+  const others = { name: `${rest.length} more`, colour: '', bytes };
+  return rest.length === 0 ? parts : [...parts.slice(0, MAX_PARTS), others];
 }
 
 function card(memory: Memory): Html {

@@ -9,6 +9,9 @@ import type { ModelStatus, Status } from './status.ts';
 /** From here on a box to filter by is of more use than in the way. */
 const MANY_MODELS = 10;
 
+/** More than sit in memory anywhere; 2,000 take a browser, and this program, most of a second. */
+const MAX_ROWS = 200;
+
 /** @param colours the class of each model's name @param search the query of the page */
 export function modelTable(
   status: Status,
@@ -17,16 +20,17 @@ export function modelTable(
   search: string,
 ): Html {
   const { read_at, skipped } = status;
-  const rows = sortRows(models, COLUMNS, search).map((model) =>
-    row(model, colours.get(model.model) ?? '', read_at),
-  );
+  const rows = sortRows(models, COLUMNS, search)
+    .slice(0, MAX_ROWS)
+    .map((model) => row(model, colours.get(model.model) ?? '', read_at));
+  const more = models.length - rows.length;
   return html`<section aria-labelledby="models">
 <div class="heading">
 <h2 id="models" tabindex="-1">Models</h2>
 <p class="quiet">${summaryOf(status)}</p>
 <p id="filter"${rows.length >= MANY_MODELS ? new Html(' data-wanted') : ''}><span role="status"></span> <label>Filter <input type="search" autocomplete="off" spellcheck="false"></label></p>
 </div>
-${rows.length === 0 ? '' : table(rows, search)}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
+${rows.length === 0 ? '' : table(rows, search)}${more === 0 ? '' : html`<p class="note">${more} more are not shown: <a href="./api/status${search}">as JSON</a>.</p>\n`}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
 `;
 }
 

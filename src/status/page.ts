@@ -6,7 +6,7 @@ import { memoryCards } from './memory-cards.ts';
 import { coloursOf } from './model-colours.ts';
 import { byName, modelTable } from './model-table.ts';
 import { serverLine, titleOf } from './server-line.ts';
-import type { Status } from './status.ts';
+import type { ModelStatus, Status } from './status.ts';
 
 /** What the page shows besides the status. */
 export interface PageFrame {
@@ -135,9 +135,17 @@ function memoryAndModels(status: Status, { capacitySource, search }: PageFrame):
   if (status.models === null) {
     return status.state === 'down' ? html`` : html`<p>Loaded models unknown.</p>\n`;
   }
-  const models = byName(status.models);
+  const models = byName(status.models.map(shortened));
   const colours = coloursOf(models.map(({ model }) => model));
   return html`${memoryCards(status, models, colours, capacitySource)}${modelTable(status, models, colours, search)}`;
+}
+
+/** Ollama's own have at most 593 characters. The page repeats a name several times; /api/status has all of it. */
+const MAX_NAME_LENGTH = 600;
+
+function shortened(model: ModelStatus): ModelStatus {
+  const { model: name } = model;
+  return name.length > MAX_NAME_LENGTH ? { ...model, model: `${name.slice(0, MAX_NAME_LENGTH)}…` } : model;
 }
 
 function targetForm({ target, module }: Pick<Status, 'target' | 'module'>, { openModules }: PageFrame): Html {

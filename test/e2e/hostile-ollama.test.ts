@@ -141,6 +141,31 @@ describe('an answer of', () => {
     await attack();
   });
 
+  test('2,000 names of quotes, which 40 requests for the page and 100 unread ones want at once', async () => {
+    const rows = Array.from({ length: 2_000 }, (_, n) => ({
+      model: '"'.repeat(80) + n,
+      size: 1,
+      size_vram: 1,
+    }));
+    const bytes = Buffer.from(JSON.stringify({ models: rows, version: '1' }));
+    answer = (response) => response.end(bytes);
+    const page = `/?target=${hostile.url.host}`;
+    await whileOthersScrape(Promise.all(Array.from({ length: 40 }, () => get(page))));
+    // Each of another order, so that none can share another one's text.
+    const orders = Array.from({ length: 40 }, (_, n) => get(`${page}&n=${n}`));
+    await whileOthersScrape(Promise.all(orders));
+    const unread = await Promise.all(
+      Array.from({ length: 100 }, (_, n) =>
+        request(new URL(`/probe?target=${hostile.url.host}/${n}`, exporter.url)),
+      ),
+    );
+    await get(`/probe?target=${good.url.host}`);
+    for (const { body } of unread) {
+      body.on('error', () => {}).destroy();
+    }
+    expect(exporter.child.exitCode).toBeNull();
+  });
+
   test('one-byte chunks without end', async () => {
     answer = oneByteChunks;
     await attack();

@@ -1,0 +1,31 @@
+/** Texts of one scrape result, each made once for all requests that wait for it. */
+import { RequestError } from '../scrape/limits.ts';
+import type { Snapshot } from '../scrape/snapshot.ts';
+
+/** Of one result: pages differ by the order of their rows. */
+const MAX_TEXTS = 8;
+
+/** @returns what `make` returned the first time for this result and this key; throws a RequestError for too many keys */
+export type SharedTexts = (snapshot: Snapshot, key: string, make: () => string) => Buffer;
+
+export function createSharedTexts(): SharedTexts {
+  const bySnapshot = new WeakMap<Snapshot, Map<string, Buffer>>();
+  return (snapshot, key, make) => {
+    const texts = bySnapshot.get(snapshot) ?? new Map<string, Buffer>();
+    bySnapshot.set(snapshot, texts);
+    const known = texts.get(key);
+    if (known !== undefined) {
+      return known;
+    }
+    if (texts.size >= MAX_TEXTS) {
+      throw new RequestError(
+        503,
+        `More than ${MAX_TEXTS} different pages of one scrape were requested at a time.`,
+      );
+    }
+    // As bytes, which the connections share.
+    const text = Buffer.from(make());
+    texts.set(key, text);
+    return text;
+  };
+}
