@@ -1,6 +1,16 @@
 /** Simulated servers for the preview: what a scrape of each of them brings at any moment of the hour. */
 import { psBody } from '../../src/demo/api.ts';
-import { type CatalogModel, CHAT_MODELS, EMBEDDING_MODEL, GIB, LARGE_MODEL } from '../../src/demo/catalog.ts';
+import {
+  type CatalogModel,
+  EMBEDDING_MODEL,
+  GEMMA,
+  GIB,
+  GPT_OSS,
+  LARGE_MODEL,
+  LLAMA,
+  MISTRAL,
+  QWEN,
+} from '../../src/demo/catalog.ts';
 import { type LoadedModel, Scheduler } from '../../src/demo/scheduler.ts';
 import { DEMO_MACHINE, simulate } from '../../src/demo/simulation.ts';
 import { randomNumbers } from '../../src/demo/workload.ts';
@@ -50,18 +60,14 @@ function serve(
   };
 }
 
-const [LLAMA, QWEN, GEMMA, MISTRAL, GPT_OSS] = CHAT_MODELS;
-const some = (...models: ReadonlyArray<CatalogModel | undefined>) =>
-  models.filter((model) => model !== undefined);
-
 /** What teams do with their servers: each fits, with room to spare. */
 const LOADS: readonly Load[] = [
-  { models: some(LLAMA), everyMs: 40_000, keepAliveMs: 5 * MINUTE_MS, pinned: [EMBEDDING_MODEL] },
-  { models: some(GPT_OSS, QWEN), everyMs: 90_000, keepAliveMs: 5 * MINUTE_MS },
-  { models: some(GEMMA), everyMs: 400_000, keepAliveMs: 5 * MINUTE_MS },
-  { models: some(QWEN), everyMs: 200_000, keepAliveMs: 10 * MINUTE_MS, pinned: some(LLAMA) },
+  { models: [LLAMA], everyMs: 40_000, keepAliveMs: 5 * MINUTE_MS, pinned: [EMBEDDING_MODEL] },
+  { models: [GPT_OSS, QWEN], everyMs: 90_000, keepAliveMs: 5 * MINUTE_MS },
+  { models: [GEMMA], everyMs: 400_000, keepAliveMs: 5 * MINUTE_MS },
+  { models: [QWEN], everyMs: 200_000, keepAliveMs: 10 * MINUTE_MS, pinned: [LLAMA] },
   {
-    models: some(LLAMA, MISTRAL, GPT_OSS),
+    models: [LLAMA, MISTRAL, GPT_OSS],
     everyMs: 120_000,
     keepAliveMs: 5 * MINUTE_MS,
     vramBytes: 48 * GIB,
@@ -70,8 +76,8 @@ const LOADS: readonly Load[] = [
 
 /** Servers of each twenty that have too much to do, by their number. */
 const OVERLOADS: Readonly<Record<number, Load>> = {
-  2: { models: some(GPT_OSS), everyMs: 100_000, keepAliveMs: 10 * MINUTE_MS, pinned: some(LLAMA) },
-  8: { models: some(QWEN), everyMs: 60_000, keepAliveMs: 5 * MINUTE_MS, pinned: some(GPT_OSS, GEMMA) },
+  2: { models: [GPT_OSS], everyMs: 100_000, keepAliveMs: 10 * MINUTE_MS, pinned: [LLAMA] },
+  8: { models: [QWEN], everyMs: 60_000, keepAliveMs: 5 * MINUTE_MS, pinned: [GPT_OSS, GEMMA] },
   13: { models: [], everyMs: MINUTE_MS, keepAliveMs: 0, pinned: [LARGE_MODEL] },
 };
 /** The one with the load of the demo, which swaps models all the time. */

@@ -103,7 +103,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
 
     test('the variable for models lists the same', async () => {
       const listed = sorted(await ask(collided, variable));
-      expect(listed).toHaveLength(7);
+      expect(listed).not.toEqual([]);
       expect(listed).toEqual(sorted(await ask(plain, variable)));
     });
 
