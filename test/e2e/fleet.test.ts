@@ -26,6 +26,7 @@ function documentedConfig(exporter: string, targets: readonly string[]): string 
   const [, yaml = ''] = codeBlocks(section(readPage('docs/fleet.md'), MANY_SERVERS), 'yaml');
   const { scrape_configs } = parse(yaml.replaceAll('localhost:10434', exporter));
   scrape_configs[0].static_configs = [{ targets }];
+  delete scrape_configs[0].scrape_interval;
   return JSON.stringify({ global: { scrape_interval: INTERVAL, scrape_timeout: INTERVAL }, scrape_configs });
 }
 
