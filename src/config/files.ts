@@ -4,7 +4,7 @@ import { readFileSync, type Stats, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '../log/error-text.ts';
 
-/** @throws Error, also where the file is a pipe, a device or a folder */
+/** @throws Error, also where the file is a pipe, a device or a folder, or too large */
 export async function readRegularFile(file: string): Promise<string> {
   refuseOther(file, await stat(file));
   return await readFile(file, 'utf8');
@@ -16,9 +16,15 @@ export function readRegularFileSync(file: string): string {
   return readFileSync(file, 'utf8');
 }
 
+/** All public authorities are 300 KB; YAML of 100 MB would hold up everything. */
+const MAX_BYTES = 2 * 1024 * 1024;
+
 function refuseOther(file: string, stats: Stats): void {
   if (!stats.isFile()) {
     throw new Error(`${file} is not a regular file`);
+  }
+  if (stats.size > MAX_BYTES) {
+    throw new Error(`${file} has ${stats.size} bytes, more than ${MAX_BYTES}`);
   }
 }
 

@@ -1,8 +1,12 @@
 /** The telemetry path: the Ollama of the options, and the exporter itself. */
 import type { FastifyInstance } from 'fastify';
 import { CONTENT_TYPE, createRender } from '../metrics/registry.ts';
+import { isUp } from '../scrape/snapshot.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { scrape } from './scrape-request.ts';
+
+/** A scrape with less time says nothing about Ollama if it fails. */
+const TELLING_MS = 200;
 
 export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDependencies): void {
   const { config, targets, own, onSnapshot } = dependencies;
@@ -12,8 +16,9 @@ export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDepend
     if (target === undefined) {
       return reply.type(CONTENT_TYPE).send((await own?.metrics()) ?? '');
     }
-    const { snapshot, complete } = await scrape(request, reply, target, dependencies);
-    if (complete) {
+    const { snapshot, complete, budgetMs } = await scrape(request, reply, target, dependencies);
+    // Else a client could forge an outage in the log by a timeout that nobody can keep.
+    if (complete && (budgetMs >= TELLING_MS || isUp(snapshot))) {
       onSnapshot(snapshot);
     }
     return reply.type(CONTENT_TYPE).send(await render(snapshot));

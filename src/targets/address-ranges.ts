@@ -27,18 +27,28 @@ export function parseAddressRange(text: string): AllowedRange {
 
 type Subnet = readonly [address: string, prefix: number];
 
-/** An IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) lies where the IPv4 address does. */
+/** IPv4 addresses that are written as IPv6 (`::ffff:10.0.0.1`). */
+const MAPPED = new BlockList();
+MAPPED.addSubnet('::ffff:0:0', 96, 'ipv6');
+
+/** These lie where the IPv4 address does, and not in a range of IPv6 such as `::/0`. */
 function rangesOf(subnets: readonly Subnet[]): AddressRange {
-  const list = new BlockList();
+  const [ipv4, ipv6] = [new BlockList(), new BlockList()];
   for (const [address, prefix] of subnets) {
-    list.addSubnet(address, prefix, familyOf(address));
+    const isIPv4Range = isIPv4Address(address) && (isIPv4(address) || prefix >= 96);
+    (isIPv4Range ? ipv4 : ipv6).addSubnet(address, prefix, familyOf(address));
   }
   return {
     contains: (address) => {
       const [unzoned = ''] = address.split('%');
+      const list = isIPv4Address(unzoned) ? ipv4 : ipv6;
       return isIP(unzoned) > 0 && list.check(unzoned, familyOf(unzoned));
     },
   };
+}
+
+function isIPv4Address(address: string): boolean {
+  return isIPv4(address) || (isIPv6(address) && MAPPED.check(address, 'ipv6'));
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
