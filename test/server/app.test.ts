@@ -162,6 +162,16 @@ describe("Prometheus's timeout header", () => {
   );
 });
 
+test('a scrape with a time that no answer can keep says nothing about Ollama in the log', async () => {
+  await ask('/metrics');
+  const before = exporter.stateLines().length;
+  for (let scrape = 0; scrape < 3; scrape += 1) {
+    await ask('/metrics', { headers: { 'x-prometheus-scrape-timeout-seconds': '1e-9' } });
+    await ask('/metrics');
+  }
+  expect(exporter.stateLines()).toHaveLength(before);
+});
+
 describe("the exporter's own metrics", () => {
   test('are the default ones of prom-client, less six, and the build', async () => {
     const exposition = parseExposition((await ask('/metrics')).text);

@@ -96,6 +96,10 @@ describe('a target may be asked', () => {
     ['10.20.0.0/16', '[::ffff:10.20.0.1]', true],
     ['10.20.0.0/16', '[::ffff:a14:1]', true],
     ['10.20.0.0/16', '[::ffff:10.21.0.1]', false],
+    ['::/0', '10.20.0.1', false],
+    ['::/0', '[::ffff:10.20.0.1]', false],
+    ['::/0', '[2001:db8::1]', true],
+    ['::ffff:0:0/96', '10.20.0.1', true],
     // what a name resolves to is known only when it is connected to
     ['10.20.0.0/16', 'gpu-1.lan', true],
     ['10.20.0.0/16:8080', 'gpu-1.lan:11434', false],
