@@ -439,4 +439,23 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
       expect(status, href ?? '').toBe(200);
     }
   });
+
+  test('of a fleet is readable and accessible, in both themes and on screens of any width', async () => {
+    const config = join(folder, 'ollama.yml');
+    const fleet = await startExporterProcess([`--config.file=${config}`, '--ollama.url=none']);
+    for (const target of [ollama.url.host, '127.0.0.1:1']) {
+      await fetch(new URL(`/probe?target=${target}`, fleet.url));
+    }
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await open({ colorScheme }, fleet.url.href);
+      expect(await text()).toContain(ollama.url.host);
+      expect(await text()).toContain('Down: refused');
+      expect(await violations()).toEqual([]);
+      for (const width of [360, 390, 700, 1_280, 2_560]) {
+        await page.setViewportSize({ width, height: 800 });
+        expect(await sideways(), `${width} px`).toBe(0);
+      }
+      expect(await violations()).toEqual([]);
+    }
+  });
 });
