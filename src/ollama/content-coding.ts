@@ -1,4 +1,4 @@
-/** Unpacks a body that something before Ollama has compressed, although the request asked it not to. */
+/** Decompresses a body that a gateway compressed, although the request accepts `identity` only. */
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
 import { messageOf } from '../log/error-text.ts';

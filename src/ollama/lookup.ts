@@ -1,4 +1,4 @@
-/** Resolves names without letting those that nobody answers for keep the others waiting for long. */
+/** Resolves names; lookups that hang delay other lookups only briefly. */
 import dns, { type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 

@@ -26,7 +26,7 @@ const LIMITS: ServerOptions = {
 
 const MAX_URL_LENGTH = 4_096;
 
-/** Half of the 30 s in which a client has to read something: Node.js lets the first such time pass. */
+/** Half of the 30 s in which a client must read something: Node.js lets the first such time pass. */
 const READ_TIMEOUT_MS = 15_000;
 
 /** One Prometheus keeps up to 1,000 idle connections to an address, and two of them make a pair. */

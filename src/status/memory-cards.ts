@@ -52,7 +52,7 @@ ${[vram, ram].map(card)}</div>
 `;
 }
 
-/** More than can be told apart. */
+/** More segments cannot be distinguished. */
 const MAX_PARTS = 200;
 
 function limited(parts: readonly Part[]): readonly Part[] {

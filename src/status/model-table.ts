@@ -9,7 +9,7 @@ import type { ModelStatus, Status } from './status.ts';
 /** From here on a box to filter by is of more use than in the way. */
 const MANY_MODELS = 10;
 
-/** More than sit in memory anywhere; 2,000 take a browser, and this program, most of a second. */
+/** More than any server has loaded. Rendering 2,000 takes most of a second, here and in the browser. */
 const MAX_ROWS = 200;
 
 /** @param colours the class of each model's name @param search the query of the page */

@@ -101,7 +101,7 @@ function relevant(entries: readonly AllowEntry[], target: URL) {
   };
 }
 
-/** Whoever allows a wide range seldom thinks of the metadata service within it. */
+/** A wide range must not allow the metadata service within it by accident. */
 function inRange(entries: readonly AllowEntry[], address: string): boolean {
   const mustBeNamed = METADATA_ADDRESSES.contains(address);
   return entries.some(
