@@ -12,6 +12,13 @@ import { readWebConfig, type WebConfig } from './web-config.ts';
 export interface TlsSettings {
   readonly config: TlsConfig;
   readonly options: SecureContextOptions;
+  /** Equal for settings that accept the same clients. */
+  readonly clients: string;
+}
+
+function tlsSettings(config: TlsConfig, options: SecureContextOptions): TlsSettings {
+  const { clientAuth, clientAllowedSans } = config;
+  return { config, options, clients: JSON.stringify([clientAuth, clientAllowedSans, String(options.ca)]) };
 }
 
 export interface Settings {
@@ -71,7 +78,7 @@ export class LiveSettings {
       readTls(this.#file, config.tls),
     );
     // The certificates of before, but by the rules of now.
-    const old = config.tls && this.#settings.tls && { ...this.#settings.tls, config: config.tls };
+    const old = config.tls && this.#settings.tls && tlsSettings(config.tls, this.#settings.tls.options);
     this.#settings = { config, tls: tls ?? old };
     if (tls === undefined && config.tls !== undefined) {
       return;
@@ -132,7 +139,7 @@ function readTls(file: string, config: TlsConfig | undefined): TlsSettings | und
     return undefined;
   }
   try {
-    return { config, options: readTlsOptions(config) };
+    return tlsSettings(config, readTlsOptions(config));
   } catch (cause) {
     const problem = messageOf(cause);
     throw new FileError(`${file}: ${problem}`, { cause });

@@ -69,8 +69,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
 
   /** Whether the clients that are accepted now are the same as when this connection was. */
   mayStay(socket: Socket): boolean {
-    const [was, is] = [this.#accepted.get(socket), this.#settings()];
-    return was === is || (was !== undefined && acceptSameClients(was, is));
+    return this.#accepted.get(socket)?.clients === this.#settings().clients;
   }
 
   #beforeHandshake(socket: Duplex): void {
@@ -125,13 +124,6 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
   #report({ remoteAddress, bytesRead }: Socket, err: string): void {
     this.#onFailedHandshake({ client: addressOf(remoteAddress), err, silent: bytesRead === 0 });
   }
-}
-
-function acceptSameClients(a: TlsSettings, b: TlsSettings): boolean {
-  const [one, other] = [a, b].map(({ config: { clientAuth, clientAllowedSans }, options: { ca } }) =>
-    JSON.stringify([clientAuth, clientAllowedSans, String(ca)]),
-  );
-  return one === other;
 }
 
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {

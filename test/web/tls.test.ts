@@ -312,6 +312,15 @@ describe('a kept connection ends at the next request', () => {
   });
 });
 
+test('new rules for clients hold although the certificate of the server can not be read', async () => {
+  const lines = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'];
+  const { get, write } = await startGuarded(files(...lines, 'client_allowed_sans: [prometheus.example]'));
+  expect(await served(get(showing('good')))).toBe(true);
+  write('server.crt', '');
+  write('web.yml', files(...lines, 'client_allowed_sans: [other]')['web.yml'] ?? '');
+  expect(await served(get(showing('good')))).toBe(false);
+});
+
 test('while clients scrape on new and on kept connections, a change of certificate fails no request', async () => {
   const { get, write, servers } = await startGuarded(files());
   const seen = new Set<unknown>();
