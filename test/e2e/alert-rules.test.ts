@@ -221,7 +221,7 @@ const CASES: readonly Case[] = [
       labels: { ...LABELS_OF_MODEL, severity: 'warning' },
       summary: 'llama3.1:8b on gpu-07:10434 is loaded over and over.',
       description:
-        'llama3.1:8b (Q4_K_M) on gpu-07:10434 was loaded 4 times within 15 minutes: it makes room for other models and comes back, its keep_alive is too short, or clients ask for different num_ctx or other load options. Each load costs its users seconds to minutes.',
+        'llama3.1:8b (Q4_K_M) on gpu-07:10434 was loaded 4 times within 15 minutes: it makes room for other models and comes back, its keep_alive is too short, or clients request different num_ctx or other load options. Each load costs its users seconds to minutes.',
     },
     under: { ...up, ...psOk, [`ollama_model_size_bytes{${MODEL}}`]: visits(3) },
     failedScrape: {
