@@ -1,4 +1,5 @@
 /** Reads the body of a response, and the JSON in it, within limits that no Ollama meets: 200 models are 76 KB. */
+import { once } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { contentCodings, decodeBody } from './content-coding.ts';
 import { ApiError } from './errors.ts';
@@ -24,14 +25,15 @@ export async function readText({ body, headers }: Dispatcher.ResponseData): Prom
 async function readBytes(body: Body): Promise<Buffer> {
   let bytes = Buffer.allocUnsafe(8_192);
   let length = 0;
-  for await (const chunk of body) {
+  body.on('data', (chunk: Buffer) => {
     if (length + chunk.length > bytes.length) {
       const larger = Buffer.allocUnsafe(2 * (length + chunk.length));
       bytes.copy(larger, 0, 0, length);
       bytes = larger;
     }
     length += chunk.copy(bytes, length);
-  }
+  });
+  await once(body, 'end');
   return bytes.subarray(0, length);
 }
 

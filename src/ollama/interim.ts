@@ -23,6 +23,11 @@ export function skipInterimResponses(socket: Socket): void {
     if (chunk === null) {
       return;
     }
+    if (held.length === 0 && !mayBeInterim(chunk.toString('latin1', 0, STATUS_LENGTH))) {
+      answeredBytes = socket.bytesWritten;
+      socket.unshift(chunk);
+      return;
+    }
     const before = held.length;
     held = Buffer.concat([held, chunk]);
     // Else a head that comes byte by byte is looked at from its beginning each time.
