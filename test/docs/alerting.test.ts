@@ -5,6 +5,7 @@ import { codeBlocks, readPage, section, table } from '../markdown.ts';
 import { readRules } from '../rule-files.ts';
 
 const PAGE = readPage('docs/alerting.md');
+const DASHBOARD_PAGE = readPage('docs/dashboard.md');
 const alerts = readRules('alerts.yml');
 
 test('the table of alerts says of each its runbook, severity, duration and threshold, in the order of the file', () => {
@@ -62,13 +63,13 @@ test('the sub-route on the page groups as the example does', () => {
 });
 
 test("the table of variables names the dashboard's", () => {
-  expect(table(PAGE, 'Dashboard').map(([name]) => name)).toEqual(
+  expect(table(DASHBOARD_PAGE, 'Variables').map(([name]) => name)).toEqual(
     readDashboard().templating.list.map(({ name }) => name),
   );
 });
 
 test("the dashboard's rows are named in their order", () => {
   const rows = readDashboard().panels.flatMap(({ type, title }) => (type === 'row' ? [title] : []));
-  const [, sentence = ''] = /Its rows: (.*?)\. /.exec(PAGE) ?? [];
+  const [, sentence = ''] = /Its rows: (.*?)\. /.exec(DASHBOARD_PAGE) ?? [];
   expect(sentence.replaceAll(/ \([^)]*\)|and /g, '').split(', ')).toEqual(rows);
 });

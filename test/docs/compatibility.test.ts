@@ -6,7 +6,7 @@ import { NODES } from '../matrix.mjs';
 const PAGE = readPage('docs/compatibility.md');
 
 test('the lines of Node.js are those that the tests run on', () => {
-  const [, cell = ''] = /^\| Node\.js \| ([^|]*) \|/m.exec(section(PAGE, 'What it works with')) ?? [];
+  const [, cell = ''] = /^\| Node\.js \| ([^|]*) \|/m.exec(section(PAGE, 'Supported versions')) ?? [];
   const [oldest = '', ...lines] = NODES;
   expect(cell).toBe(`${oldest.split('.')[0]} (${oldest} and later), ${lines.join(', ')}`);
   expect(readPage('README.md')).toContain(`Node.js ${oldest} or later`);

@@ -30,7 +30,7 @@ test.each(table(PAGE, 'Which Ollama'))('%s is read as %s', (text = '', url = '')
   expect(parseOllamaHost(text).href).toBe(new URL(url).href);
 });
 
-test.each(table(PAGE, 'Where it listens'))('%s can be listened on', (text = '') => {
+test.each(table(PAGE, 'Listen addresses'))('%s can be listened on', (text = '') => {
   expect(
     parseListenAddresses(text)
       .map((address) => address.text)

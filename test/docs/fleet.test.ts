@@ -9,13 +9,14 @@ import { readWebConfig } from '../../src/web/web-config.ts';
 import { codeBlocks, MANY_SERVERS, readPage, section } from '../markdown.ts';
 
 const FLEET = readPage('docs/fleet.md');
+const TLS = readPage('docs/tls.md');
 
 const folder = mkdtempSync(join(tmpdir(), 'fleet-docs-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** The first YAML block under a heading, as a file. */
-function exampleFile(heading: string): string {
-  const [yaml = ''] = codeBlocks(section(FLEET, heading), 'yaml');
+function exampleFile(page: string, heading: string): string {
+  const [yaml = ''] = codeBlocks(section(page, heading), 'yaml');
   expect(yaml).not.toBe('');
   const file = join(folder, 'example.yml');
   // A password hash in full would be the password of many.
@@ -25,17 +26,17 @@ function exampleFile(heading: string): string {
 
 describe('the examples are good files:', () => {
   test('the modules to start from', () => {
-    const { modules } = readYaml(exampleFile(MANY_SERVERS), CONFIG_FILE);
+    const { modules } = readYaml(exampleFile(FLEET, MANY_SERVERS), CONFIG_FILE);
     expect(modules['default']?.allow).toHaveLength(2);
   });
 
   test('the modules in full', () => {
-    const { modules } = readYaml(exampleFile('The configuration file'), CONFIG_FILE);
+    const { modules } = readYaml(exampleFile(FLEET, 'The configuration file'), CONFIG_FILE);
     expect(modules['default']).toMatchObject({ timeout: 5_000, collectors: ['ps', 'version'] });
   });
 
   test('the web configuration', () => {
-    const config = readWebConfig(exampleFile('The door'));
+    const config = readWebConfig(exampleFile(TLS, 'The web configuration file'));
     expect(config.tls?.clientAllowedSans).toEqual(['prometheus.lan']);
     expect([...config.users.keys()]).toEqual(['prometheus']);
   });

@@ -23,8 +23,8 @@ test("the exporter's own metrics are named with their types, prom-client's by th
   expect(documented).toEqual(exported.filter(({ name }) => !/^(process|nodejs)_/.test(name)));
 });
 
-test('every reason that a call can fail for is explained, and no other', () => {
-  expect(table(PAGE, 'Why a call failed').map(([reason]) => reason)).toEqual(Object.keys(REASONS));
+test('every reason for which a request can fail is explained, and no other', () => {
+  expect(table(PAGE, 'Why a request failed').map(([reason]) => reason)).toEqual(Object.keys(REASONS));
 });
 
 const QUERIES = codeBlocks(PAGE, 'promql');

@@ -12,10 +12,10 @@ test.each(table(PAGE, 'Tools'))('the log says %s', (message = '') => {
 });
 
 test('for each reason that a call can fail for there is something to do', () => {
-  const documented = table(PAGE, "Ollama can't be asked")
+  const documented = table(PAGE, "Ollama can't be scraped")
     .map(([seen]) => seen)
     .join();
-  const reasons = table(readPage('docs/metrics.md'), 'Why a call failed').map(([reason = '']) => reason);
+  const reasons = table(readPage('docs/metrics.md'), 'Why a request failed').map(([reason = '']) => reason);
   expect(reasons.length).toBeGreaterThan(5);
   expect(reasons.filter((reason) => !new RegExp(`\\b${reason}\\b`).test(documented))).toEqual([]);
 });

@@ -96,10 +96,10 @@ describe('runs:', () => {
     const { cert, key } = await authority.issue();
     const fleet = readPage('docs/fleet.md');
     const [modules = ''] = codeBlocks(section(fleet, MANY_SERVERS), 'yaml');
-    const [door = ''] = codeBlocks(section(fleet, 'The door'), 'yaml');
+    const [web = ''] = codeBlocks(section(readPage('docs/tls.md'), 'The web configuration file'), 'yaml');
     const files = {
       'ollama.yml': modules,
-      'web.yml': door.replace('$2y$10$…', hashSync('x', 4)),
+      'web.yml': web.replace('$2y$10$…', hashSync('x', 4)),
       'ca.pem': authority.cert,
       'exporter.pem': cert,
       'exporter.key': key,
