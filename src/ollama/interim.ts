@@ -14,6 +14,23 @@ const MAX_BYTES = 16_384;
 export function skipInterimResponses(socket: Socket): void {
   let held = Buffer.alloc(0);
   let answeredBytes = 0;
+  const passOn = (bytes: Buffer) => {
+    answeredBytes = socket.bytesWritten;
+    socket.unshift(bytes);
+    held = Buffer.alloc(0);
+  };
+  const take = (chunk: Buffer) => {
+    const before = held.length;
+    held = Buffer.concat([held, chunk]);
+    if (!canEnd(held, before)) {
+      return;
+    }
+    const text = withoutInterim(held.toString('latin1'));
+    held = held.subarray(held.length - text.length);
+    if (!mayBeInterim(text) || held.length > MAX_BYTES) {
+      passOn(held);
+    }
+  };
   socket.on('readable', () => {
     // No request was sent since the last response began: this is its body.
     if (socket.bytesWritten === answeredBytes) {
@@ -23,26 +40,16 @@ export function skipInterimResponses(socket: Socket): void {
     if (chunk === null) {
       return;
     }
-    if (held.length === 0 && !mayBeInterim(chunk.toString('latin1', 0, STATUS_LENGTH))) {
-      answeredBytes = socket.bytesWritten;
-      socket.unshift(chunk);
-      return;
-    }
-    const before = held.length;
-    held = Buffer.concat([held, chunk]);
-    // Else a head that comes byte by byte is looked at from its beginning each time.
-    const canEnd = before < STATUS_LENGTH || BLANK_LINE.test(held.toString('latin1', before - 3));
-    if (!canEnd && held.length <= MAX_BYTES) {
-      return;
-    }
-    const text = withoutInterim(held.toString('latin1'));
-    held = held.subarray(held.length - text.length);
-    if (!mayBeInterim(text) || held.length > MAX_BYTES) {
-      answeredBytes = socket.bytesWritten;
-      socket.unshift(held);
-      held = Buffer.alloc(0);
-    }
+    const isUsual = held.length === 0 && !mayBeInterim(chunk.toString('latin1', 0, STATUS_LENGTH));
+    (isUsual ? passOn : take)(chunk);
   });
+}
+
+/** Else a head that comes byte by byte would be looked at from its beginning each time. */
+function canEnd(held: Buffer, before: number): boolean {
+  return (
+    before < STATUS_LENGTH || held.length > MAX_BYTES || BLANK_LINE.test(held.toString('latin1', before - 3))
+  );
 }
 
 function withoutInterim(text: string): string {
