@@ -88,10 +88,7 @@ function warnIfOpen({ webConfigFile }: Config, { addresses }: Exporter, log: Log
   const reachable = addresses.filter(({ hostname }) => !/^(127\.|\[::1\])/.test(hostname));
   if (webConfigFile === undefined && reachable.length > 0) {
     const address = reachable.map(({ hostname, port }) => `${hostname}:${port}`).join();
-    log.warn(
-      { address },
-      'Whoever reaches this address can read it: --web.config.file turns on TLS and passwords',
-    );
+    log.warn({ address }, 'Listening without TLS or authentication, see --web.config.file');
   }
 }
 

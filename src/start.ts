@@ -87,7 +87,7 @@ function capacityOptions({ demo, ollamaUrl, vramCapacity, memoryCapacity }: Conf
 async function startDemo(log: Logger) {
   const loadedAt = simulate(DEMO_SEED, Date.now());
   const simulated = await startSimulatedOllama({ version: DEMO_VERSION, loaded: () => loadedAt(Date.now()) });
-  log.warn({ target: simulated.url.href }, 'Demo: this Ollama is a simulation');
+  log.warn({ target: simulated.url.href }, 'Demo: scraping a simulated Ollama');
   return simulated;
 }
 
@@ -96,7 +96,7 @@ export async function scrapeOnce({ targets, onSnapshot }: Scraper): Promise<Snap
   const share = createSharing();
   const target = targets.local();
   if (target === undefined) {
-    throw new UsageError('--once needs an Ollama to scrape, but --ollama.url is none');
+    throw new UsageError('--once requires an Ollama to scrape, but --ollama.url is none');
   }
   const snapshot = await withDeadline(target.longestMs, [], (signal) => share(target, signal, UNLIMITED));
   onSnapshot(snapshot);
@@ -172,7 +172,7 @@ export async function startExporter(
  */
 export async function checkFiles({ configFile, webConfigFile, timeoutMs }: Config): Promise<string> {
   if (configFile === undefined && webConfigFile === undefined) {
-    throw new UsageError('--config.check needs --config.file or --web.config.file');
+    throw new UsageError('--config.check requires --config.file or --web.config.file');
   }
   const warnings = configFile === undefined ? [] : await warningsOf(configFile, timeoutMs);
   if (webConfigFile !== undefined) {

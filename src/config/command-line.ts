@@ -67,12 +67,12 @@ export function logFormatOf(args: readonly string[], env: Environment): LogForma
 
 function buildCommand(versionText: string, print: (text: string) => void): Command {
   const command = new Command('ollama-exporter')
-    .description('Prometheus exporter for Ollama: what sits in memory, asked for at each scrape.')
+    .description('Prometheus exporter for Ollama: loaded models, VRAM and expiry, queried at each scrape.')
     .version(versionText, '--version', 'Print the version and exit.')
     .helpOption('-h, --help', 'Print this help and exit.')
     .addHelpText(
       'after',
-      '\nEach option can be set in the environment too: --log.level as OLLAMA_EXPORTER_LOG_LEVEL.',
+      '\nEach option can also be set by an environment variable: --log.level as OLLAMA_EXPORTER_LOG_LEVEL.',
     )
     .configureHelp({
       // As Prometheus's own programs show their switches.
@@ -134,7 +134,7 @@ function isDemo(typed: Typed, env: Environment): boolean {
     return demo;
   }
   if (typed('demo') !== undefined && demo) {
-    throw new UsageError('--demo simulates an Ollama of its own and excludes --ollama.url');
+    throw new UsageError("--demo simulates an Ollama and can't be combined with --ollama.url");
   }
   return false;
 }
@@ -158,7 +158,7 @@ function readOption<T>(option: OptionSpec<T>, typed: string | undefined, env: En
       throw new UsageError(`--${option.flag} takes no value, or =true or =false`, { cause });
     }
     const problem = messageOf(cause);
-    throw new UsageError(`bad value ${JSON.stringify(redact(text ?? ''))} for ${source}: ${problem}`, {
+    throw new UsageError(`invalid value ${JSON.stringify(redact(text ?? ''))} for ${source}: ${problem}`, {
       cause,
     });
   }

@@ -55,7 +55,7 @@ async function killedAfter<T>(patienceMs: number, child: ChildProcess, answer: P
 }
 
 function tooSlow(patienceMs: number): Error {
-  return new Error(`nvidia-smi did not answer within ${patienceMs / 1_000} s`);
+  return new Error(`nvidia-smi did not respond within ${patienceMs / 1_000} s`);
 }
 
 /** One GPU that fails makes nvidia-smi exit with a code other than 0, when it has listed the others. */

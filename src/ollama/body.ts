@@ -65,7 +65,7 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new ApiError('invalid', `the answer (${text.length} characters) is not JSON`, { cause });
+    throw new ApiError('invalid', `the response (${text.length} characters) is not JSON`, { cause });
   }
 }
 
@@ -90,10 +90,10 @@ function checkSize(text: string): void {
         depth -= 1;
     }
     if (commas > MAX_COMMAS) {
-      throw new ApiError('too_large', `the answer has more than ${MAX_COMMAS} values`);
+      throw new ApiError('too_large', `the response has more than ${MAX_COMMAS} values`);
     }
     if (depth > MAX_DEPTH) {
-      throw new ApiError('too_large', `the answer is nested more than ${MAX_DEPTH} deep`);
+      throw new ApiError('too_large', `the response is nested more than ${MAX_DEPTH} deep`);
     }
   }
 }

@@ -132,7 +132,7 @@ function asApiError(error: unknown, { signal, status }: Exchange, url: URL): Err
 function parseVersion(body: unknown): string {
   const version = isRecord(body) ? textOf(body['version'], VERSION) : '';
   if (version === '') {
-    throw new ApiError('invalid', 'the answer is not a JSON object with a valid "version"');
+    throw new ApiError('invalid', 'the response is not a JSON object with a valid "version"');
   }
   return version;
 }

@@ -35,7 +35,7 @@ export async function decodeBody(
   if (codings.length > MAX_CODINGS) {
     throw new ApiError(
       'invalid',
-      `the answer has ${codings.length} content codings, more than ${MAX_CODINGS}`,
+      `the response has ${codings.length} content codings, more than ${MAX_CODINGS}`,
     );
   }
   let decoded = bytes;
@@ -44,15 +44,19 @@ export async function decodeBody(
     if (decode === undefined) {
       throw new ApiError(
         'invalid',
-        `the answer has the content coding ${JSON.stringify(coding.slice(0, 40))}`,
+        `the response has the content coding ${JSON.stringify(coding.slice(0, 40))}`,
       );
     }
     decoded = await decode(decoded, { maxOutputLength: maxBytes }).catch((cause: unknown) => {
       throw isTooLarge(cause)
-        ? new ApiError('too_large', `the answer is larger than ${maxBytes} bytes without its ${coding}`, {
-            cause,
-          })
-        : new ApiError('invalid', `the answer is no valid ${coding}: ${messageOf(cause)}`, { cause });
+        ? new ApiError(
+            'too_large',
+            `the response is larger than ${maxBytes} bytes after decoding ${coding}`,
+            {
+              cause,
+            },
+          )
+        : new ApiError('invalid', `the response is not valid ${coding}: ${messageOf(cause)}`, { cause });
     });
   }
   return decoded;

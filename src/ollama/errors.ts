@@ -4,18 +4,18 @@ import { errors } from 'undici';
 /** Every reason, with what usually helps. */
 export const REASONS = {
   refused:
-    'Nobody listens there, or no route leads there: is Ollama running? In a container, 127.0.0.1 is the container: use the address of the host.',
-  dns: 'The name does not resolve: is it the right one?',
+    'Connection refused, or no route to the host: is Ollama running? In a container, 127.0.0.1 is the container: use the address of the host.',
+  dns: "The name does not resolve: check its spelling, and the DNS of the exporter's machine.",
   timeout:
-    'It listens, and does not answer. It may be at its start, or wait for a runner that hangs; if it lasts, see its log and start it again.',
-  reset: 'The connection was ended without an answer. If Ollama is behind TLS, write https://.',
-  tls: 'The certificate is not trusted: name its authority as ca_file in the tls_config of the module.',
-  status: 'Something else answers there, or a gateway before Ollama fails. See the number of the status.',
-  too_large: 'What answers there is not Ollama.',
-  invalid: 'What answers there is not Ollama, or something before it changes the answer.',
-  config: 'A secret or certificate of the module can not be read by the exporter.',
+    'Connected, but no response. Ollama may still be starting, or wait for a runner that hangs. If it continues, save its log and restart it.',
+  reset: 'The connection was closed without a response. If Ollama is behind TLS, write https://.',
+  tls: 'The certificate is not trusted: set its CA as ca_file in the tls_config of the module.',
+  status: 'Another program responds there, or a gateway in front of Ollama fails. See the HTTP status.',
+  too_large: 'The response is not from Ollama.',
+  invalid: 'The response is not from Ollama, or a proxy changes it.',
+  config: "The exporter can't read a secret or certificate of the module.",
   resources:
-    'The exporter has no file descriptor, port or memory left: raise its limits (LimitNOFILE, ulimit -n).',
+    'The exporter has no file descriptors, ports or memory left: raise its limits (LimitNOFILE, ulimit -n).',
 } as const;
 
 export type FailureReason = keyof typeof REASONS;

@@ -88,7 +88,7 @@ function readRows(body: unknown): ReadonlyArray<ModelRow | undefined> {
   const rows = modelList(body).map(parseRow);
   const length = rows.reduce((sum, row) => sum + textLength(row), 0);
   if (length > MAX_TEXT) {
-    throw new ApiError('too_large', `the answer has ${length} characters of text, more than ${MAX_TEXT}`);
+    throw new ApiError('too_large', `the response has ${length} characters of text, more than ${MAX_TEXT}`);
   }
   return rows;
 }
@@ -111,14 +111,14 @@ function sorted<T>(map: ReadonlyMap<string, T>): readonly T[] {
 
 function modelList(body: unknown): readonly unknown[] {
   if (!isRecord(body) || !('models' in body)) {
-    throw new ApiError('invalid', 'the answer is not a JSON object with a "models" key');
+    throw new ApiError('invalid', 'the response is not a JSON object with a "models" key');
   }
   const list = body['models'] ?? [];
   if (!Array.isArray(list)) {
-    throw new ApiError('invalid', '"models" in the answer is not a list');
+    throw new ApiError('invalid', '"models" in the response is not a list');
   }
   if (list.length > MAX_ROWS) {
-    throw new ApiError('too_large', `the answer lists ${list.length} models, more than ${MAX_ROWS}`);
+    throw new ApiError('too_large', `the response lists ${list.length} models, more than ${MAX_ROWS}`);
   }
   return list;
 }

@@ -16,37 +16,34 @@ export interface ErrorResponse {
 const PLAIN_TO_TLS = /HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL/i;
 
 const CLIENT_CERTIFICATE =
-  'The server demands a client certificate that it trusts: give cert_file and key_file in the tls_config of the module.';
+  'The server requires a client certificate that it trusts: set cert_file and key_file in the tls_config of the module.';
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 const REMEDY_BY_STATUS: ReadonlyMap<number, string> = new Map([
   [
     401,
-    'A gateway before Ollama demands credentials: give them as authorization or basic_auth in the module, or correct them there.',
+    'A gateway in front of Ollama requires credentials: set or correct authorization or basic_auth in the module.',
   ],
   [
     403,
-    'A gateway before Ollama refuses the request: let the exporter through there. Ollama itself was not asked.',
+    'A gateway in front of Ollama rejects the request: allow the exporter there. The request did not reach Ollama.',
   ],
   [
     404,
-    'The path prefix is missing in the address, or this is an Ollama before 0.1.38, which has no list of loaded models.',
+    'The path prefix is missing in the address, or this is an Ollama before 0.1.38, which has no /api/ps.',
   ],
   [
     407,
-    'A proxy before Ollama demands credentials: give Proxy-Authorization in the headers of the module, or scrape past it.',
+    'A proxy in front of Ollama requires credentials: set Proxy-Authorization in the headers of the module, or bypass the proxy.',
   ],
-  [429, 'A gateway before Ollama limits requests: exempt the exporter, or scrape less often.'],
-  [
-    502,
-    'A gateway answers, but Ollama does not answer it: is Ollama running, and where the gateway looks for it?',
-  ],
+  [429, 'A gateway in front of Ollama limits requests: exempt the exporter, or scrape less often.'],
+  [502, 'A gateway gets no response from Ollama: is Ollama running at the address that the gateway uses?'],
   [
     503,
-    'A gateway answers, but has no Ollama to send requests to: is Ollama running, and where the gateway looks for it?',
+    'A gateway has no Ollama to send requests to: is Ollama running at the address that the gateway uses?',
   ],
-  [504, 'A gateway answers, but waited in vain for Ollama, which may be at its start or hang: see its log.'],
+  [504, "A gateway timed out waiting for Ollama, which may be starting or hang: see Ollama's log."],
 ]);
 
 /** @returns undefined where the reason's own remedy is the best there is */
@@ -55,14 +52,14 @@ export function remedyForStatus({ status, headers, body, url }: ErrorResponse): 
     return redirectRemedy(url, location(headers, url));
   }
   if (status === 400 && PLAIN_TO_TLS.test(body)) {
-    return 'The port speaks TLS: write https://.';
+    return 'The port requires TLS: write https://.';
   }
   if (status === 400 && /SSL certificate/i.test(body)) {
     return CLIENT_CERTIFICATE;
   }
   if (status === 403 && body === '' && headers['content-type'] === undefined) {
     // routes.go:1776-1839: AbortWithStatus(403), with nothing else.
-    return 'Ollama refuses this Host header: it listens on loopback only, and then takes local names and private addresses only. Start it with OLLAMA_HOST=0.0.0.0, or let the proxy in front of it send "Host: localhost:11434".';
+    return 'Ollama rejects this Host header: it listens on loopback only, and then accepts only local names and private addresses. Start it with OLLAMA_HOST=0.0.0.0, or let the proxy in front of it send "Host: localhost:11434".';
   }
   const port = status === 404 ? impliedPort(url) : undefined;
   return port === undefined
@@ -87,15 +84,15 @@ function location(headers: ErrorResponse['headers'], url: URL): URL | undefined 
 
 function redirectRemedy(url: URL, target: URL | undefined): string {
   if (target === undefined) {
-    return 'A gateway before Ollama redirects: give the address and the path prefix under which it serves /api/ps, or the credentials that it demands.';
+    return 'A gateway in front of Ollama redirects: set the address and path prefix under which it serves /api/ps, or the credentials that it requires.';
   }
   if (target.origin === url.origin) {
-    return 'A gateway before Ollama redirects to itself: give the path prefix under which it serves /api/ps.';
+    return 'A gateway in front of Ollama redirects to itself: set the path prefix under which it serves /api/ps.';
   }
   const address = `Scrape ${target.origin} instead`;
   return target.hostname === url.hostname
     ? `${address}.`
-    : `${address}, if Ollama is there. If it is a login page, let the exporter through at the gateway, or give it credentials in the module.`;
+    : `${address}, if Ollama is there. If it is a login page, allow the exporter at the gateway, or set credentials in the module.`;
 }
 
 /** What OpenSSL makes of bytes that are no TLS: of HTTP or SSH, by its versions. */
@@ -103,20 +100,23 @@ const NO_TLS =
   /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNEXPECTED_MESSAGE|BAD_RECORD_TYPE)$/;
 
 const REMEDY_BY_CODE: ReadonlyArray<readonly [RegExp, string]> = [
-  [NO_TLS, 'The port does not speak TLS: write http://.'],
+  [NO_TLS, 'The port does not use TLS: write http://.'],
   [
     /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
     "Renew the server's certificate, or correct the clock of the exporter's machine.",
   ],
   [
     /^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
-    'The certificate is for another name: scrape that one, or give it as server_name in the tls_config of the module.',
+    'The certificate is for another name: scrape that name, or set it as server_name in the tls_config of the module.',
   ],
   [
     /^ERR_SSL_.*_ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)$/,
     CLIENT_CERTIFICATE,
   ],
-  [/^ERR_SSL_.*(PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL)$/, 'The server offers no TLS 1.2 or 1.3: update it.'],
+  [
+    /^ERR_SSL_.*(PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL)$/,
+    'The server does not support TLS 1.2 or 1.3: update it.',
+  ],
 ];
 
 /** @returns undefined where the reason's own remedy is the best there is */
@@ -131,7 +131,7 @@ export function remedyForError(error: unknown, reason: FailureReason, url: URL):
     return `This is ${port}. ${REASONS[reason]}`;
   }
   return reason === 'reset' && url.protocol === 'https:'
-    ? 'The connection was ended without an answer. If the port does not speak TLS, write http://; if it demands a client certificate, give cert_file and key_file in the tls_config of the module.'
+    ? 'The connection was closed without a response. If the port does not use TLS, write http://. If it requires a client certificate, set cert_file and key_file in the tls_config of the module.'
     : undefined;
 }
 
@@ -139,7 +139,7 @@ export function remedyForError(error: unknown, reason: FailureReason, url: URL):
 export function failureMessage(error: unknown, reason: FailureReason, phase: 'head' | 'body'): string {
   if (phase === 'head' && error instanceof errors.ResponseContentLengthMismatchError) {
     // undici calls each error in a head so, once Content-Length was read.
-    return 'the head of the answer does not match the HTTP/1.1 protocol';
+    return 'the head of the response does not match the HTTP/1.1 protocol';
   }
   // OpenSSL's messages hold names and lines of its source files; its `reason` is what they say.
   const said =

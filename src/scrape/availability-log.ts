@@ -70,7 +70,7 @@ function describe(snapshot: Snapshot, failures: readonly FailedCall[]): State {
   const hints = new Set(failures.flatMap(({ error }) => error.hint ?? []));
   return {
     level: 'warn',
-    message: up ? 'Ollama is up, but does not answer all calls' : 'Ollama is down',
+    message: up ? 'Ollama is up, but some requests fail' : 'Ollama is down',
     fields: {
       reason: [...new Set(failures.map(({ error }) => error.reason))].join(),
       err: failures.map(({ api, error }) => `/api/${api}: ${error.message}`).join('; '),

@@ -13,7 +13,7 @@ export function createLimitLog(log: Logger, what: string, limit: object): () => 
   let refused = 0;
   let quiet: NodeJS.Timeout | undefined;
   const end = () => {
-    log.info({ refused }, `No more ${what} are refused`);
+    log.info({ refused }, `No longer refusing ${what}`);
     refused = 0;
   };
   return () => {

@@ -49,9 +49,9 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const timeUp = () => controller.abort(new Error(`no complete answer within ${budgetMs / 1_000} s`));
+  const timeUp = () => controller.abort(new Error(`no complete response within ${budgetMs / 1_000} s`));
   const cancel = () =>
-    controller.abort(new Error('cancelled: the scraper hung up or the exporter is stopping'));
+    controller.abort(new Error('canceled: the scraper disconnected, or the exporter is stopping'));
   const timer = setTimeout(timeUp, budgetMs);
   for (const ending of endings) {
     ending.addEventListener('abort', cancel);

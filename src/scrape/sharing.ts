@@ -73,7 +73,7 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
   const cancel = () => {
     if (!ended) {
       end();
-      controller.abort(new Error('no scraper waits for it any longer'));
+      controller.abort(new Error('no scraper is waiting for it'));
     }
   };
 

@@ -81,7 +81,7 @@ function refusal({ url, headers, routeOptions }: FastifyRequest): RequestError |
   // A link that somebody has clicked, such as one of a dashboard, may lead to the page.
   const isLink = route === '/' && headers['sec-fetch-user'] === '?1';
   return isForeign && hasEffects && !isLink
-    ? new RequestError(403, 'requests by pages of other sites are refused')
+    ? new RequestError(403, 'requests by pages of other sites are rejected')
     : undefined;
 }
 

@@ -17,7 +17,7 @@ export function debugReport(
 ${shownBody(body, module.sendsSecrets)}
 `;
   });
-  return printable(`Asked ${url.href} by module ${JSON.stringify(module.name)}, for at most ${budgetMs / 1_000} s.
+  return printable(`Scraped ${url.href} with module ${JSON.stringify(module.name)}, for at most ${budgetMs / 1_000} s.
 
 ${results.join('\n')}
 Metrics that would have been returned:

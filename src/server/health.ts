@@ -36,11 +36,11 @@ export async function askHealth({ url, guarded }: HealthAddress, signal: AbortSi
   const status = await (guarded ? askGuarded(url, signal) : ask(http(url, { signal }))).catch(
     (cause: unknown) => {
       const problem = signal.aborted ? 'no answer in time' : messageOf(cause);
-      throw new Error(`could not ask ${url.href}: ${problem}`, { cause });
+      throw new Error(`could not query ${url.href}: ${problem}`, { cause });
     },
   );
   if (status !== 200 && !(guarded && REFUSALS.includes(status))) {
-    throw new Error(`${url.href} answered ${status}`);
+    throw new Error(`${url.href} returned status ${status}`);
   }
 }
 

@@ -110,7 +110,7 @@ function problemOf(error: unknown): string {
 
 function boundAddress(bound: ReturnType<FastifyInstance['server']['address']>): BoundAddress {
   if (bound === null || typeof bound === 'string') {
-    throw new Error('the socket is not one of TCP');
+    throw new Error('the socket is not a TCP socket');
   }
   const { address, port } = bound;
   return { hostname: isIPv6(address) ? `[${address}]` : address, port };

@@ -36,7 +36,7 @@ function logFailures(log: Logger, { target: { url, module }, snapshot }: Scraped
       const level = reason === 'config' ? 'warn' : 'debug';
       log[level](
         { target: url.href, module: module.name, api, reason, err: message },
-        'A call of a probe failed',
+        'A request of a probe failed',
       );
     }
   }

@@ -39,6 +39,6 @@ export function logStart(log: Logger, { build, config, targets, modules, tls }: 
   }
   if (local !== undefined && local.capacity.vramBytes === undefined) {
     const hint = 'set --ollama.vram-capacity: a size such as 24GiB, or auto if the GPU is in this machine';
-    log.info({ hint }, 'VRAM capacity not set: the alerts on VRAM stay silent until it is');
+    log.info({ hint }, 'VRAM capacity not set: alerts on VRAM cannot fire');
   }
 }

@@ -7,7 +7,7 @@ export function checkHeaderText(text: string): string {
     validateHeaderValue('x', text);
     return text;
   } catch {
-    throw new Error('it holds characters that no header may have');
+    throw new Error('it contains characters that are invalid in a header');
   }
 }
 
@@ -18,7 +18,7 @@ const WITH_TYPE = /^(?:authorization:|(?:bearer|basic|digest|token)\s)/i;
 export function checkCredentials(text: string): string {
   if (WITH_TYPE.test(text)) {
     throw new Error(
-      'it begins with the type of the authorization: leave that out, "type" says it (Bearer by default)',
+      'it begins with the type of the authorization: remove it, and set "type" (default: Bearer)',
     );
   }
   return checkHeaderText(text);

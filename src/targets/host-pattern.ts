@@ -12,7 +12,7 @@ export function parseHostPattern(glob: string): HostPattern {
   const name = glob.toLowerCase().replace(/\.$/, '');
   if (!/^[a-z0-9_*?-]+(\.[a-z0-9_*?-]+)*$/.test(name)) {
     throw new Error(
-      'expected a host name such as gpu-*.lan or a range of addresses such as 10.20.0.0/16, either perhaps with https:// and a :port',
+      'expected a host name such as gpu-*.lan or a range of addresses such as 10.20.0.0/16, optionally with https:// and :port',
     );
   }
   const anyBefore = name.startsWith('*.');

@@ -51,7 +51,7 @@ export async function loadModules(
     for (const { name, exposedBy } of loaded.modules.values()) {
       if (exposedBy.length > 0) {
         const allow = exposedBy.join(', ');
-        log.warn({ file, module: name, allow }, 'Clients of /probe choose where the credentials go');
+        log.warn({ file, module: name, allow }, 'Clients of /probe can choose where credentials are sent');
       }
     }
     return loaded;
@@ -69,7 +69,7 @@ export async function loadModules(
     } catch (error) {
       lastReload = { ...lastReload, successful: false };
       const err = messageOf(error);
-      log.error({ file, err }, 'Could not reload the configuration file, the old one stays in force');
+      log.error({ file, err }, 'Could not reload the configuration file, the old one stays active');
       throw error;
     }
     lastReload = { successful: true, successSeconds: Date.now() / 1_000 };

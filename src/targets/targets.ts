@@ -46,7 +46,7 @@ export function createTargets(options: TargetOptions, modules: Modules): Targets
       if (module.allow === undefined) {
         throw new RequestError(
           403,
-          `Module ${JSON.stringify(module.name)} allows no targets: list them under its "allow" in the file given with --config.file.`,
+          `Module ${JSON.stringify(module.name)} allows no targets: add them to its "allow" in the file given with --config.file.`,
         );
       }
       if (module.httpsOnly && url.protocol === 'http:') {
@@ -110,7 +110,7 @@ function createTarget(url: URL, module: Module, options: RequestOptions): Target
 function readTarget(query: URLSearchParams): URL {
   const [text, second] = query.getAll('target');
   if (text === undefined || text === '') {
-    throw new RequestError(400, 'Target parameter is missing: ask for /probe?target=gpu-07:11434');
+    throw new RequestError(400, 'Target parameter is missing: request /probe?target=gpu-07:11434');
   }
   if (second !== undefined) {
     throw new RequestError(400, "'target' parameter must be specified once");

@@ -54,7 +54,7 @@ function startThread(file: URL): Thread {
   });
   worker.on('exit', () => {
     for (const { reject } of waiting.splice(0)) {
-      reject(new Error('the thread that checks passwords ended', { cause }));
+      reject(new Error('the thread that checks passwords exited', { cause }));
     }
   });
   worker.unref();

@@ -25,7 +25,7 @@ export async function openServerFactory(file: string | undefined, log: Logger): 
   const { compare, close } = bcryptThread();
   const guarded = openGuardedServers(file, { log, compare });
   if (guarded.asksForHttp2) {
-    log.warn({ file }, 'HTTP/2 is not served, HTTP/1.1 is: http2 has no effect');
+    log.warn({ file }, 'HTTP/2 is not supported: http2 has no effect');
   }
   return { tls: guarded.tls, createServer: guarded.createServer, close };
 }

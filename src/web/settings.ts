@@ -85,7 +85,7 @@ export class LiveSettings {
     }
     this.#mayHaveChanged = () => fileMayHaveChanged() || certificatesMayHaveChanged();
     if (this.#logged !== undefined) {
-      this.#log.info({ file: this.#file }, 'The web configuration can be used again');
+      this.#log.info({ file: this.#file }, 'The web configuration is valid again');
     }
     this.#logged = undefined;
   }

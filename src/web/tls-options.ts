@@ -45,7 +45,7 @@ export function readTlsOptions(config: TlsConfig): SecureContextOptions {
 /** Node.js takes what is empty for not given, and OpenSSL a key of another kind than the certificate's. */
 function checkPair(cert: string, key: string): void {
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
-    throw new Error('the key is not that of the certificate');
+    throw new Error('the key does not match the certificate');
   }
 }
 

@@ -150,7 +150,7 @@ describe('the Ollama to scrape', () => {
 
   test('can’t be both a simulation and a server', () => {
     expect(refusal(['--demo', '--ollama.url=x'])).toBe(
-      '--demo simulates an Ollama of its own and excludes --ollama.url',
+      "--demo simulates an Ollama and can't be combined with --ollama.url",
     );
   });
 });
@@ -179,62 +179,74 @@ describe('a refusal is one line that names the option and the value:', () => {
     [
       ['--ollama.timeout=5'],
       {},
-      'bad value "5" for --ollama.timeout: expected a duration such as 500ms, 5s or 1m30s',
+      'invalid value "5" for --ollama.timeout: expected a duration such as 500ms, 5s or 1m30s',
     ],
     [
       ['--timeout-offset=-1'],
       {},
-      'bad value "-1" for --timeout-offset: expected a number of seconds such as 0.5',
+      'invalid value "-1" for --timeout-offset: expected a number of seconds such as 0.5',
     ],
-    [[], { OLLAMA_HOST: 'ftp://x' }, 'bad value "ftp://x" for OLLAMA_HOST: scheme "ftp" is not supported'],
+    [
+      [],
+      { OLLAMA_HOST: 'ftp://x' },
+      'invalid value "ftp://x" for OLLAMA_HOST: scheme "ftp" is not supported',
+    ],
     [
       [],
       { OLLAMA_EXPORTER_ONCE: 'yes' },
-      'bad value "yes" for OLLAMA_EXPORTER_ONCE: expected one of true, false',
+      'invalid value "yes" for OLLAMA_EXPORTER_ONCE: expected one of true, false',
     ],
     [
       ['--log.level=trace'],
       {},
-      'bad value "trace" for --log.level: expected one of debug, info, warn, error',
+      'invalid value "trace" for --log.level: expected one of debug, info, warn, error',
     ],
     [
       ['--ollama.vram-capacity=24'],
       {},
-      'bad value "24" for --ollama.vram-capacity: 24 is 24 bytes: did you mean 24GiB?',
+      'invalid value "24" for --ollama.vram-capacity: 24 is 24 bytes: did you mean 24GiB?',
     ],
     [
       [],
       { OLLAMA_EXPORTER_OLLAMA_MEMORY_CAPACITY: '64MB/s' },
-      'bad value "64MB/s" for OLLAMA_EXPORTER_OLLAMA_MEMORY_CAPACITY: expected an amount of memory',
+      'invalid value "64MB/s" for OLLAMA_EXPORTER_OLLAMA_MEMORY_CAPACITY: expected an amount of memory',
     ],
-    [['--log.format=xml'], {}, 'bad value "xml" for --log.format: expected one of logfmt, json'],
-    [['--web.listen-address=99999'], {}, 'bad value "99999" for --web.listen-address: expected an address'],
-    [['--web.telemetry-path=metrics'], {}, 'bad value "metrics" for --web.telemetry-path: expected a path'],
-    [['--web.telemetry-path=/-/healthy'], {}, 'bad value "/-/healthy" for --web.telemetry-path'],
-    [['--web.telemetry-path=/-'], {}, 'bad value "/-" for --web.telemetry-path'],
-    [['--web.telemetry-path=/probe'], {}, 'bad value "/probe" for --web.telemetry-path'],
-    [['--web.telemetry-path=/config/'], {}, 'bad value "/config/" for --web.telemetry-path'],
-    [['--web.telemetry-path=/api/fleet'], {}, 'bad value "/api/fleet" for --web.telemetry-path'],
-    [['--web.telemetry-path=/api/status'], {}, 'bad value "/api/status" for --web.telemetry-path'],
+    [['--log.format=xml'], {}, 'invalid value "xml" for --log.format: expected one of logfmt, json'],
+    [
+      ['--web.listen-address=99999'],
+      {},
+      'invalid value "99999" for --web.listen-address: expected an address',
+    ],
+    [
+      ['--web.telemetry-path=metrics'],
+      {},
+      'invalid value "metrics" for --web.telemetry-path: expected a path',
+    ],
+    [['--web.telemetry-path=/-/healthy'], {}, 'invalid value "/-/healthy" for --web.telemetry-path'],
+    [['--web.telemetry-path=/-'], {}, 'invalid value "/-" for --web.telemetry-path'],
+    [['--web.telemetry-path=/probe'], {}, 'invalid value "/probe" for --web.telemetry-path'],
+    [['--web.telemetry-path=/config/'], {}, 'invalid value "/config/" for --web.telemetry-path'],
+    [['--web.telemetry-path=/api/fleet'], {}, 'invalid value "/api/fleet" for --web.telemetry-path'],
+    [['--web.telemetry-path=/api/status'], {}, 'invalid value "/api/status" for --web.telemetry-path'],
     [
       ['--web.dashboard-url=grafana/d/ollama'],
       {},
-      'bad value "grafana/d/ollama" for --web.dashboard-url: expected a URL such as https://',
+      'invalid value "grafana/d/ollama" for --web.dashboard-url: expected a URL such as https://',
     ],
     [['--web.dashboard-url=javascript:alert(1)'], {}, 'for --web.dashboard-url: expected a URL such as'],
     [
       ['--web.dashboard-url=https://admin:hunter2@grafana'],
       {},
-      'bad value "<secret>" for --web.dashboard-url: expected a URL without user and password',
+      'invalid value "<secret>" for --web.dashboard-url: expected a URL without user and password',
     ],
     [
       ['--web.max-requests=-1'],
       {},
-      'bad value "-1" for --web.max-requests: expected a whole number such as 40',
+      'invalid value "-1" for --web.max-requests: expected a whole number such as 40',
     ],
-    [['--web.telemetry-path=/../x'], {}, 'bad value "/../x" for --web.telemetry-path'],
-    [['--web.telemetry-path=/a//x'], {}, 'bad value "/a//x" for --web.telemetry-path'],
-    [['--web.telemetry-path=/:x'], {}, 'bad value "/:x" for --web.telemetry-path'],
+    [['--web.telemetry-path=/../x'], {}, 'invalid value "/../x" for --web.telemetry-path'],
+    [['--web.telemetry-path=/a//x'], {}, 'invalid value "/a//x" for --web.telemetry-path'],
+    [['--web.telemetry-path=/:x'], {}, 'invalid value "/:x" for --web.telemetry-path'],
     [
       ['--web.listen-addres=:1'],
       {},

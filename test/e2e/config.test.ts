@@ -67,7 +67,7 @@ describe('--config.check', () => {
     expect(await runExporter(['--config.check'])).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'ollama-exporter: --config.check needs --config.file or --web.config.file\n',
+      stderr: 'ollama-exporter: --config.check requires --config.file or --web.config.file\n',
     });
   });
 });
@@ -195,7 +195,7 @@ test('without a file SIGHUP ends the exporter in order, and there is no metric o
 });
 
 describe('a warning that everybody can read it comes', () => {
-  const warning = 'Whoever reaches this address can read it';
+  const warning = 'Listening without TLS or authentication';
 
   test('once, where it listens on more than loopback', async () => {
     const { log, child, finished } = await startExporterProcess(['--demo', '--web.listen-address=:0']);

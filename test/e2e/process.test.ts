@@ -31,7 +31,7 @@ describe('--once', () => {
     expect([...exposition.keys()].filter((name) => /^(process|nodejs|ollama_exporter)_/.test(name))).toEqual(
       [],
     );
-    expect(stderr).toContain('this Ollama is a simulation');
+    expect(stderr).toContain('scraping a simulated Ollama');
   });
 
   test('against nothing prints ollama_up 0, says why, and exits 1', async () => {
@@ -83,13 +83,13 @@ describe('the environment', () => {
 
 describe('an error that ends it is JSON with --log.format=json:', () => {
   test.each([
-    ['an invalid option', ['--ollama.timeout=never'], 'bad value "never" for --ollama.timeout: '],
+    ['an invalid option', ['--ollama.timeout=never'], 'invalid value "never" for --ollama.timeout: '],
     ['an unknown option', ['--nothing'], "unknown option '--nothing'"],
     ['a file that can not be read', ['--config.file=/nowhere.yml'], "/nowhere.yml: can't be read: ENOENT"],
     ['a file to check', ['--config.check', '--config.file=/nowhere.yml'], "/nowhere.yml: can't be read"],
     ['an address of another machine', ['--demo', '--web.listen-address=192.0.2.1:1'], 'could not listen on '],
     ['no socket of systemd', ['--web.systemd-socket'], '--web.systemd-socket: systemd has passed no socket'],
-    ['no Ollama to scrape once', ['--once', '--ollama.url=none'], '--once needs an Ollama'],
+    ['no Ollama to scrape once', ['--once', '--ollama.url=none'], '--once requires an Ollama'],
   ])('%s', async (_, args, err) => {
     const { code, stdout, stderr } = await runExporter(args, { OLLAMA_EXPORTER_LOG_FORMAT: 'JSON' });
     const lines = stderr
@@ -103,13 +103,16 @@ describe('an error that ends it is JSON with --log.format=json:', () => {
 
 describe('what can not work is one line on stderr and exit code 1:', () => {
   test.each([
-    [['--ollama.timeout=never'], /^ollama-exporter: bad value "never" for --ollama.timeout: .*\n$/],
+    [['--ollama.timeout=never'], /^ollama-exporter: invalid value "never" for --ollama.timeout: .*\n$/],
     [
       ['--ollama.urll=x'],
       /^ollama-exporter: unknown option '--ollama.urll' \(Did you mean --ollama.url\?\)\n$/,
     ],
     [['--demo=text'], /^ollama-exporter: --demo takes no value, or =true or =false\n$/],
-    [['--ollama.url=http://u:secret@x'], /^ollama-exporter: bad value "<secret>" for --ollama.url: .*\n$/],
+    [
+      ['--ollama.url=http://u:secret@x'],
+      /^ollama-exporter: invalid value "<secret>" for --ollama.url: .*\n$/,
+    ],
   ])('%j', async (args, line) => {
     expect(await runExporter(args)).toMatchObject({
       code: 1,
@@ -278,7 +281,7 @@ describe('the start', () => {
   test('says where no VRAM capacity is known how to set it, and what is silent until then', async () => {
     const { log } = await startExporterProcess([]);
     expect(log()).toContain(
-      'level=INFO msg="VRAM capacity not set: the alerts on VRAM stay silent until it is" hint="set --ollama.vram-capacity: a size such as 24GiB, or auto if the GPU is in this machine"',
+      'level=INFO msg="VRAM capacity not set: alerts on VRAM cannot fire" hint="set --ollama.vram-capacity: a size such as 24GiB, or auto if the GPU is in this machine"',
     );
   });
 

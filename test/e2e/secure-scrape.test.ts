@@ -88,7 +88,7 @@ basic_auth_users:
 
   test('says at the start that TLS is on', () => {
     expect(exporter.log()).toMatch(/msg="Starting ollama-exporter" .* web_config_file=\S+ tls=true\n/);
-    expect(exporter.log()).not.toContain('Whoever reaches this address');
+    expect(exporter.log()).not.toContain('Listening without TLS');
   });
 
   test.skipIf(binaries === undefined)(

@@ -42,7 +42,7 @@ describe('the dashboard', () => {
     expect(dashboard.schemaVersion).toBe(39);
     const [, run = ''] = /grafana\/grafana:([\d.]+)/.exec(readPage('compose.yaml')) ?? [];
     for (const { version } of dashboard.__requires) {
-      expect(readPage('docs/alerting.md')).toContain(`Grafana ${version.replace(/\.0$/, '')} or later`);
+      expect(readPage('docs/dashboard.md')).toContain(`Grafana ${version.replace(/\.0$/, '')} or later`);
       expect(run.localeCompare(version, 'en', { numeric: true })).toBe(1);
     }
   });

@@ -125,7 +125,7 @@ describe('an nvidia-smi that hangs', () => {
     'sleep 5 & echo 24564',
   ])('is not waited for, whatever it thinks of signals (%s)', async (behaviour) => {
     machine.installNvidiaSmi(`PATH=/usr/bin:/bin; ${behaviour}`);
-    await expect(detect()).rejects.toThrow('nvidia-smi did not answer within 0.2 s');
+    await expect(detect()).rejects.toThrow('nvidia-smi did not respond within 0.2 s');
   });
 
   test('and can not be killed is not started again while it is there', async () => {
@@ -136,8 +136,8 @@ describe('an nvidia-smi that hangs', () => {
       `echo x >> ${asked}; PATH=/usr/bin:/bin; while [ ! -e ${machine.root}/free ]; do sleep 0.05; done`,
     );
     const detectAgain = createVramDetection(machine);
-    await expect(detectAgain()).rejects.toThrow('nvidia-smi did not answer within 0.2 s');
-    await expect(detectAgain()).rejects.toThrow('nvidia-smi did not answer within 0.2 s');
+    await expect(detectAgain()).rejects.toThrow('nvidia-smi did not respond within 0.2 s');
+    await expect(detectAgain()).rejects.toThrow('nvidia-smi did not respond within 0.2 s');
     expect(readFileSync(asked, 'utf8')).toBe('x\n');
     expect(kill).toHaveBeenCalledExactlyOnceWith('SIGKILL');
 

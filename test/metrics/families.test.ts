@@ -80,7 +80,7 @@ function untilOf(exposition: Exposition, model: string): string {
 }
 
 describe('an answer that failed', () => {
-  const timeout = new ApiError('timeout', 'no complete answer within 4.5 s');
+  const timeout = new ApiError('timeout', 'no complete response within 4.5 s');
   const refused = new ApiError('refused', 'connect ECONNREFUSED 127.0.0.1:11434');
 
   test('of /api/ps alone leaves Ollama up, without a model series', async () => {

@@ -71,13 +71,17 @@ test('no coding is asked for', async () => {
 });
 
 test.each<[string, (body: Buffer) => Buffer, string]>([
-  ['zstd', (body) => body, 'the answer has the content coding "zstd"'],
-  ['compress', (body) => body, 'the answer has the content coding "compress"'],
-  ['gzip', (body) => body, 'the answer is no valid gzip: incorrect header check'],
-  ['gzip', (body) => gzipSync(body).subarray(0, -12), 'the answer is no valid gzip: unexpected end of file'],
-  ['br', (body) => body, 'the answer is no valid br: '],
-  ['deflate', () => Buffer.alloc(0), 'the answer is no valid deflate: unexpected end of file'],
-  ['gzip, gzip, gzip, gzip', (body) => body, 'the answer has 4 content codings, more than 3'],
+  ['zstd', (body) => body, 'the response has the content coding "zstd"'],
+  ['compress', (body) => body, 'the response has the content coding "compress"'],
+  ['gzip', (body) => body, 'the response is not valid gzip: incorrect header check'],
+  [
+    'gzip',
+    (body) => gzipSync(body).subarray(0, -12),
+    'the response is not valid gzip: unexpected end of file',
+  ],
+  ['br', (body) => body, 'the response is not valid br: '],
+  ['deflate', () => Buffer.alloc(0), 'the response is not valid deflate: unexpected end of file'],
+  ['gzip, gzip, gzip, gzip', (body) => body, 'the response has 4 content codings, more than 3'],
 ])('%s that can not be unpacked is invalid, and named', async (names, packer, message) => {
   [codings, pack] = [names, packer];
   expect(reasonsOf(await exporter.scrape())).toEqual(['invalid', 'invalid']);

@@ -87,13 +87,13 @@ test.each([
   ['401 Unauthorized\r\nWWW-Authenticate: Basic realm="a"', 'no', /credentials.*module/],
   ['407 Proxy Authentication Required', 'no', /Proxy-Authorization.*module/],
   ['403 Forbidden', '', /Host header.*OLLAMA_HOST=0\.0\.0\.0/],
-  ['403 Forbidden\r\nContent-Type: text/html', '', /gateway.*Ollama itself was not asked/],
+  ['403 Forbidden\r\nContent-Type: text/html', '', /gateway.*did not reach Ollama/],
   ['403 Forbidden', 'error code: 1010', /gateway/],
   ['404 Not Found', '404 page not found', /path prefix.*0\.1\.38/],
   ['429 Too Many Requests', '', /limits requests/],
   ['502 Bad Gateway', '', /is Ollama running/],
   ['503 Service Unavailable', '', /is Ollama running/],
-  ['504 Gateway Timeout', '', /waited in vain/],
+  ['504 Gateway Timeout', '', /timed out waiting/],
   ['400 Bad Request', '<center>The plain HTTP request was sent to HTTPS port</center>', /write https:\/\//],
   ['400 Bad Request', 'Client sent an HTTP request to an HTTPS server.\n', /write https:\/\//],
   [
@@ -101,8 +101,8 @@ test.each([
     "Reason: You're speaking plain HTTP to an SSL-enabled server port.",
     /write https:\/\//,
   ],
-  ['400 Bad Request', 'no idea', /number of the status/],
-  ['418 Teapot', '', /number of the status/],
+  ['400 Bad Request', 'no idea', /HTTP status/],
+  ['418 Teapot', '', /HTTP status/],
 ])('%j with the body %j', async (head, body, remedy) => {
   const advice = await adviceFor(head, body);
   expect(advice).toMatchObject({ reason: 'status', message: `status ${head.slice(0, 3)}` });
@@ -128,7 +128,7 @@ test.each<[string, () => Server]>([
   expect(await adviceOf(listen(), 'https')).toEqual({
     reason: 'tls',
     message: expect.stringMatching(/^the TLS handshake failed: [a-z ]+$/),
-    remedy: 'The port does not speak TLS: write http://.',
+    remedy: 'The port does not use TLS: write http://.',
   });
 });
 
@@ -138,7 +138,7 @@ test('https to a port that hangs up: perhaps write http', async () => {
     'https',
   );
   expect(reason).toBe('reset');
-  expect(remedy).toMatch(/write http:\/\/; if/);
+  expect(remedy).toMatch(/write http:\/\/\. If/);
 });
 
 test('http to a port that speaks TLS as Node.js does: write https', async () => {

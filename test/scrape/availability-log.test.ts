@@ -64,14 +64,14 @@ test('down for another reason is another line', () => {
 
 test('up without the list of models is a line of its own', () => {
   expect(lines({ ...up, ps: failed('timeout') })).toMatchObject([
-    { level: 'WARN', msg: 'Ollama is up, but does not answer all calls', reason: 'timeout' },
+    { level: 'WARN', msg: 'Ollama is up, but some requests fail', reason: 'timeout' },
   ]);
 });
 
 test('a failure to list the models on disk is a line, too', () => {
   expect(lines(up, { ...up, tags: failed('timeout') })[1]).toMatchObject({
     level: 'WARN',
-    msg: 'Ollama is up, but does not answer all calls',
+    msg: 'Ollama is up, but some requests fail',
     err: '/api/tags: went wrong: timeout',
   });
 });

@@ -9,7 +9,7 @@ test('refusals are one line when they begin, and one two minutes after the last'
   const log = createLogger({ logLevel: 'info', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
   const onRefused = createLimitLog(log, 'scrapes', { option: '--web.max-requests', limit: 40 });
   const begins = 'level=WARN msg="Refusing scrapes: the limit is reached" option=--web.max-requests limit=40';
-  const ended = (refused: number) => `level=INFO msg="No more scrapes are refused" refused=${refused}`;
+  const ended = (refused: number) => `level=INFO msg="No longer refusing scrapes" refused=${refused}`;
   // A burst at each scrape of an interval of a minute.
   for (let burst = 0; burst < 3; burst += 1) {
     onRefused();

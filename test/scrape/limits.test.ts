@@ -38,14 +38,14 @@ describe('the deadline', () => {
     });
 
   test('fires when the budget is used up, and says so', async () => {
-    expect(await withDeadline(20, [], forever)).toBe('Error: no complete answer within 0.02 s');
+    expect(await withDeadline(20, [], forever)).toBe('Error: no complete response within 0.02 s');
   });
 
   test('fires when one of the endings comes', async () => {
     const scraper = new AbortController();
     const ended = withDeadline(60_000, [new AbortController().signal, scraper.signal], forever);
     scraper.abort();
-    expect(await ended).toMatch(/cancelled: the scraper hung up or the exporter is stopping/);
+    expect(await ended).toMatch(/canceled: the scraper disconnected, or the exporter is stopping/);
   });
 
   test('has fired from the start where an ending has come already', async () => {

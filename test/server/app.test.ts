@@ -98,7 +98,7 @@ describe('a request that a page of another site makes a browser send', () => {
     ['/-/%72eload', 'POST'],
     ['/%61pi/status', 'GET'],
   ] as const)('for %s is refused', async (path, method) => {
-    expect(await send(path, method, {})).toBe('403 requests by pages of other sites are refused\n');
+    expect(await send(path, method, {})).toBe('403 requests by pages of other sites are rejected\n');
   });
 
   test('is no matter where it has no effect, or follows a link to the page', async () => {

@@ -56,7 +56,7 @@ test('a bad file is told and logged, and the old one stays in force', async () =
   expect(text).toMatch(/^failed to reload config: .*config.yml:3: modules.default.timeot: unknown key/);
   expect(lines).toEqual([
     expect.stringMatching(
-      /level=ERROR msg="Could not reload the configuration file, the old one stays in force" file=\S+ err="\S+config.yml:3: modules.default.timeot: unknown key/,
+      /level=ERROR msg="Could not reload the configuration file, the old one stays active" file=\S+ err="\S+config.yml:3: modules.default.timeot: unknown key/,
     ),
   ]);
   expect(await probe()).toBe(200);

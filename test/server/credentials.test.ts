@@ -149,7 +149,7 @@ describe('debug=true depends on no part of a secret, by a text that stands in', 
     const report = async (text: string) => {
       const typed = `guess-${text}-end`;
       const answer = await ask(`/probe?debug=true&target=${encodeURIComponent(targetOf(typed))}`);
-      expect(answer).toContain('Asked http');
+      expect(answer).toContain('Scraped http');
       return answer.replaceAll(typed, 'TEXT').replaceAll(/(?<=after |seconds\{api="\w+"\} )\S+/g, 'TIME');
     };
     for (const [right, wrong] of guesses) {
@@ -201,7 +201,9 @@ test('a target that can not be reached is told by the code of the error', async 
 test('what took too long is told by the time that it had', async () => {
   const host = await serve(() => {});
   const { ask } = await start(CREDENTIALS.replace('{', '{ timeout: 100ms,'));
-  expect(await ask(`/probe?debug=true&target=${host}`)).toContain('timeout: no complete answer within 0.1 s');
+  expect(await ask(`/probe?debug=true&target=${host}`)).toContain(
+    'timeout: no complete response within 0.1 s',
+  );
 });
 
 test('a report on 2,000 models costs no time for the length of the secret', async () => {
@@ -285,7 +287,7 @@ describe('the start warns of credentials whose way a client decides', () => {
   ])('by entries with %s', async (_, allow) => {
     const [line, ...more] = await warningsOf(`{ allow: ${allow}, ${AUTH} }`);
     expect(line).toMatch(
-      /msg="Clients of \/probe choose where the credentials go" file=\S+ module=default allow=/,
+      /msg="Clients of \/probe can choose where credentials are sent" file=\S+ module=default allow=/,
     );
     expect(line).not.toContain('https://a.lan:443');
     expect(more).toEqual([]);
@@ -305,6 +307,6 @@ describe('the start warns of credentials whose way a client decides', () => {
     const { lines, writeConfig, url } = await start('{ allow: ["gpu-*.lan"] }');
     writeConfig(`modules: { blue: { allow: ["gpu-*.lan"], ${AUTH} } }`);
     await request(new URL('/-/reload', url), { method: 'POST' });
-    expect(lines.filter((line) => line.includes('where the credentials go'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('where credentials are sent'))).toHaveLength(1);
   });
 });

@@ -54,7 +54,7 @@ async function reportOn(
 }
 
 test('says what was asked, what came back, the metrics, and the module', async () => {
-  expect(await report({})).toBe(`Asked http://HOST/ by module "default", for at most 0.3 s.
+  expect(await report({})).toBe(`Scraped http://HOST/ with module "default", for at most 0.3 s.
 
 GET /api/ps
   status 200, ok, after 0 s
@@ -66,7 +66,7 @@ GET /api/version
 
 Metrics that would have been returned:
 
-# HELP ollama_up Whether Ollama answered at least one of /api/ps and /api/version properly in this scrape.
+# HELP ollama_up Whether at least one of /api/ps and /api/version returned a valid response in this scrape.
 # TYPE ollama_up gauge
 ollama_up 1
 
@@ -74,21 +74,21 @@ ollama_up 1
 # TYPE ollama_version_info gauge
 ollama_version_info{version="0.33.0"} 1
 
-# HELP ollama_loaded_models Number of models in memory (rows in /api/ps).
+# HELP ollama_loaded_models Number of loaded models (entries in /api/ps).
 # TYPE ollama_loaded_models gauge
 ollama_loaded_models 0
 
-# HELP ollama_scrape_success Whether the call to this API of Ollama succeeded in this scrape.
+# HELP ollama_scrape_success Whether the request to this API of Ollama succeeded in this scrape.
 # TYPE ollama_scrape_success gauge
 ollama_scrape_success{api="ps"} 1
 ollama_scrape_success{api="version"} 1
 
-# HELP ollama_scrape_duration_seconds Time that the call to this API of Ollama took in this scrape.
+# HELP ollama_scrape_duration_seconds Duration of the request to this API of Ollama in this scrape.
 # TYPE ollama_scrape_duration_seconds gauge
 ollama_scrape_duration_seconds{api="ps"} 0
 ollama_scrape_duration_seconds{api="version"} 0
 
-# HELP ollama_scrape_skipped_models Rows in /api/ps that could not be used, for want of a name or of usable sizes.
+# HELP ollama_scrape_skipped_models Entries in /api/ps that were skipped because they have no valid name or no valid size.
 # TYPE ollama_scrape_skipped_models gauge
 ollama_scrape_skipped_models 0
 
@@ -133,10 +133,10 @@ test('says how far a target came that hangs', async () => {
     version: (_request, response) => response.writeHead(200).write('{"ver'),
   });
   expect(text).toContain(
-    'GET /api/ps\n  no status, failed: timeout: no complete answer within 0.3 s, after 0 s\n  no body\n',
+    'GET /api/ps\n  no status, failed: timeout: no complete response within 0.3 s, after 0 s\n  no body\n',
   );
   expect(text).toContain(
-    'GET /api/version\n  status 200, failed: timeout: no complete answer within 0.3 s, after 0 s\n  no body\n',
+    'GET /api/version\n  status 200, failed: timeout: no complete response within 0.3 s, after 0 s\n  no body\n',
   );
 });
 

@@ -88,7 +88,7 @@ describe('a target that was encoded twice', () => {
 
   test('stands decoded in the log of a failure, and in the report', async () => {
     const { text } = await ask(`/probe?debug=true&target=${encoded('http://127.0.0.1:1', 2)}`);
-    expect(text).toContain('Asked http://127.0.0.1:1/ by module');
+    expect(text).toContain('Scraped http://127.0.0.1:1/ with module');
     expect(logged.join('')).toContain(' target=http://127.0.0.1:1/ ');
     expect(text + logged.join('')).not.toContain('%');
   });

@@ -72,14 +72,14 @@ describe('an answer', () => {
   ])('of %i is not, guarded: %s', async (code, guarded) => {
     const url = await answering(status(code));
     await expect(askHealth({ url, guarded }, AbortSignal.timeout(5_000))).rejects.toThrow(
-      `${url.href} answered ${code}`,
+      `${url.href} returned status ${code}`,
     );
   });
 
   test('that does not come in time is not', async () => {
     const url = await answering(() => {});
     await expect(askHealth({ url, guarded: false }, AbortSignal.timeout(50))).rejects.toThrow(
-      `could not ask ${url.href}: no answer in time`,
+      `could not query ${url.href}: no answer in time`,
     );
   });
 });

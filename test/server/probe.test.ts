@@ -114,8 +114,8 @@ test('HEAD asks nobody', async () => {
 
 describe('is 400, and says why:', () => {
   test.each([
-    ['/probe', 'Target parameter is missing: ask for /probe?target=gpu-07:11434'],
-    ['/probe?target=', 'Target parameter is missing: ask for /probe?target=gpu-07:11434'],
+    ['/probe', 'Target parameter is missing: request /probe?target=gpu-07:11434'],
+    ['/probe?target=', 'Target parameter is missing: request /probe?target=gpu-07:11434'],
     ['/probe?target=a&target=b', "'target' parameter must be specified once"],
     ['/probe?target=a&module=x&module=y', "'module' parameter must be specified once"],
     ['/probe?target=a&module=x%22%0Ay', 'Unknown module "x\\"\\ny"'],
@@ -173,7 +173,7 @@ describe('is 403 and a line in the log', () => {
       const { status, text } = await probe(await start(config, options), ollama.url.host);
       expect({ status, asked }).toEqual({ status: 403, asked: [] });
       expect(text).toBe(
-        'Module "default" allows no targets: list them under its "allow" in the file given with --config.file.\n',
+        'Module "default" allows no targets: add them to its "allow" in the file given with --config.file.\n',
       );
       expect(lines).toEqual([
         expect.stringMatching(

@@ -32,7 +32,7 @@ export async function answering(port: number): Promise<void> {
   }
 }
 
-const CHANGE = /level=(INFO|WARN) msg="(Ollama is |Refusing connections: |No more connections are refused")/;
+const CHANGE = /level=(INFO|WARN) msg="(Ollama is |Refusing connections: |No longer refusing connections")/;
 const START_OR_END =
   /level=(INFO|WARN) msg=("Starting ollama-exporter"|"VRAM capacity not set: |Listening |Stopping )/;
 

@@ -65,10 +65,10 @@ describe('the state is told in words:', () => {
   });
 
   test('up, but without the list', () => {
-    const text = words(page({ ps: failed('timeout', 'no complete answer within 4.5 s') }));
+    const text = words(page({ ps: failed('timeout', 'no complete response within 4.5 s') }));
     expect(text).toContain('Degraded Ollama 0.33.0');
     expect(text).toContain(
-      '/api/ps failed: timeout (no complete answer within 4.5 s). It listens, and does not answer.',
+      '/api/ps failed: timeout (no complete response within 4.5 s). Connected, but no response.',
     );
     expect(text).toContain('Loaded models unknown.');
     expect(text).not.toContain('VRAM');

@@ -96,7 +96,7 @@ describe('the headers of a module', () => {
     expect(await headers?.()).toEqual({ authorization: 'Bearer second' });
     writeFileSync(join(folder, 'rotating'), 'third\nline');
     await expect(headers?.()).rejects.toThrow(
-      'credentials_file (rotating): it holds characters that no header may have',
+      'credentials_file (rotating): it contains characters that are invalid in a header',
     );
     rmSync(join(folder, 'rotating'));
     const error = await headers?.().catch((thrown: unknown) => thrown);
@@ -176,7 +176,7 @@ describe('the file is refused, with line and path:', () => {
     [
       module('headers: { X-A: "s3cret\\nb" }'),
       3,
-      'modules.default.headers.X-A: it holds characters that no header may have',
+      'modules.default.headers.X-A: it contains characters that are invalid in a header',
     ],
     [
       module('authorization: { type: bAsic, credentials: x }'),
@@ -237,7 +237,7 @@ describe('the file is refused, with line and path:', () => {
     ['authorization: { credentials_file: nowhere }', "credentials_file can't be read: ENOENT"],
     [
       'authorization: { credentials_file: bad-secret }',
-      'credentials_file (bad-secret): it holds characters that no header may have',
+      'credentials_file (bad-secret): it contains characters that are invalid in a header',
     ],
     ['basic_auth: { username: u, password_file: nowhere }', "password_file can't be read: ENOENT"],
     ['tls_config: { ca_file: nowhere }', "ca_file can't be read: ENOENT"],
@@ -260,7 +260,7 @@ test.each(['Bearer s3cret', 'bearer\ts3cret', 'Basic dTpw', 'Authorization: Bear
   'credentials that say %j are refused, since the type would be sent twice',
   async (content) => {
     writeFileSync(join(folder, 'typed'), `${content}\n`);
-    const problem = /it begins with the type of the authorization: leave that out/;
+    const problem = /it begins with the type of the authorization: remove it/;
     await expect(loadModule('{ authorization: { credentials_file: typed } }')).rejects.toThrow(problem);
     const inline = JSON.stringify(content.replace('\t', ' '));
     await expect(loadModule(`{ authorization: { credentials: ${inline} } }`)).rejects.toThrow(problem);

@@ -79,7 +79,7 @@ test.each(['throw', 'exit'])(
 test('if the thread is closed, the questions that wait are rejected', async () => {
   const { compare, close } = start(WORKER);
   await expect(close()).resolves.toBeUndefined();
-  const question = expect(compare('a', 'a')).rejects.toThrow('the thread that checks passwords ended');
+  const question = expect(compare('a', 'a')).rejects.toThrow('the thread that checks passwords exited');
   await close();
   await question;
 });

@@ -304,7 +304,7 @@ describe('a file that can not be used', () => {
     write('web.yml', USERS);
     expect(await status()).toBe(200);
     expect(compared).toHaveLength(1);
-    expect(logged[1]).toMatchObject({ level: 30, msg: 'The web configuration can be used again' });
+    expect(logged[1]).toMatchObject({ level: 30, msg: 'The web configuration is valid again' });
     write('web.yml', content);
     expect(await status()).toBe(500);
     expect(logged).toHaveLength(3);

@@ -405,7 +405,7 @@ test.each([
   expect(await status()).toBe(200);
   expect(logged.map(({ msg, err }) => err ?? msg)).toEqual([
     expect.stringContaining(`web.yml: ${problem} by a restart`),
-    'The web configuration can be used again',
+    'The web configuration is valid again',
   ]);
 });
 
