@@ -25,7 +25,7 @@ const RUNNABLE: readonly Runnable[] = [
   { pattern: /^curl .*\b(localhost:10434|EXPORTER)\// },
   { pattern: /^(npm start -s --|node dist\/main\.js|ollama-exporter) .*--(once|config\.check)\b/ },
   {
-    pattern: /^(npm ci && npm start|npx ollama-exporter|node dist\/main\.js|ollama-exporter)\b/,
+    pattern: /^(npm ci && npm start|node dist\/main\.js|ollama-exporter)\b/,
     serves: true,
   },
   { pattern: /^promtool check rules /, needs: 'promtool' },
@@ -48,7 +48,9 @@ const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
     /^(nvidia-smi|ps|ollama (ps|show)|free|curl http:\/\/127\.0\.0\.1:PORT)\b/,
     'needs a GPU, Linux, or an Ollama with a model loaded',
   ],
-  [/^(gh attestation|npm pack)\b/, 'needs what only a release has'],
+  [/^gh attestation\b/, 'needs a published release'],
+  [/^npm pack\b/, 'is a test of its own, which installs the package'],
+  [/^(launchctl|command -v node|echo "\$\(npm root -g\))/, 'is for macOS'],
   [/^(cd|export)\b/, 'goes with the commands around it, which need Docker or root'],
 ];
 
