@@ -6,12 +6,18 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { launchChromium } from './launch-chromium.mjs';
+import { launchChromium, load } from './screenshot-tools.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DEBIAN = join(ROOT, '.cache/debian/root/usr');
 const INSTANCE = 'gpu-01.lan:11434';
-const PORTS = { exporter: 20_434, prometheus: 20_090, alertmanager: 20_093, smtp: 20_025 };
+const { freePort } = await load('test/free-port.ts');
+const PORTS = {
+  exporter: await freePort(),
+  prometheus: await freePort(),
+  alertmanager: await freePort(),
+  smtp: await freePort(),
+};
 
 const folder = mkdtempSync(join(tmpdir(), 'alert-'));
 /** @type {import('node:child_process').ChildProcess[]} */

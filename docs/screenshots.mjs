@@ -2,8 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { runnerImport } from 'vite';
-import { launchChromium } from './launch-chromium.mjs';
+import { launchChromium, load } from './screenshot-tools.mjs';
 
 /** @type {ReadonlyArray<import('playwright-core').BrowserContextOptions & { readonly name: string }>} */
 const PICTURES = [
@@ -14,12 +13,10 @@ const PICTURES = [
 
 const MINUTE_MS = 60_000;
 
-/** @type {(file: string) => Promise<any>} */
-const load = async (file) =>
-  (await runnerImport(fileURLToPath(new URL(`../src/demo/${file}`, import.meta.url)))).module;
-
 const [{ Scheduler }, { startSimulatedOllama }, { DEMO_MACHINE }, { EMBEDDING_MODEL, LARGE_MODEL, QWEN }] =
-  await Promise.all(['scheduler.ts', 'server.ts', 'simulation.ts', 'catalog.ts'].map(load));
+  await Promise.all(
+    ['scheduler', 'server', 'simulation', 'catalog'].map((name) => load(`src/demo/${name}.ts`)),
+  );
 const gpu = new Scheduler(DEMO_MACHINE.vramBytes);
 const now = Date.now();
 gpu.request({ model: EMBEDDING_MODEL, durationMs: 0, keepAliveMs: Number.POSITIVE_INFINITY }, now);
