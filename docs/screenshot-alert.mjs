@@ -43,6 +43,9 @@ async function* mailsOf(socket) {
     }
     if (end !== '\r\n') {
       yield text;
+    } else if (/^QUIT/i.test(text)) {
+      socket.end('221 bye\r\n');
+      return;
     }
     end = /^DATA/i.test(text) ? '\r\n.\r\n' : '\r\n';
     socket.write(end === '\r\n' ? '250 ok\r\n' : '354 go on\r\n');
@@ -68,6 +71,8 @@ const receiveMail = (wanted) =>
 function htmlOf(/** @type {string} */ mail) {
   const [, part = ''] = /text\/html[\s\S]*?\r\n\r\n([\s\S]*?)\r\n--/.exec(mail) ?? [];
   const bytes = part
+    // A line that begins with a dot has a second one (RFC 5321, 4.5.2).
+    .replaceAll('\r\n..', '\r\n.')
     .replaceAll(/=\r\n/g, '')
     .replaceAll(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   return Buffer.from(bytes, 'latin1').toString('utf8');

@@ -1,4 +1,4 @@
-/** The program behind the image's HEALTHCHECK: asks the exporter in the same container, and exits 0 or 1. */
+/** The program of the image's HEALTHCHECK: queries the exporter in the same container, and exits 0 or 1. */
 import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './config/command-line.ts';
 import { messageOf } from './log/error-text.ts';

@@ -50,7 +50,7 @@ export function parseCommandLine(args: readonly string[], env: Environment, vers
   return { kind: 'run', config: readConfig((name) => typed(command, name), env) };
 }
 
-/** The format of the log, as far as it can be told although something else is wrong. */
+/** The log format, even if other options are invalid. */
 export function logFormatOf(args: readonly string[], env: Environment): LogFormat {
   const command = buildCommand('', () => {}).allowUnknownOption();
   try {
@@ -164,7 +164,7 @@ function readOption<T>(option: OptionSpec<T>, typed: string | undefined, env: En
   }
 }
 
-/** User info or a query of a URL may hold a secret, and where it ends can't be told in a text that is wrong. */
+/** User info or a query of a URL may hold a secret, and in an invalid URL its end is unknown. */
 function redact(text: string): string {
   return /[@?]/.test(text) ? '<secret>' : text;
 }

@@ -18,7 +18,7 @@ import {
 export interface OptionSpec<T> {
   /** Without the leading dashes. */
   readonly flag: string;
-  /** What stands for the value in the help; undefined for a switch. */
+  /** Placeholder of the value in the help; undefined for a switch. */
   readonly placeholder?: string;
   /** What applies where neither flag nor environment says anything, as one would type it. */
   readonly fallback: string;

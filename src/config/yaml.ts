@@ -69,7 +69,7 @@ export function mapping<TEntries extends v.ObjectEntries>(entries: TEntries) {
   );
 }
 
-/** A mapping with keys of the user's own, none of which gets lost: not for want of a value, nor for its name. */
+/** A mapping with keys that the user chooses. None is lost, even without a value, or with a name such as __proto__. */
 export function namedEntries<TSchema extends v.GenericSchema>(schema: TSchema) {
   return v.pipe(
     v.custom<Readonly<Record<string, unknown>>>(isMapping, 'expected a mapping'),

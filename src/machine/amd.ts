@@ -49,7 +49,7 @@ function readCards(root: string): readonly Card[] {
     .filter(({ vramBytes, gttBytes }) => vramBytes + gttBytes > 0);
 }
 
-/** Almost as Ollama does (discover/amd.go): KFD of older kernels does not tell, and a sandbox may not read it. */
+/** Almost as Ollama does (discover/amd.go): older kernels do not expose it in KFD, and a sandbox may not read KFD. */
 function looksIntegrated({ vramBytes, gttBytes, isBoard }: Card): boolean {
   return !isBoard && vramBytes <= 4 * GIB && gttBytes >= 4 * vramBytes;
 }

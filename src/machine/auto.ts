@@ -1,4 +1,4 @@
-/** Finds out what `auto` stands for, and tries again until it knows. */
+/** Detects the capacity for `auto`, and tries again until it succeeds. */
 import type { Logger } from 'pino';
 import { messageOf } from '../log/error-text.ts';
 

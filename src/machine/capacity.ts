@@ -15,7 +15,7 @@ export interface CapacityOptions {
 
 export interface CapacityOfMachine {
   readonly now: () => Capacity;
-  /** Adds whether `auto` found what it was asked for. */
+  /** Adds the metric for whether `auto` found each capacity. */
   readonly registerMetrics: (registry: Registry) => void;
   /** Stops trying. */
   readonly close: () => void;

@@ -1,4 +1,4 @@
-/** Asks nvidia-smi how much memory the NVIDIA GPUs of the machine have. */
+/** Queries nvidia-smi for the memory of the machine's NVIDIA GPUs. */
 import { type ChildProcess, execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { messageOf } from '../log/error-text.ts';

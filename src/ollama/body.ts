@@ -6,7 +6,7 @@ import { ApiError } from './errors.ts';
 
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
 
-/** As many as 5,000 rows of a real list have. Each stands for a value, which takes up to 100 bytes in memory. */
+/** As many as 5,000 rows of a real list have. Each separates values, which take up to 100 bytes of memory. */
 const MAX_COMMAS = 100_000;
 /** A row of a real list is 4 deep. */
 const MAX_DEPTH = 64;

@@ -85,7 +85,7 @@ export function failureReason(error: unknown, phase: 'head' | 'body'): FailureRe
 }
 
 /**
- * The error as it may be told where credentials are sent: with its code in place of a message that may quote the
+ * The error as it may be shown if credentials are sent: with its code in place of a message that may quote the
  * response, which may repeat them, or what a client has typed. What is wrong with the exporter's own files stays.
  */
 export function withoutTexts(error: Error): Error {

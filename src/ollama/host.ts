@@ -24,7 +24,7 @@ const NOT_A_HOST = 'that is not a host name or an IP address';
 
 /**
  * Reads a server address by Ollama's own rules (envconfig/config.go:20-60): no scheme means http and port
- * 11434, an explicit `http://` means port 80, a bad port falls back to the default one. Beyond those rules, a
+ * 11434, an explicit `http://` means port 80, an invalid port falls back to the default one. Beyond those rules, a
  * client needs an address that it can connect to: an empty or unspecified host is read as loopback.
  *
  * @returns the base URL; its path is the prefix to put before `/api/…`, without a trailing slash unless it is `/`

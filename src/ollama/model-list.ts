@@ -14,7 +14,7 @@ const MAX_TEXT = 500_000;
 const NAME = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,1024}$/u;
 const DETAIL = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,256}$/u;
 
-/** The labels that tell one series from another. */
+/** The labels that distinguish series. */
 export interface NamedModel {
   readonly model: string;
   readonly quantization: string;

@@ -1,4 +1,4 @@
-/** What usually helps against a failure that tells more than its reason does, and how to put it. */
+/** The usual fix of failures for which more is known than the reason, and their messages. */
 import { errors } from 'undici';
 import { messageOf } from '../log/error-text.ts';
 import { errorCode, type FailureReason, REASONS } from './errors.ts';

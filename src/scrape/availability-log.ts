@@ -5,7 +5,7 @@ import { isUp, outcomes, type Snapshot } from './snapshot.ts';
 
 /**
  * @param target names the server in each line
- * @returns a function to be called with each finished snapshot; it remembers the last state to tell a change
+ * @returns a function to be called with each finished snapshot; it remembers the last state to detect a change
  */
 export function createAvailabilityLog(log: Logger, target: string): (snapshot: Snapshot) => void {
   let last = '';

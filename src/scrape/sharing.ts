@@ -98,7 +98,7 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
     cut.set(String(reason), known);
     return known;
   };
-  // Those who wait learn of a failure; perhaps nobody does.
+  // Scrapes that wait get the failure; there may be none.
   result.catch(() => {});
 
   return {

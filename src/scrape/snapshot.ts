@@ -4,7 +4,7 @@ import type { Exchange, OllamaClient } from '../ollama/client.ts';
 import { ApiError } from '../ollama/errors.ts';
 import type { InstalledModels, RunningModels } from '../ollama/models.ts';
 
-/** How much memory the machine of an Ollama has, which Ollama does not say; undefined where nobody said so. */
+/** Memory of Ollama's machine, which Ollama does not report; undefined if not configured or detected. */
 export interface Capacity {
   readonly vramBytes: number | undefined;
   readonly memoryBytes: number | undefined;

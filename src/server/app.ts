@@ -78,7 +78,7 @@ function refusal({ url, headers, routeOptions }: FastifyRequest): RequestError |
   // The route, since the URL can have it encoded. The page without a query scrapes only what /metrics does.
   const route = routeOptions.url ?? '';
   const hasEffects = HAS_EFFECTS.has(route) || (route === '/' && url.includes('?'));
-  // A link that somebody has clicked, such as one of a dashboard, may lead to the page.
+  // Links that are clicked, such as those of a dashboard, may lead to the page.
   const isLink = route === '/' && headers['sec-fetch-user'] === '?1';
   return isForeign && hasEffects && !isLink
     ? new RequestError(403, 'requests by pages of other sites are rejected')

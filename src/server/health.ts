@@ -6,7 +6,7 @@ import { messageOf } from '../log/error-text.ts';
 
 export interface HealthAddress {
   readonly url: URL;
-  /** A password, a limit or a client certificate may be asked for, and the answer may come in TLS. */
+  /** A password, a rate limit or a client certificate may be configured, and TLS. */
   readonly guarded: boolean;
 }
 

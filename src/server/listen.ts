@@ -94,7 +94,7 @@ async function listenOn(app: FastifyInstance, where: ListenAddress | InheritedSo
 
 /** Fastify passes the descriptor on to Node.js, which then ignores host and port; `localhost` would be a second server. */
 async function listenOnInherited(app: FastifyInstance, fd: number): Promise<void> {
-  // Node.js knows no address of a Unix socket that it did not bind itself, and Fastify would throw where nobody catches.
+  // Node.js has no address for a Unix socket that it did not bind, and Fastify would throw outside of any `try`.
   const address = app.server.address.bind(app.server);
   app.server.address = () => address() ?? 'unix';
   const inherited = { fd, host: '::', port: 0, backlog: BACKLOG };

@@ -17,7 +17,7 @@ export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDepend
       return reply.type(CONTENT_TYPE).send((await own?.metrics()) ?? '');
     }
     const { snapshot, complete, budgetMs } = await scrape(request, reply, target, dependencies);
-    // Else a client could forge an outage in the log by a timeout that nobody can keep.
+    // Otherwise a client could forge an outage in the log with a timeout that no scrape can meet.
     if (complete && (budgetMs >= TELLING_MS || isUp(snapshot))) {
       onSnapshot(snapshot);
     }

@@ -27,12 +27,12 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependen
   app.head('/probe', (_request, reply) => reply.type(CONTENT_TYPE).send());
 }
 
-/** Not by state, as on the telemetry path: nothing of a target is kept that could tell a change. */
+/** Not by state, as on the telemetry path: no state of a target is kept. */
 function logFailures(log: Logger, { target: { url, module }, snapshot }: Scraped): void {
   for (const [api, outcome] of outcomes(snapshot)) {
     if (!outcome.ok) {
       const { reason, message } = outcome.error;
-      // What is wrong with the exporter's own files is for its operator; what is with a target, its metrics tell.
+      // Faults of the exporter's own files are for its operator; faults of a target are in its metrics.
       const level = reason === 'config' ? 'warn' : 'debug';
       log[level](
         { target: url.href, module: module.name, api, reason, err: message },

@@ -1,4 +1,4 @@
-/** Tells systemd that the exporter listens, where systemd waits for it (`Type=notify`). */
+/** Notifies systemd that the exporter listens, if the unit has `Type=notify`. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -9,7 +9,7 @@ const PATIENCE_MS = 5_000;
  * By systemd's own program, as Node has no datagram sockets of this kind: needs `NotifyAccess=all`.
  *
  * @param env with NOTIFY_SOCKET where systemd waits (sd_notify(3))
- * @throws Error where it can't be told: systemd will then stop the exporter
+ * @throws Error if the notification fails: systemd will then stop the exporter
  */
 export async function tellReady(env: Readonly<Record<string, string | undefined>>): Promise<void> {
   if (env['NOTIFY_SOCKET'] !== undefined) {

@@ -35,7 +35,7 @@ function decoded(text: string): string {
   }
 }
 
-/** @throws RequestError with status 400 for a bad timeout header, 503 beyond the limit; and what the target throws */
+/** @throws RequestError with status 400 for an invalid timeout header, 503 beyond the limit; and what the target throws */
 export async function scrape(
   request: FastifyRequest,
   reply: FastifyReply,

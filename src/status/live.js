@@ -1,4 +1,4 @@
-/** Keeps the page up to date while somebody looks at it. Inlined into it, after until.js and become.js. */
+/** Refreshes the page while it is visible. Inlined into it, after until.js and become.js. */
 import { become } from './become.js';
 import { duration, remaining } from './until.js';
 

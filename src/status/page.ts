@@ -51,7 +51,7 @@ ${frame.fleet ?? ''}</main>
 
 const NO_TARGET = { target: '', module: '' };
 
-/** @param message what is wrong with what was asked for */
+/** @param message what is wrong with the request */
 export function refusalPage(
   statusCode: number,
   message: string,

@@ -10,7 +10,7 @@ export interface Status {
   readonly target: string;
   readonly module: string;
   readonly simulated: boolean;
-  /** `partial`: it answers, but not all that was asked. */
+  /** `partial`: some requests fail. */
   readonly state: 'up' | 'partial' | 'down';
   readonly problems: readonly Problem[];
   readonly version: string | null;
@@ -43,7 +43,7 @@ export interface ModelStatus {
   readonly size_vram: number | null;
   readonly processor: string;
   readonly context_length: number | null;
-  /** Seconds; null for ever, or for no usable time: `until` tells. */
+  /** Seconds; null for never, or for no valid time: see `until`. */
   readonly expires_in: number | null;
   readonly until: string;
 }

@@ -88,12 +88,12 @@ function alsoEmbedded(subnets: readonly Subnet[]): readonly Subnet[] {
   return [...subnets, ...embedded];
 }
 
-/** What a cloud tells its machines only, credentials among it: to be asked only where an entry is exactly the address. */
+/** Cloud metadata services, which serve credentials: only allowed by an entry that is exactly the address. */
 export const METADATA_ADDRESSES: AddressRange = rangesOf([...alsoEmbedded(METADATA_IPV4), ...METADATA_IPV6]);
 
 /**
  * Where a name that a stranger's DNS answers must not lead, unless a range says so: to the exporter's own machine,
- * and to what a cloud tells its machines only.
+ * and to cloud metadata services.
  */
 export const LOCAL_ADDRESSES: AddressRange = rangesOf([
   ...alsoEmbedded(LOCAL_IPV4),

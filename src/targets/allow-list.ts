@@ -65,9 +65,9 @@ export function openEntries(entries: readonly AllowEntry[], httpsOnly: boolean):
 }
 
 export interface AllowList {
-  /** Whether the target may be asked, as far as that can be told without resolving its name. */
+  /** Whether the target is allowed, as far as this is known without resolving its name. */
   readonly mayAsk: (target: URL) => boolean;
-  /** Resolves the target's name, and fails with a ForbiddenAddressError if any of its addresses must not be asked. */
+  /** Resolves the target's name, and fails with a ForbiddenAddressError if any of its addresses is not allowed. */
   readonly lookupFor: (target: URL) => LookupFunction;
 }
 

@@ -1,4 +1,4 @@
-/** What may stand in a header, and after the type in Authorization. */
+/** Characters that are valid in a header, and after the type in Authorization. */
 import { validateHeaderValue } from 'node:http';
 
 /** @returns the text @throws Error */

@@ -1,4 +1,4 @@
-/** A module of `--config.file`: who may be scraped with it, and how. Its secrets are read when they are used. */
+/** A module of `--config.file`: which targets it may scrape, and how. Its secrets are read when they are used. */
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { parseAuthorities, readRegularFile } from '../config/files.ts';
@@ -14,7 +14,7 @@ export interface Module {
   readonly name: string;
   /** YAML as it was written, secrets as `<secret>`. */
   readonly shown: string;
-  /** undefined: /probe may ask nobody. */
+  /** undefined: /probe may scrape no target. */
   readonly allow: AllowList | undefined;
   /** The maximum duration of a scrape. */
   readonly timeoutMs: number;
@@ -134,7 +134,7 @@ async function readTls({ tls_config }: ModuleSettings, folder: string): Promise<
   const { ca_file, cert_file, key_file, server_name, insecure_skip_verify } = tls_config;
   const read = (key: string, file: string | undefined) =>
     file === undefined ? undefined : readNamed(key, folder, file);
-  // One after the other, so that of several problems it is always the same one that is told.
+  // One after the other, so that of several problems the same one is always reported.
   const ca = ca_file === undefined ? undefined : await readAuthorities(folder, ca_file);
   const cert = await read('cert_file', cert_file);
   const key = await read('key_file', key_file);

@@ -6,7 +6,7 @@ export function addressOf(remoteAddress: string | undefined): string {
   return remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '') ?? '';
 }
 
-/** @returns what stands for one client: an IPv4 address, or the /64 of an IPv6 one, since a client has all of it */
+/** @returns the key of a client: an IPv4 address, or the /64 of an IPv6 address, because a client has all of it */
 export function networkOf(remoteAddress: string | undefined): string {
   const [address = ''] = remoteAddress?.split('%') ?? [];
   return ipaddr.isValid(address) ? ipaddr.process(address).toByteArray().slice(0, 8).join('.') : '';

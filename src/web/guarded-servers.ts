@@ -26,7 +26,7 @@ export interface GuardDependencies {
 export interface GuardedServers {
   /** As at the start: a change of the file can't switch it. */
   readonly tls: boolean;
-  /** Whether the file asks by name for HTTP/2, which is not served. */
+  /** Whether the file explicitly enables HTTP/2, which is not served. */
   readonly asksForHttp2: boolean;
   /** An http or https server; all share one rate limit, the passwords that are remembered, and what is said of handshakes. */
   readonly createServer: (handler: RequestListener, options: ServerOptions) => Server | TlsServer;
@@ -69,7 +69,7 @@ export function openGuardedServers(
   };
 }
 
-/** Left to Node.js, the client would be told to send the body before its password is checked. */
+/** By default, Node.js would tell the client to send the body before its password is checked. */
 function continued(handler: RequestListener): RequestListener {
   return (request, response) => {
     response.writeContinue();
@@ -77,7 +77,7 @@ function continued(handler: RequestListener): RequestListener {
   };
 }
 
-/** What Node.js does by itself, but only after the password is checked. */
+/** The default of Node.js, but only after the password is checked. */
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(417).end();
 }

@@ -44,7 +44,7 @@ export class Passwords {
 
   /**
    * @param users from name to bcrypt hash
-   * @returns whether the user may pass; undefined: nobody waits for it, as the client hung up before its turn
+   * @returns whether the password is correct; undefined if the client disconnected before its turn
    * @throws TooManyChecksError if too many passwords of this client wait already; and what compare throws
    */
   async check(
@@ -150,7 +150,7 @@ class Turns {
 
 /**
  * A hash for an unknown user, as costly as that of a known one. Where costs differ, the same name always gets the
- * same one, even after a restart: the key is the file's own hashes, which nobody outside knows.
+ * same one, even after a restart: the key is made of the file's own hashes, which are secret.
  */
 function standInFor(user: string, users: ReadonlyMap<string, string>): string {
   const hashes = [...users.values()];

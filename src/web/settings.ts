@@ -114,7 +114,7 @@ export class LiveSettings {
   }
 }
 
-/** @returns what a running server can't follow: Node.js decides at its start whether it asks clients for certificates */
+/** @returns what a running server can't change: Node.js decides at its start whether it requests client certificates */
 function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): string | undefined {
   if (was === undefined || is === undefined) {
     return was === is ? undefined : `TLS can only be switched ${is === undefined ? 'off' : 'on'}`;

@@ -39,7 +39,7 @@ export interface TlsConfig {
  * The rules and their messages are those of prometheus/exporter-toolkit (web/tls_config.go).
  *
  * @param folder that relative paths start from
- * @returns a schema whose output is undefined where the section asks for no TLS
+ * @returns a schema whose output is undefined if the section does not enable TLS
  */
 export function tlsSection(folder: string) {
   return v.pipe(section(folder), parsedBy(toTlsConfig));

@@ -23,7 +23,7 @@ const NOT_TLS: readonly unknown[] = [
 ];
 
 export interface TlsServerDependencies {
-  /** As of now; all of them ask for client certificates, or none. Called at each handshake. */
+  /** The current ones; either all or none of them request client certificates. Called at each handshake. */
   readonly settings: () => TlsSettings;
   readonly onFailedHandshake: (failed: FailedHandshake) => void;
   readonly handshakeTimeoutMs?: number | undefined;
