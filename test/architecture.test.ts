@@ -19,9 +19,10 @@ const ROOMS = [
   'targets',
   'config',
   'machine',
+  'demo',
+  'runners',
   'scrape',
   'ollama',
-  'demo',
   'log',
 ] as const;
 

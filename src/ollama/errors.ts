@@ -20,6 +20,24 @@ export const REASONS = {
 
 export type FailureReason = keyof typeof REASONS;
 
+/** What can be wrong with the runners of Ollama's models besides, with what usually helps. */
+export const RUNNER_REASONS = {
+  not_found:
+    'Ollama has no process for the model. If it was killed, Ollama starts another one with the next request.',
+  unmapped:
+    'Its name now leads to another model or to none, so nothing says which runner is its own. It ends when the model is loaded again.',
+  hidden:
+    'The exporter must see the processes of Ollama: in systemd set ProtectProc=default and PrivateUsers=no, in a container share the network and the processes of that of Ollama, and mount /proc without hidepid.',
+  ambiguous:
+    'Run the exporter as the user of Ollama, so that it sees which server listens on the port, or run one server on the machine.',
+  metrics_off:
+    'Set LLAMA_ARG_ENDPOINT_METRICS=1 in the environment of ollama serve, and load the models again: tokens are not counted without it.',
+} as const;
+
+export type RunnerReason = keyof typeof RUNNER_REASONS;
+
+const REMEDIES = { ...REASONS, ...RUNNER_REASONS };
+
 export interface ApiErrorOptions extends ErrorOptions {
   /** The HTTP status, where the reason is `status`. */
   readonly status?: number | undefined;
@@ -30,11 +48,15 @@ export interface ApiErrorOptions extends ErrorOptions {
 /** A request to Ollama that failed. The message says what went wrong; `cause` is kept. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
-  readonly reason: FailureReason;
+  readonly reason: FailureReason | RunnerReason;
   readonly status: number | undefined;
   readonly hint: string | undefined;
 
-  constructor(reason: FailureReason, message: string, { status, hint, ...options }: ApiErrorOptions = {}) {
+  constructor(
+    reason: FailureReason | RunnerReason,
+    message: string,
+    { status, hint, ...options }: ApiErrorOptions = {},
+  ) {
     super(message, options);
     this.reason = reason;
     this.status = status;
@@ -43,7 +65,7 @@ export class ApiError extends Error {
 
   /** What usually helps. */
   get remedy(): string {
-    return this.hint ?? REASONS[this.reason];
+    return this.hint ?? REMEDIES[this.reason];
   }
 }
 

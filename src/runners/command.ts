@@ -1,0 +1,57 @@
+/** Tells from its command line what a process of Ollama's is: a server, or the runner of a model. */
+import type { ProcessStat } from './process-files.ts';
+
+/** What a runner serves, and where. Nothing else of a command line gets any further. */
+export interface RunnerCommand {
+  /** The digest of the weights' blob, 64 hexadecimal digits; undefined of MLX, which has a name. */
+  readonly blob: string | undefined;
+  /** The name of the model, of MLX only, and only to be compared. */
+  readonly name: string | undefined;
+  readonly port: number;
+  /** Whether it has `/slots` and `/metrics`: llama-server, since Ollama 0.30. */
+  readonly answers: boolean;
+}
+
+const LLAMA_SERVER = 'llama-server';
+const OLLAMA = 'ollama';
+
+/** Whether the command line is worth reading: that of a stuck process can hang. */
+export function mayBeRunner({ comm, state }: ProcessStat): boolean {
+  return (comm === LLAMA_SERVER || comm === OLLAMA) && state !== 'Z' && state !== 'X';
+}
+
+export function mayBeServer({ comm, state }: ProcessStat): boolean {
+  return comm === OLLAMA && state !== 'Z' && state !== 'X';
+}
+
+/** `start` is an alias of `serve` (cmd/cmd.go). Clients such as `ollama run` have the same program. */
+export function isServe([, command]: readonly string[]): boolean {
+  return command === 'serve' || command === 'start';
+}
+
+const BLOB = /[/\\]blobs[/\\]sha256-([0-9a-f]{64})$/;
+const PORT = /^[1-9]\d{0,4}$/;
+/** Longer is no name of a model. */
+const MAX_NAME = 1_024;
+
+/** @returns undefined where it is no runner of a model, such as the discovery of GPUs, which has a port but no model */
+export function parseRunner(comm: string, argv: readonly string[]): RunnerCommand | undefined {
+  const answers = comm === LLAMA_SERVER;
+  const model = wordAfter('--model', argv);
+  const port = wordAfter('--port', argv);
+  if ((!answers && argv[1] !== 'runner') || model === undefined || port === undefined || !PORT.test(port)) {
+    return undefined;
+  }
+  const [, blob] = BLOB.exec(model) ?? [];
+  // `ollama runner --mlx-engine --model NAME --port N`, and `--imagegen-engine`.
+  const isNamed = !answers && argv.some((word) => /^--(mlx|imagegen)-engine$/.test(word));
+  if (Number(port) > 65_535 || (blob === undefined && !isNamed)) {
+    return undefined;
+  }
+  return { blob, name: isNamed ? model.slice(0, MAX_NAME) : undefined, port: Number(port), answers };
+}
+
+function wordAfter(flag: string, argv: readonly string[]): string | undefined {
+  const at = argv.indexOf(flag);
+  return at === -1 ? undefined : argv[at + 1];
+}

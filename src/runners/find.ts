@@ -1,0 +1,171 @@
+/** Finds the runners of the Ollama that the exporter scrapes, and of no other: among the children of its server. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApiError } from '../ollama/errors.ts';
+import { isServe, mayBeRunner, mayBeServer, parseRunner, type RunnerCommand } from './command.ts';
+import { type Candidate, type LocalTarget, listenersAt, pickServer } from './ollama-server.ts';
+import type { ListeningSocket, ProcessStat } from './process-files.ts';
+import type { Processes } from './processes.ts';
+
+/** A process that serves one model. */
+export interface Runner extends RunnerCommand {
+  /** pid and start time, which no other process ever has. */
+  readonly life: string;
+  /** Whether the model was loaded before the exporter started. */
+  readonly isOlder: boolean;
+  readonly residentBytes: number | undefined;
+}
+
+/** The real one reads /proc, that of a demo knows its own. */
+export interface RunnerFinder {
+  /** @throws ApiError `hidden`, `ambiguous` or `too_large`; rejects within a second or two */
+  readonly find: () => Promise<readonly Runner[]>;
+  /** Whether it is still the same process, since another one may have its pid and its port by now. */
+  readonly isAlive: (runner: Runner) => boolean;
+}
+
+/** A walk takes 16 µs a process, and finds nothing new unless Ollama was started again. */
+const WALK_EVERY_MS = 10_000;
+
+/** For a command line, once for each process: see {@link Processes.argv}. */
+const ARGV_MS = 500;
+
+/** Ollama loads three models for each GPU. */
+const MAX_RUNNERS = 64;
+
+const LOOPBACK: ReadonlySet<string> = new Set(['7f000001', '00000000', '0'.repeat(32)]);
+
+interface Server extends ProcessStat {
+  readonly uid: number;
+}
+
+/** What is kept between two scrapes is what a process is, which does not change as long as it lives. */
+export function createFinder(
+  processes: Processes,
+  target: LocalTarget,
+  walkEveryMs = WALK_EVERY_MS,
+): RunnerFinder {
+  const commands = new Map<string, RunnerCommand>();
+  const commandLines = new Map<string, Promise<readonly string[] | undefined>>();
+  const walk = atMostEvery(walkEveryMs, processes.all);
+  let server: Server | undefined;
+
+  const argv = async (process: ProcessStat) => {
+    const life = lifeOf(process);
+    // One that hangs is never read a second time.
+    const reading = commandLines.get(life) ?? processes.argv(process.pid);
+    commandLines.set(life, reading);
+    const read = reading.finally(() => commandLines.delete(life));
+    return await Promise.race([read, delay(ARGV_MS, undefined, { ref: false })]);
+  };
+
+  const findServer = async (): Promise<Server> => {
+    if (server !== undefined && isSame(processes, server)) {
+      return server;
+    }
+    const seen = (await walk()).filter((process) => mayBeServer(process) && isSame(processes, process));
+    const candidates = await Promise.all(
+      seen.map(async (process): Promise<Candidate> => {
+        const uid = processes.status(process.pid)?.uid ?? Number.NaN;
+        const isServing = isServe((await argv(process)) ?? []);
+        return { ...process, uid, isServe: isServing, sockets: processes.sockets(process.pid) };
+      }),
+    );
+    const listeners = listenersAt(target, processes.listening());
+    const picked = pickServer(candidates, listeners, target.port);
+    if (!processes.isRealUid(picked.uid)) {
+      throw new ApiError('hidden', 'the system hides to which user the processes of Ollama belong');
+    }
+    server = picked;
+    return picked;
+  };
+
+  const commandOf = async (
+    process: ProcessStat,
+    { uid }: Server,
+    sockets: () => readonly ListeningSocket[],
+  ) => {
+    const life = lifeOf(process);
+    const known = commands.get(life);
+    if (known !== undefined) {
+      return known;
+    }
+    const command = parseRunner(process.comm, (await argv(process)) ?? []);
+    const isOurs =
+      command !== undefined &&
+      processes.status(process.pid)?.uid === uid &&
+      sockets().some(
+        (socket) => socket.port === command.port && socket.uid === uid && LOOPBACK.has(socket.address),
+      );
+    if (!isOurs) {
+      // Not kept: a process becomes another one by exec, and opens its port when it has read its model.
+      return undefined;
+    }
+    commands.set(life, command);
+    return command;
+  };
+
+  return {
+    find: async () => {
+      const parent = await findServer();
+      const pids = processes.children(parent.pid) ?? (await walk()).map(({ pid }) => pid);
+      const children = pids.flatMap((pid) => processes.stat(pid) ?? []);
+      const own = children.filter((child) => child.parent === parent.pid && mayBeRunner(child));
+      if (own.length > MAX_RUNNERS) {
+        throw new ApiError('too_large', `Ollama has more than ${MAX_RUNNERS} runners`);
+      }
+      const sockets = once(processes.listening);
+      const found = await Promise.all(
+        own.map(async (process): Promise<readonly Runner[]> => {
+          const command = await commandOf(process, parent, sockets);
+          const residentBytes = processes.status(process.pid)?.residentBytes;
+          const isOlder = process.startTicks < (processes.self?.startTicks ?? 0);
+          return command === undefined ? [] : [{ ...command, life: lifeOf(process), isOlder, residentBytes }];
+        }),
+      );
+      forget(commands, new Set(own.map(lifeOf)));
+      return found.flat();
+    },
+    isAlive: ({ life }) => {
+      const process = processes.stat(Number.parseInt(life, 10));
+      return process !== undefined && lifeOf(process) === life;
+    },
+  };
+}
+
+function lifeOf({ pid, startTicks }: ProcessStat): string {
+  return `${pid} ${startTicks}`;
+}
+
+function isSame(processes: Processes, process: ProcessStat): boolean {
+  return processes.stat(process.pid)?.startTicks === process.startTicks;
+}
+
+function forget(commands: Map<string, unknown>, alive: ReadonlySet<string>): void {
+  for (const life of commands.keys()) {
+    if (!alive.has(life)) {
+      commands.delete(life);
+    }
+  }
+}
+
+/** The value of the first call, for all later ones. */
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** What the last call brought, or is about to bring, until that is so old. */
+function atMostEvery<T>(ms: number, make: () => Promise<T>): () => Promise<T> {
+  let madeAt = Number.NEGATIVE_INFINITY;
+  let made: Promise<T> | undefined;
+  return () => {
+    if (made === undefined || performance.now() - madeAt >= ms) {
+      madeAt = performance.now();
+      made = make();
+    }
+    return made;
+  };
+}

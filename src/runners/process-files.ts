@@ -1,0 +1,98 @@
+/** Reads what the kernel's files of a process say: proc(5). Pure, and undefined where a text is not what it should be. */
+
+export interface ProcessStat {
+  readonly pid: number;
+  readonly parent: number;
+  /** The name of the program, cut at 15 bytes. */
+  readonly comm: string;
+  /** `Z`: ended, and not yet collected by its parent. */
+  readonly state: string;
+  /** Ticks since the boot. Together with the pid it is unique: a pid that is used again has another one. */
+  readonly startTicks: number;
+}
+
+/** The name is whatever the process wants, parentheses and spaces included: its end is the last parenthesis. */
+export function parseStat(text: string): ProcessStat | undefined {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  const fields = text.slice(close + 2).split(' ');
+  const [state = ''] = fields;
+  const stat = {
+    pid: Number.parseInt(text, 10),
+    parent: Number(fields[1]),
+    comm: text.slice(open + 1, close),
+    state,
+    // Field 22, counted from 1; the state is the third.
+    startTicks: Number(fields[19]),
+  };
+  return open > 0 && close > open && [stat.pid, stat.parent, stat.startTicks].every(Number.isSafeInteger)
+    ? stat
+    : undefined;
+}
+
+export interface ProcessStatus {
+  /** The effective one. */
+  readonly uid: number;
+  /** RAM that it has now, shared pages included; undefined of a process without memory: a zombie. */
+  readonly residentBytes: number | undefined;
+}
+
+export function parseStatus(text: string): ProcessStatus | undefined {
+  const [, uid] = /^Uid:\t\d+\t(\d+)/m.exec(text) ?? [];
+  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(text) ?? [];
+  return uid === undefined
+    ? undefined
+    : { uid: Number(uid), residentBytes: kibibytes === undefined ? undefined : Number(kibibytes) * 1_024 };
+}
+
+/** A TCP socket that listens. */
+export interface ListeningSocket {
+  /** As {@link addressKey} has it. */
+  readonly address: string;
+  readonly port: number;
+  /** Of the user that opened it. */
+  readonly uid: number;
+  readonly inode: number;
+}
+
+const LISTEN = '0A';
+
+/** @param text `/proc/net/tcp` or `tcp6` */
+export function parseSockets(text: string): readonly ListeningSocket[] {
+  return text.split('\n').flatMap((line) => {
+    const [, local = '', , state, , , , uid, , inode] = line.trim().split(/\s+/);
+    const [address = '', port = ''] = local.split(':');
+    return state === LISTEN && /^([0-9A-F]{8}|[0-9A-F]{32})$/.test(address)
+      ? [{ address: keyOf(address), port: Number.parseInt(port, 16), uid: Number(uid), inode: Number(inode) }]
+      : [];
+  });
+}
+
+/** An IPv4 address that is written as IPv6. */
+const MAPPED = '00000000000000000000ffff';
+
+/** The kernel prints words of 4 bytes as numbers; all machines that Ollama runs on have the lowest byte first. */
+function keyOf(words: string): string {
+  const bytes = words.replaceAll(/(..)(..)(..)(..)/g, '$4$3$2$1').toLowerCase();
+  return bytes.startsWith(MAPPED) ? bytes.slice(MAPPED.length) : bytes;
+}
+
+/** Bytes of an address, as the sockets have theirs: 8 hexadecimal digits, or 32. */
+export function addressKey(bytes: readonly number[]): string {
+  const key = Buffer.from(bytes).toString('hex');
+  return key.startsWith(MAPPED) ? key.slice(MAPPED.length) : key;
+}
+
+/** Whether a user id stands for a user: ids that a user namespace does not map are all shown as this one. */
+const OVERFLOW_UID = 65_534;
+
+/** @param uidMap `/proc/self/uid_map`: first id here, first id outside, number of ids */
+export function isRealUid(uid: number, uidMap: string): boolean {
+  return (
+    uid !== OVERFLOW_UID ||
+    uidMap.split('\n').some((line) => {
+      const [first = Number.NaN, , count = Number.NaN] = line.trim().split(/\s+/).map(Number);
+      return first <= uid && uid < first + count;
+    })
+  );
+}

@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest';
+import { parseCounters, parseSlots } from '../../src/runners/llama-server.ts';
+
+describe('/slots', () => {
+  test('of a new build: how many, and how many are busy', () => {
+    const slot = { id: 0, n_ctx: 4_096, id_task: 260, n_prompt_tokens: 542, next_token: [{ n_decoded: 3 }] };
+    const unused = { id: 1, n_ctx: 4_096, speculative: false, is_processing: false, params: {} };
+    const text = JSON.stringify([
+      { ...slot, is_processing: true },
+      unused,
+      { ...slot, is_processing: false },
+    ]);
+    expect(parseSlots(text)).toEqual({ total: 3, busy: 1 });
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['no JSON', '<html>'],
+    ['an object', '{"error":{"code":501}}'],
+    ['no slot', '[]'],
+    ['a slot without a state', '[{"is_processing":true},{}]'],
+    ['a state that is none', '[{"is_processing":1}]'],
+    ['a slot that is none', '[null]'],
+    ['more slots than there can be', `[${Array(1_025).fill('{"is_processing":true}').join()}]`],
+  ])('that are %s are invalid', (_what, text) => {
+    expect(() => parseSlots(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
+  });
+
+  test('that are nested without end are too large', () => {
+    expect(() => parseSlots('['.repeat(100_000))).toThrow(expect.objectContaining({ reason: 'too_large' }));
+  });
+});
+
+const NEW = `# HELP llamacpp:prompt_tokens_total Number of prompt tokens processed, excluding cached tokens
+# TYPE llamacpp:prompt_tokens_total counter
+llamacpp:prompt_tokens_total 5
+# HELP llamacpp:prompt_tokens_cached_total Number of prompt tokens reused from the cache
+# TYPE llamacpp:prompt_tokens_cached_total counter
+llamacpp:prompt_tokens_cached_total 4
+llamacpp:prompt_seconds_total 0.016782
+llamacpp:tokens_predicted_total 1.06182e+06
+llamacpp:tokens_predicted_seconds_total 1.12671
+llamacpp:n_decode_total 323
+llamacpp:predicted_tokens_seconds nan
+`;
+
+describe('/metrics', () => {
+  test('of a new build has five counters, with six digits; what else there is does not matter', () => {
+    expect(parseCounters(NEW)).toEqual({
+      prompt_tokens_total: 5,
+      prompt_tokens_cached_total: 4,
+      prompt_seconds_total: 0.016782,
+      tokens_predicted_total: 1_061_820,
+      tokens_predicted_seconds_total: 1.12671,
+    });
+  });
+
+  test('of an old build lacks the cached tokens, which are then not known', () => {
+    const old = NEW.replace(/^llamacpp:prompt_tokens_cached.*\n/m, '');
+    expect(parseCounters(old)).not.toHaveProperty('prompt_tokens_cached_total');
+  });
+
+  test('reads the largest number that is exact, and lines that end as in Windows', () => {
+    const text = `llamacpp:prompt_tokens_total ${2 ** 53}\r\n`;
+    expect(parseCounters(text)).toEqual({ prompt_tokens_total: 2 ** 53 });
+  });
+
+  test.each([
+    '1e308',
+    '9.1e15',
+    '-1',
+    '-0.5',
+    'NaN',
+    'nan',
+    '+Inf',
+    'inf',
+    '0x10',
+    '1_000',
+    '',
+    '1e',
+    '1e9999',
+  ])('with the number %j is invalid', (value) => {
+    const text = NEW.replace(/^(llamacpp:tokens_predicted_total) .*$/m, `$1 ${value}`);
+    if (value === '') {
+      // Without a number, it is no sample at all.
+      expect(parseCounters(text)).not.toHaveProperty('tokens_predicted_total');
+    } else {
+      expect(() => parseCounters(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
+    }
+  });
+
+  test.each([
+    ['', 'nothing'],
+    ['go_goroutines 5\n', 'those of another program'],
+    ['<html>', 'a page'],
+  ])('%j is invalid: %s', (text) => {
+    expect(() => parseCounters(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
+  });
+});
