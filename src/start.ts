@@ -5,11 +5,13 @@ import { UsageError } from './config/command-line.ts';
 import type { ListenAddress } from './config/listen-address.ts';
 import type { Config } from './config/options.ts';
 import type { InheritedSocket } from './config/systemd-sockets.ts';
-import { startSimulatedOllama } from './demo/server.ts';
-import { DEMO_MACHINE, simulate } from './demo/simulation.ts';
+import { startDemo } from './demo/demo.ts';
+import { DEMO_MACHINE } from './demo/simulation.ts';
 import { type CapacityOfMachine, type CapacityOptions, startCapacity } from './machine/capacity.ts';
 import type { Machine } from './machine/machine.ts';
-import { createOwnRegistry } from './metrics/own.ts';
+import { createOwnRegistry, createRegistry } from './metrics/own.ts';
+import { localFinder } from './runners/local-target.ts';
+import { createRunners, type Runners } from './runners/runners.ts';
 import { createAvailabilityLog } from './scrape/availability-log.ts';
 import { createLimitLog } from './scrape/limit-log.ts';
 import { createScrapeLimit, UNLIMITED, withDeadline } from './scrape/limits.ts';
@@ -24,10 +26,6 @@ import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
 import { openServerFactory } from './web/server-factory.ts';
 
-/** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
-const DEMO_SEED = 11434;
-const DEMO_VERSION = '0.33.0';
-
 /** All that a scrape needs. */
 export interface Scraper {
   /** The Ollama of the telemetry path; undefined where there is none. */
@@ -35,13 +33,15 @@ export interface Scraper {
   readonly capacity: CapacityOfMachine;
   readonly modules: Modules;
   readonly targets: Targets;
+  /** undefined: they are not read. */
+  readonly runners: Runners | undefined;
   /** Logs the changes of what the Ollama of the telemetry path answers. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** Ends the connections to Ollama. */
   readonly close: () => Promise<void>;
 }
 
-/** @throws FileError for --config.file */
+/** @throws FileError for --config.file; Error for an Ollama whose runners can't be read */
 export async function prepareScraper(
   config: Config,
   { version }: BuildInfo,
@@ -50,7 +50,10 @@ export async function prepareScraper(
 ): Promise<Scraper> {
   const modules = await loadModules(config.configFile, config.timeoutMs, log);
   const capacity = await startCapacity(capacityOptions(config), machine, log);
-  const { url, close } = config.demo ? await startDemo(log) : { url: config.ollamaUrl, close: undefined };
+  const demo = config.demo ? await startDemo(log) : undefined;
+  const url = demo?.url ?? config.ollamaUrl;
+  const finder = demo?.finder ?? (config.collectRunners ? await localFinder(url, machine.root) : undefined);
+  const runners = finder && createRunners(finder, log);
   const collectors: readonly Collector[] = [
     'ps',
     'version',
@@ -61,14 +64,22 @@ export async function prepareScraper(
     capacity,
     modules,
     targets: createTargets(
-      { url, userAgent: `ollama-exporter/${version}`, capacity: capacity.now, collectors },
+      {
+        url,
+        userAgent: `ollama-exporter/${version}`,
+        capacity: capacity.now,
+        collectors,
+        readRunners: runners?.read,
+      },
       modules,
     ),
+    runners,
     onSnapshot: url === undefined ? () => {} : createAvailabilityLog(log, url.href),
     close: async () => {
       capacity.close();
       await modules.close();
-      await close?.();
+      await runners?.close();
+      await demo?.close();
     },
   };
 }
@@ -82,13 +93,6 @@ function capacityOptions({ demo, ollamaUrl, vramCapacity, memoryCapacity }: Conf
     vramCapacity: vramCapacity ?? (demo ? DEMO_MACHINE.vramBytes : undefined),
     memoryCapacity: memoryCapacity ?? (demo ? DEMO_MACHINE.memoryBytes : undefined),
   };
-}
-
-async function startDemo(log: Logger) {
-  const loadedAt = simulate(DEMO_SEED, Date.now());
-  const simulated = await startSimulatedOllama({ version: DEMO_VERSION, loaded: () => loadedAt(Date.now()) });
-  log.warn({ target: simulated.url.href }, 'Demo: scraping a simulated Ollama');
-  return simulated;
 }
 
 /** One scrape of the Ollama of the telemetry path. @throws UsageError if there is none */
@@ -130,12 +134,14 @@ export async function startExporter(
     }
   };
   try {
-    const { capacity, modules, targets, onSnapshot } = scraper;
+    const { capacity, modules, targets, runners, onSnapshot } = scraper;
     const servers = await openServerFactory(config.webConfigFile, log);
     open.push(servers.close);
     logStart(log, { build, config, targets, modules, tls: servers.tls });
     const requests = createRequestMetrics(config.telemetryPath);
+    const counters = runners === undefined ? [] : [runners.registerMetrics];
     const rooms = [
+      ...counters,
       ...(config.configFile === undefined ? [] : [modules.registerMetrics]),
       capacity.registerMetrics,
       requests.register,
@@ -150,7 +156,7 @@ export async function startExporter(
       limit: createScrapeLimit(config.maxRequests, createLimitLog(log, 'scrapes', atLimit)),
       fleet: createFleet(),
       watchRequests: requests.watch,
-      own: config.disableExporterMetrics ? undefined : createOwnRegistry(build, rooms),
+      own: config.disableExporterMetrics ? createRegistry(counters) : createOwnRegistry(build, rooms),
       onSnapshot,
       createServer: servers.createServer,
       log,

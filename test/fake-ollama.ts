@@ -13,6 +13,8 @@ export interface FakeOllama {
 export interface Answers {
   ps: RequestListener;
   version: RequestListener;
+  tags?: RequestListener;
+  show?: RequestListener;
 }
 
 export const VERSION_BODY = '{"version":"0.33.0"}';
@@ -29,7 +31,10 @@ export function json(body: string): RequestListener {
 export async function startFakeOllama(answers: Answers, port = 0, host = '127.0.0.1'): Promise<FakeOllama> {
   const connections = new Set<Socket>();
   const server = createServer((request, response) => {
-    const answer = { '/api/ps': answers.ps, '/api/version': answers.version }[request.url ?? ''];
+    const { ps, version, tags, show } = answers;
+    const answer = { '/api/ps': ps, '/api/version': version, '/api/tags': tags, '/api/show': show }[
+      request.url ?? ''
+    ];
     if (answer === undefined) {
       response.writeHead(404).end('404 page not found');
     } else {

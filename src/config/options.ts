@@ -67,6 +67,12 @@ export const OPTIONS = {
     help: 'Also expose the models on disk. Ollama then reads every manifest at each scrape.',
     parse: parseSwitch,
   },
+  collectRunners: {
+    flag: 'collector.runners',
+    fallback: 'false',
+    help: 'Expose busy slots and tokens of the loaded models too, from the processes of an Ollama on this machine (Linux).',
+    parse: parseSwitch,
+  },
   timeoutOffsetMs: {
     flag: 'timeout-offset',
     placeholder: 'seconds',

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 export interface CatalogModel {
   readonly name: string;
   readonly digest: string;
+  /** Of the file with the weights. */
+  readonly blob: string;
   readonly family: string;
   readonly parameterSize: string;
   readonly quantization: string;
@@ -60,10 +62,11 @@ function model(
   diskGib: number,
   contextLength = DEFAULT_CONTEXT,
 ): CatalogModel {
-  const digest = createHash('sha256').update(name).digest('hex');
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex');
   return {
     name,
-    digest,
+    digest: hash(name),
+    blob: hash(`weights of ${name}`),
     family,
     parameterSize,
     quantization,

@@ -1,5 +1,6 @@
 /** Keeps models in a simulated memory by the rules of Ollama's scheduler (server/sched.go). Knows no clock. */
 import type { CatalogModel } from './catalog.ts';
+import { answered, busySlots, NO_WORK, prompted, type RunningRequest, type Work } from './work.ts';
 
 export interface SimulatedRequest {
   readonly model: CatalogModel;
@@ -8,16 +9,27 @@ export interface SimulatedRequest {
   readonly keepAliveMs: number;
 }
 
-export interface LoadedModel {
+/** What `/api/ps` says of a model. */
+export interface ListedModel {
   readonly model: CatalogModel;
   readonly sizeVramBytes: number;
   /** Unix milliseconds. */
   readonly expiresAtMs: number;
 }
 
+export interface LoadedModel extends ListedModel {
+  readonly loadedAtMs: number;
+  readonly busySlots: number;
+  /** Since the load. */
+  readonly work: Work;
+}
+
 interface Runner {
   readonly model: CatalogModel;
   readonly sizeVramBytes: number;
+  readonly loadedAtMs: number;
+  requests: readonly RunningRequest[];
+  work: Work;
   keepAliveMs: number;
   /** End of the request that runs longest; undefined while idle. */
   busyUntilMs: number | undefined;
@@ -39,9 +51,11 @@ export class Scheduler {
   /** Loads the model if need be, and keeps it busy for the time of the request. */
   request({ model, durationMs, keepAliveMs }: SimulatedRequest, nowMs: number): void {
     this.advance(nowMs);
-    const runner = this.#runners.get(model.name) ?? this.#load(model, keepAliveMs);
+    const runner = this.#runners.get(model.name) ?? this.#load(model, keepAliveMs, nowMs);
     runner.keepAliveMs = keepAliveMs;
     runner.busyUntilMs = Math.max(runner.busyUntilMs ?? 0, nowMs + durationMs);
+    runner.requests = [...runner.requests, { durationMs, untilMs: nowMs + durationMs }];
+    runner.work = prompted(model, runner.work, durationMs);
   }
 
   /** What `ollama stop` does: expires now, gone as soon as no request runs (sched.go:1713-1731). */
@@ -57,6 +71,14 @@ export class Scheduler {
   /** Ends requests and unloads what has expired, up to this moment. */
   advance(nowMs: number): void {
     for (const [name, runner] of this.#runners) {
+      const done = runner.requests.filter(({ untilMs }) => untilMs <= nowMs);
+      if (done.length > 0) {
+        runner.work = done.reduce(
+          (work, { durationMs }) => answered(runner.model, work, durationMs),
+          runner.work,
+        );
+        runner.requests = runner.requests.filter(({ untilMs }) => untilMs > nowMs);
+      }
       if (runner.busyUntilMs !== undefined && runner.busyUntilMs <= nowMs) {
         runner.expiresAtMs = runner.busyUntilMs + Math.min(runner.keepAliveMs, FOREVER_MS);
         runner.busyUntilMs = undefined;
@@ -75,9 +97,12 @@ export class Scheduler {
   loaded(nowMs: number): readonly LoadedModel[] {
     this.advance(nowMs);
     return [...this.#runners.values()]
-      .map(({ model, sizeVramBytes, keepAliveMs, expiresAtMs }) => ({
+      .map(({ model, sizeVramBytes, loadedAtMs, requests, work, keepAliveMs, expiresAtMs }) => ({
         model,
         sizeVramBytes,
+        loadedAtMs,
+        busySlots: busySlots(model, requests),
+        work,
         // During the first request after a load it is made anew at each call, so it slides (sched.go:1775-1780).
         expiresAtMs: expiresAtMs ?? nowMs + Math.min(keepAliveMs, FOREVER_MS),
       }))
@@ -85,7 +110,7 @@ export class Scheduler {
   }
 
   /** Makes room by unloading idle models; what still does not fit into VRAM spills to RAM. */
-  #load(model: CatalogModel, keepAliveMs: number): Runner {
+  #load(model: CatalogModel, keepAliveMs: number, nowMs: number): Runner {
     for (const victim of this.#evictable()) {
       if (this.#freeVram() >= model.sizeBytes) {
         break;
@@ -93,7 +118,16 @@ export class Scheduler {
       this.#runners.delete(victim.model.name);
     }
     const sizeVramBytes = Math.min(model.sizeBytes, this.#freeVram());
-    const runner = { model, sizeVramBytes, keepAliveMs, busyUntilMs: undefined, expiresAtMs: undefined };
+    const runner: Runner = {
+      model,
+      sizeVramBytes,
+      loadedAtMs: nowMs,
+      requests: [],
+      work: NO_WORK,
+      keepAliveMs,
+      busyUntilMs: undefined,
+      expiresAtMs: undefined,
+    };
     this.#runners.set(model.name, runner);
     return runner;
   }

@@ -1,8 +1,9 @@
 /** Serves a simulated Ollama over HTTP, in the dialect of the real one. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { psBody, tagsBody, versionBody } from './api.ts';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { psBody, showBody, tagsBody, versionBody } from './api.ts';
 import { INSTALLED_MODELS } from './catalog.ts';
-import type { LoadedModel } from './scheduler.ts';
+import type { ListedModel } from './scheduler.ts';
 
 export interface SimulatedOllama {
   readonly url: URL;
@@ -14,7 +15,7 @@ export interface SimulatedOllamaOptions {
   /** To listen on; any free one, if left out. */
   readonly port?: number;
   /** The models in memory at the moment of the call. */
-  readonly loaded: () => readonly LoadedModel[];
+  readonly loaded: () => readonly ListedModel[];
 }
 
 /** Go's net/http sends a Content-Length up to its 2 KiB buffer, and chunks above it. */
@@ -42,6 +43,9 @@ export async function startSimulatedOllama({
       case 'HEAD /api/tags':
         sendJson(response, tagsBody(INSTALLED_MODELS, PULLED_AT_MS));
         break;
+      case 'POST /api/show':
+        void sendModel(request, response);
+        break;
       case 'GET /':
       case 'HEAD /':
         sendText(response, 200, 'Ollama is running');
@@ -55,9 +59,18 @@ export async function startSimulatedOllama({
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
   });
-  const address = server.address();
-  const bound = typeof address === 'object' ? address?.port : undefined;
-  return { url: new URL(`http://127.0.0.1:${bound}`), close: () => closeServer(server) };
+  return { url: new URL(`http://127.0.0.1:${portOf(server)}`), close: () => closeServer(server) };
+}
+
+async function sendModel(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await text(request).catch(() => '');
+  const model = INSTALLED_MODELS.find(({ name }) => body === JSON.stringify({ model: name }));
+  if (model === undefined) {
+    response.statusCode = 404;
+    sendJson(response, '{"error":"model not found"}');
+  } else {
+    sendJson(response, showBody(model));
+  }
 }
 
 function sendJson(response: ServerResponse, body: string): void {
@@ -84,7 +97,12 @@ function sendRejection(request: IncomingMessage, response: ServerResponse): void
   }
 }
 
-function closeServer(server: ReturnType<typeof createServer>): Promise<void> {
+export function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();

@@ -7,6 +7,7 @@ import {
   perInstalledModel,
   perManifest,
   perModel,
+  perRunner,
   type Samples,
   single,
 } from './samples.ts';
@@ -94,6 +95,30 @@ export const FAMILIES: readonly Family[] = [
     samples: perManifest,
   }),
   family({
+    name: 'ollama_model_runner_up',
+    help: 'Whether the runner of the loaded model answered in time; absent where none was found.',
+    labelNames: MODEL_LABELS,
+    samples: perRunner(({ up }) => (up === undefined ? undefined : Number(up))),
+  }),
+  family({
+    name: 'ollama_model_slots',
+    help: 'Requests that the loaded model takes at once (from /slots of its runner).',
+    labelNames: MODEL_LABELS,
+    samples: perRunner(({ slots }) => slots),
+  }),
+  family({
+    name: 'ollama_model_slots_busy',
+    help: 'Slots of the loaded model that are at work at this moment (from /slots of its runner).',
+    labelNames: MODEL_LABELS,
+    samples: perRunner(({ busySlots }) => busySlots),
+  }),
+  family({
+    name: 'ollama_model_runner_resident_memory_bytes',
+    help: 'RAM that the runner of the loaded model takes, its prompt cache included, VRAM not.',
+    labelNames: MODEL_LABELS,
+    samples: perRunner(({ residentBytes }) => residentBytes),
+  }),
+  family({
     name: 'ollama_installed_models',
     help: 'Number of models on disk (entries in /api/tags).',
     labelNames: [],
@@ -117,13 +142,13 @@ export const FAMILIES: readonly Family[] = [
     name: 'ollama_scrape_success',
     help: 'Whether the request to this API of Ollama succeeded in this scrape.',
     labelNames: ['api'],
-    samples: perApi((outcome) => Number(outcome.ok)),
+    samples: perApi(({ reasons }) => Number(reasons.length === 0)),
   }),
   family({
     name: 'ollama_scrape_duration_seconds',
     help: 'Duration of the request to this API of Ollama in this scrape.',
     labelNames: ['api'],
-    samples: perApi((outcome) => outcome.seconds),
+    samples: perApi(({ seconds }) => seconds),
   }),
   family({
     name: 'ollama_scrape_error',

@@ -1,4 +1,4 @@
-/** The registry of the exporter's own metrics, which the telemetry path adds to those of Ollama. */
+/** The registries of what the exporter itself counts, which the telemetry path adds to the metrics of Ollama. */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { BuildInfo } from '../config/build-info.ts';
 
@@ -16,6 +16,15 @@ const LEFT_OUT = [
 
 /** Adds the metrics of one room to a registry. */
 export type RegisterMetrics = (registry: Registry) => void;
+
+/** A registry of these rooms' metrics, without the exporter's own; undefined where there are none. */
+export function createRegistry(rooms: readonly RegisterMetrics[]): Registry | undefined {
+  const register = new Registry();
+  for (const registerMetrics of rooms) {
+    registerMetrics(register);
+  }
+  return rooms.length === 0 ? undefined : register;
+}
 
 /**
  * To be called once in a process: prom-client has no way to stop its default metrics.

@@ -3,7 +3,8 @@
 import type { NamedModel } from '../ollama/model-list.ts';
 import type { InstalledModel, RunningModel } from '../ollama/models.ts';
 import { expiryAt } from '../ollama/time.ts';
-import { type Outcome, outcomes, type Snapshot } from '../scrape/snapshot.ts';
+import type { ModelRunner } from '../scrape/runners-reading.ts';
+import { outcomes, type Snapshot } from '../scrape/snapshot.ts';
 
 export interface Sample<Label extends string = string> {
   readonly labels: Readonly<Record<Label, string>>;
@@ -34,6 +35,11 @@ export function perModel(
     const { models, nowMs } = ps.value;
     return models.flatMap((model) => sampleOf(model, figureOf(model, nowMs)));
   };
+}
+
+/** One sample per loaded model whose runner was found; none where `figureOf` returns undefined. */
+export function perRunner(figureOf: (runner: ModelRunner) => number | undefined): Samples<ModelLabel> {
+  return ({ runners }) => runners?.models.flatMap((model) => sampleOf(model, figureOf(model))) ?? [];
 }
 
 /** One sample per model on disk; none where `figureOf` returns undefined. */
@@ -73,16 +79,38 @@ function distinct<T>(sets: readonly T[]): readonly T[] {
   return sets.length === 1 ? sets : [...new Map(sets.map((set) => [JSON.stringify(set), set])).values()];
 }
 
-/** One sample per request that was made. */
-export function perApi(figureOf: (outcome: Outcome<unknown>) => number): Samples<'api'> {
-  return (snapshot) =>
-    outcomes(snapshot).map(([api, outcome]) => ({ labels: { api }, value: figureOf(outcome) }));
+/** A request to Ollama's API, or all that is asked of the runners. */
+interface Call {
+  readonly api: string;
+  readonly seconds: number;
+  /** Empty where it succeeded. */
+  readonly reasons: readonly string[];
 }
 
-/** One sample per request that failed. */
+function calls(snapshot: Snapshot): readonly Call[] {
+  const { runners } = snapshot;
+  const requests = outcomes(snapshot).map(([api, outcome]) => ({
+    api,
+    seconds: outcome.seconds,
+    reasons: outcome.ok ? [] : [outcome.error.reason],
+  }));
+  return runners === undefined
+    ? requests
+    : [
+        ...requests,
+        { api: 'runners', seconds: runners.seconds, reasons: runners.problems.map(({ reason }) => reason) },
+      ];
+}
+
+/** One sample per call that was made. */
+export function perApi(figureOf: (call: Call) => number): Samples<'api'> {
+  return (snapshot) => calls(snapshot).map((call) => ({ labels: { api: call.api }, value: figureOf(call) }));
+}
+
+/** One sample per reason for which a call failed. */
 export const perFailure: Samples<'api' | 'reason'> = (snapshot) =>
-  outcomes(snapshot).flatMap(([api, outcome]) =>
-    outcome.ok ? [] : [{ labels: { api, reason: outcome.error.reason }, value: 1 }],
+  calls(snapshot).flatMap(({ api, reasons }) =>
+    reasons.map((reason) => ({ labels: { api, reason }, value: 1 })),
   );
 
 /** Seconds from `sinceMs` until the model expires; Infinity is never, undefined is no usable time. */

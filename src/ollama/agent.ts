@@ -26,6 +26,8 @@ export interface AgentOptions {
   readonly keepAliveMs?: number;
   /** Milliseconds after which a connection takes no more requests. */
   readonly connectionMs?: number;
+  /** The most bytes of a response's body. */
+  readonly maxBodyBytes?: number;
   /** That of the process, but for tests. */
   readonly idleConnections?: IdleConnections;
   /** Resolves the name of a target; a ForbiddenAddressError from it comes out of the request as it is. */
@@ -37,27 +39,30 @@ export interface Agents {
   readonly ps: Agent;
   readonly version: Agent;
   readonly tags: Agent;
+  readonly show: Agent;
 }
 
 export function createAgents(options: AgentOptions): Agents {
-  return { ps: createAgent(options), version: createAgent(options), tags: createAgent(options) };
+  const agent = () => createAgent(options);
+  return { ps: agent(), version: agent(), tags: agent(), show: agent() };
 }
 
 /**
  * Connections are kept by origin, one for each, and forgotten when they have been idle: a Client each, since an empty
  * Pool takes 16 KB. The signal of each request is its only deadline.
  */
-function createAgent({
+export function createAgent({
   connectTimeoutMs: timeoutMs,
   keepAliveMs = KEEP_ALIVE_MS,
   connectionMs = CONNECTION_MS,
+  maxBodyBytes = MAX_BODY_BYTES,
   idleConnections = IDLE_CONNECTIONS,
   tls,
   lookupFor,
 }: AgentOptions): Agent {
   return new Agent({
     keepAliveTimeout: keepAliveMs,
-    maxResponseSize: MAX_BODY_BYTES,
+    maxResponseSize: maxBodyBytes,
     headersTimeout: 0,
     bodyTimeout: 0,
     factory: (origin, options) => {

@@ -34,6 +34,11 @@ export interface OllamaClient {
   readonly version: (exchange: Exchange) => Promise<string>;
   /** Not for every scrape: Ollama reads and hashes every manifest on disk for each request. */
   readonly tags: (exchange: Exchange) => Promise<InstalledModels>;
+  /**
+   * The digest of the blob with the weights of a model, 64 hexadecimal digits; undefined of one without, such as MLX's.
+   * Loads nothing, and moves no expiry.
+   */
+  readonly weights: (model: string, exchange: Exchange) => Promise<string | undefined>;
 }
 
 export interface ClientOptions {
@@ -58,6 +63,8 @@ export function createOllamaClient(options: ClientOptions): OllamaClient {
       parseVersion(parseJson((await getOrRetry('version', options, exchange)).text)),
     tags: async (exchange) =>
       parseInstalledModels(parseJson((await getOrRetry('tags', options, exchange)).text)),
+    weights: async (model, exchange) =>
+      parseWeights(parseJson((await getOrRetry('show', options, exchange, { model })).text)),
   };
 }
 
@@ -67,30 +74,43 @@ interface Response {
   readonly nowMs: number;
 }
 
-async function getOrRetry(api: keyof Agents, options: ClientOptions, exchange: Exchange): Promise<Response> {
+/** @param body of a question that has one, and changes nothing all the same */
+async function getOrRetry(
+  api: keyof Agents,
+  options: ClientOptions,
+  exchange: Exchange,
+  body?: object,
+): Promise<Response> {
   try {
-    return await get(api, options, exchange);
+    return await get(api, options, exchange, body);
   } catch (error) {
     // A server that went away without a FIN leaves kept connections behind, which are reset by the next request.
     if (error instanceof ApiError && error.reason === 'reset' && !exchange.signal.aborted) {
-      return await get(api, options, exchange);
+      return await get(api, options, exchange, body);
     }
     throw error;
   }
 }
 
-async function get(api: keyof Agents, options: ClientOptions, exchange: Exchange): Promise<Response> {
+async function get(
+  api: keyof Agents,
+  options: ClientOptions,
+  exchange: Exchange,
+  body: object | undefined,
+): Promise<Response> {
   delete exchange.status;
   try {
     const { url, agents, userAgent, headers, sendsSecrets } = options;
     const response = await agents[api].request({
       origin: url.origin,
       path: `${url.pathname.replace(/\/$/, '')}/api/${api}`,
-      method: 'GET',
+      method: body === undefined ? 'GET' : 'POST',
+      body: body === undefined ? null : JSON.stringify(body),
       headers: {
         accept: 'application/json',
         'accept-encoding': 'identity',
         'user-agent': userAgent,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(await headers?.()),
       },
       signal: exchange.signal,
@@ -135,4 +155,16 @@ function parseVersion(body: unknown): string {
     throw new ApiError('invalid', 'the response is not a JSON object with a valid "version"');
   }
   return version;
+}
+
+/** The first FROM is that of the weights; later ones are those of projectors, and what users have written comes after. */
+const WEIGHTS = /^FROM .*[/\\]blobs[/\\]sha256-([0-9a-f]{64})$/;
+
+function parseWeights(body: unknown): string | undefined {
+  const modelfile = isRecord(body) ? body['modelfile'] : undefined;
+  if (typeof modelfile !== 'string') {
+    throw new ApiError('invalid', 'the answer is not a JSON object with a "modelfile"');
+  }
+  const first = modelfile.split('\n').find((line) => line.startsWith('FROM '));
+  return WEIGHTS.exec(first ?? '')?.[1];
 }

@@ -77,6 +77,8 @@ function mergeRunning(twins: readonly [RunningModel, ...RunningModel[]]): Runnin
 }
 
 export interface InstalledModel extends NamedModel {
+  /** Of its manifest; '' where the server gives none. */
+  readonly digest: string;
   /** Bytes of all its layers on disk; layers that models share count for each. */
   readonly sizeBytes: number;
   /** Unix milliseconds; undefined where the server gives no usable time. */
@@ -93,8 +95,8 @@ export function parseInstalledModels(body: unknown): InstalledModels {
   return readModels(body, readInstalled, mergeInstalled);
 }
 
-function readInstalled({ model, quantization, sizeBytes, fields }: ModelRow): InstalledModel {
-  return { model, quantization, sizeBytes, modifiedAtMs: parseTimestamp(fields['modified_at']) };
+function readInstalled({ model, quantization, digest, sizeBytes, fields }: ModelRow): InstalledModel {
+  return { model, quantization, digest, sizeBytes, modifiedAtMs: parseTimestamp(fields['modified_at']) };
 }
 
 /** Names are unique on disk; another server than Ollama may know no better. */

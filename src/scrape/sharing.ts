@@ -117,7 +117,11 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
 }
 
 /** @returns what the promise brings, or `otherwise()` as soon as the signal fires */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, otherwise: () => T): Promise<T> {
+export async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  otherwise: () => T,
+): Promise<T> {
   if (signal.aborted) {
     return otherwise();
   }

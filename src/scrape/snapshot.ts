@@ -3,6 +3,7 @@ import { messageOf } from '../log/error-text.ts';
 import type { Exchange, OllamaClient } from '../ollama/client.ts';
 import { ApiError } from '../ollama/errors.ts';
 import type { InstalledModels, RunningModels } from '../ollama/models.ts';
+import type { ReadRunners, RunnersReading } from './runners-reading.ts';
 
 /** Memory of Ollama's machine, which Ollama does not report; undefined if not configured or detected. */
 export interface Capacity {
@@ -27,6 +28,8 @@ export interface Snapshot {
   readonly ps?: Outcome<RunningModels>;
   readonly version?: Outcome<string>;
   readonly tags?: Outcome<InstalledModels>;
+  /** undefined, too, where `/api/ps` failed. */
+  readonly runners?: RunnersReading;
 }
 
 /** A scrape that is under way. */
@@ -41,11 +44,13 @@ export interface ScrapeOptions {
   readonly capacity: Capacity;
   /** `ps` or `version` is among them: `ollama_up` comes from these. */
   readonly collectors: readonly Collector[];
+  /** undefined: runners are not read. */
+  readonly readRunners?: ReadRunners | undefined;
 }
 
 export function startScrape(
   ollama: OllamaClient,
-  { capacity, collectors }: ScrapeOptions,
+  { capacity, collectors, readRunners }: ScrapeOptions,
   signal: AbortSignal,
 ): RunningScrape {
   const start = performance.now();
@@ -80,14 +85,30 @@ export function startScrape(
       snapshot.tags = await settle(exchanges.tags, ollama.tags);
     },
   };
+  const calls = new Map(collectors.map((api) => [api, requests[api]()]));
+  const runners = async () => {
+    const ps = calls.get('ps')?.then(
+      () => (snapshot.ps?.ok ? snapshot.ps.value : undefined),
+      // Whoever waits for the scrape learns of it.
+      () => undefined,
+    );
+    const reading = ps && (await readRunners?.(ollama, ps, signal));
+    if (reading !== undefined) {
+      snapshot.runners = reading;
+    }
+  };
   return {
-    done: Promise.all(collectors.map((api) => requests[api]())).then(() => snapshot),
+    done: Promise.all([...calls.values(), runners()]).then(() => snapshot),
     cutShort: (reason) => {
       const error = new ApiError('timeout', messageOf(reason), { cause: reason });
+      const noRunners =
+        readRunners !== undefined && snapshot.ps?.ok
+          ? { runners: { seconds: seconds(), models: [], problems: [error] } }
+          : {};
       const failed = collectors.map(
         (api) => [api, { ok: false, error, seconds: seconds(), exchange: exchanges[api] }] as const,
       );
-      return { ...Object.fromEntries(failed), ...snapshot };
+      return { ...Object.fromEntries(failed), ...noRunners, ...snapshot };
     },
   };
 }

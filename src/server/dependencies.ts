@@ -27,7 +27,7 @@ export interface ServerDependencies {
   readonly fleet: Fleet;
   /** Counts the requests of a server. */
   readonly watchRequests: (server: Server) => void;
-  /** The exporter's own metrics; undefined leaves them out. */
+  /** Counters, and the exporter's own metrics unless they are left out; undefined where there are none. */
   readonly own: Registry | undefined;
   /** Called with each snapshot of the telemetry path that a scraper waited for to its end. */
   readonly onSnapshot: (snapshot: Snapshot) => void;

@@ -2,7 +2,7 @@
 import { shownSizes } from './gib.ts';
 import { FOREVER } from './ps-words.ts';
 import type { Column } from './sorting.ts';
-import { type ModelStatus, ramOf } from './status.ts';
+import { type ModelStatus, ramOf, type Status } from './status.ts';
 import { remaining } from './until.js';
 
 export interface ModelColumn extends Column<ModelStatus> {
@@ -16,8 +16,7 @@ const NAME: ModelColumn = {
   text: ({ model }) => model,
 };
 
-/** Between the name and the expiry. */
-export const CELLS: readonly ModelColumn[] = [
+const CELLS: readonly ModelColumn[] = [
   {
     key: 'parameters',
     heading: 'Parameters',
@@ -52,6 +51,17 @@ export const CELLS: readonly ModelColumn[] = [
   },
 ];
 
+/** Only where runners are read. */
+const BUSY: ModelColumn = {
+  key: 'busy',
+  heading: 'Busy',
+  kind: 'number',
+  value: ({ slots_busy }) => slots_busy ?? -1,
+  text: ({ slots, slots_busy }) =>
+    slots === null || slots_busy === null ? '–' : `${slots_busy} of ${slots}`,
+  largestFirst: true,
+};
+
 export const UNTIL: ModelColumn = {
   key: 'until',
   heading: 'Until',
@@ -61,7 +71,16 @@ export const UNTIL: ModelColumn = {
     expires_in !== null ? remaining(expires_in) : until === FOREVER ? 'forever' : 'loading',
 };
 
-export const COLUMNS = [NAME, ...CELLS, UNTIL] as const;
+export const COLUMNS = [NAME, ...CELLS, BUSY, UNTIL] as const;
+
+/** Between the name and the expiry. */
+export function cellsOf({ runners }: Pick<Status, 'runners'>): readonly ModelColumn[] {
+  return runners ? [...CELLS, BUSY] : CELLS;
+}
+
+export function columnsOf(status: Pick<Status, 'runners'>): readonly [ModelColumn, ...ModelColumn[]] {
+  return [NAME, ...cellsOf(status), UNTIL];
+}
 
 function memory(
   key: 'vram' | 'ram' | 'size',

@@ -1,7 +1,7 @@
 /** Turns a status into the table of models: a row a model, with details that open. */
 import { percent, shownSizes } from './gib.ts';
 import { Html, html } from './html.ts';
-import { CELLS, COLUMNS, UNTIL } from './model-columns.ts';
+import { COLUMNS, cellsOf, columnsOf, UNTIL } from './model-columns.ts';
 import { timeInWords } from './server-line.ts';
 import { classOf, sortableHeadings, sortRows } from './sorting.ts';
 import type { ModelStatus, Status } from './status.ts';
@@ -19,10 +19,10 @@ export function modelTable(
   colours: ReadonlyMap<string, string>,
   search: string,
 ): Html {
-  const { read_at, skipped } = status;
-  const rows = sortRows(models, COLUMNS, search)
+  const { skipped } = status;
+  const rows = sortRows(models, columnsOf(status), search)
     .slice(0, MAX_ROWS)
-    .map((model) => row(model, colours.get(model.model) ?? '', read_at));
+    .map((model) => row(model, status, colours.get(model.model) ?? ''));
   const more = models.length - rows.length;
   return html`<section aria-labelledby="models">
 <div class="heading">
@@ -30,7 +30,7 @@ export function modelTable(
 <p class="quiet">${summaryOf(status)}</p>
 <p id="filter"${rows.length >= MANY_MODELS ? new Html(' data-wanted') : ''}><span role="status"></span> <label>Filter <input type="search" autocomplete="off" spellcheck="false"></label></p>
 </div>
-${rows.length === 0 ? '' : table(rows, search)}${more === 0 ? '' : html`<p class="note">${more} more are not shown: <a href="./api/status${search}">as JSON</a>.</p>\n`}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
+${rows.length === 0 ? '' : table(rows, status, search)}${more === 0 ? '' : html`<p class="note">${more} more are not shown: <a href="./api/status${search}">as JSON</a>.</p>\n`}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
 `;
 }
 
@@ -50,10 +50,10 @@ function summaryOf({ totals: { models, size, size_vram, size_ram } }: Status): s
 }
 
 /** Roles are spelt out: on narrow screens the rows become blocks, which would take them from the table. */
-function table(rows: readonly Html[], search: string): Html {
+function table(rows: readonly Html[], status: Status, search: string): Html {
   return html`<table role="table" class="models" aria-labelledby="models">
 <thead role="rowgroup">
-<tr role="row">${sortableHeadings(COLUMNS, search)}</tr>
+<tr role="row">${sortableHeadings(columnsOf(status), search)}</tr>
 </thead>
 <tbody role="rowgroup">${rows}</tbody>
 </table>
@@ -62,7 +62,8 @@ function table(rows: readonly Html[], search: string): Html {
 }
 
 /** By its key the script finds the row again when it has moved. */
-function row(model: ModelStatus, colour: string, readAt: string): Html {
+function row(model: ModelStatus, status: Status, colour: string): Html {
+  const readAt = status.read_at;
   const { model: name, quantization, expires_in, family, digest } = model;
   const countdown =
     expires_in === null ? '' : html` data-seconds="${expires_in}" title="${expiryOf(expires_in, readAt)}"`;
@@ -74,7 +75,7 @@ function row(model: ModelStatus, colour: string, readAt: string): Html {
 <div><dt>Digest</dt> <dd>${digest === '' ? '–' : html`<code title="${digest}">${digest.slice(0, 12)}</code>${copyButton(model)}`}</dd></div>
 <div><dt>Expiry</dt> <dd>${expiry}</dd></div>
 </dl></details></th>
-${CELLS.map((column) => html`<td role="cell"${classOf(column)} data-label="${column.heading}">${column.text(model)}</td>\n`)}<td role="cell"${classOf(UNTIL)} data-label="${UNTIL.heading}"${countdown}>${UNTIL.text(model)}</td>
+${cellsOf(status).map((column) => html`<td role="cell"${classOf(column)} data-label="${column.heading}">${column.text(model)}</td>\n`)}<td role="cell"${classOf(UNTIL)} data-label="${UNTIL.heading}"${countdown}>${UNTIL.text(model)}</td>
 </tr>`;
 }
 

@@ -1,6 +1,6 @@
 /** Turns a status into the line at the top of the page: server, state, version, age; and what is wrong, below it. */
 import { type Html, html } from './html.ts';
-import type { Problem, Status } from './status.ts';
+import { type Problem, RUNNERS, type Status } from './status.ts';
 
 export const STATES: Readonly<Record<Status['state'], string>> = {
   up: 'Up',
@@ -39,11 +39,16 @@ export function timeInWords(rfc3339: string): string {
 
 /** Requests that fail in the same way are one problem. */
 function problemsOf(problems: Status['problems']): readonly Html[] {
-  const isSame = (a: Problem, b: Problem) => a.reason === b.reason && a.message === b.message;
+  const isSame = (a: Problem, b: Problem) =>
+    a.reason === b.reason && a.message === b.message && (a.api === RUNNERS) === (b.api === RUNNERS);
   return problems
     .filter((problem, index) => problems.findIndex((other) => isSame(other, problem)) === index)
     .map((problem) => {
       const apis = problems.filter((other) => isSame(other, problem)).map(({ api }) => `/api/${api}`);
+      if (problem.api === RUNNERS) {
+        return html`<p class="note">Runners of the models: <strong>${problem.reason}</strong> (${problem.message}). ${problem.remedy}</p>
+`;
+      }
       return html`<p class="problem"><strong>${apis.join(' and ')} failed: ${problem.reason}</strong> (${problem.message}). ${problem.remedy}</p>
 `;
     });

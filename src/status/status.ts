@@ -1,9 +1,14 @@
 /** Turns a snapshot into what people want to know: the numbers of the page, and of /api/status. */
 import type { ApiError } from '../ollama/errors.ts';
+import type { NamedModel } from '../ollama/model-list.ts';
 import type { RunningModel, RunningModels } from '../ollama/models.ts';
 import { expiryAt } from '../ollama/time.ts';
+import type { ModelRunner } from '../scrape/runners-reading.ts';
 import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
 import { processor, until } from './ps-words.ts';
+
+/** What stands in place of a request to Ollama's API where the problem is one of the runners. */
+export const RUNNERS = 'runners';
 
 /** As it goes out as JSON; sizes in bytes, null where something is not known. */
 export interface Status {
@@ -23,6 +28,8 @@ export interface Status {
   readonly models: readonly ModelStatus[] | null;
   /** Rows that could not be used. */
   readonly skipped: number;
+  /** Whether the runners of the models are read. */
+  readonly runners: boolean;
   readonly totals: Totals;
 }
 
@@ -43,6 +50,9 @@ export interface ModelStatus {
   readonly size_vram: number | null;
   readonly processor: string;
   readonly context_length: number | null;
+  /** Requests that it processes at once, and those in progress; null if its runner is not read, or did not respond. */
+  readonly slots: number | null;
+  readonly slots_busy: number | null;
   /** Seconds; null for never, or for no valid time: see `until`. */
   readonly expires_in: number | null;
   readonly until: string;
@@ -65,13 +75,20 @@ export interface StatusSource {
 
 export function statusOf(snapshot: Snapshot, { target, module, simulated, readAt }: StatusSource): Status {
   const { capacity, ps, version } = snapshot;
-  const problems = problemsOf(snapshot);
-  const models = ps?.ok ? modelsOf(ps.value) : null;
+  const failures = outcomes(snapshot).flatMap(([api, outcome]) =>
+    outcome.ok ? [] : [problemOf(api, outcome.error)],
+  );
+  // Those of the runners say nothing against Ollama's API.
+  const problems = [
+    ...failures,
+    ...(snapshot.runners?.problems ?? []).map((error) => problemOf(RUNNERS, error)),
+  ];
+  const models = ps?.ok ? modelsOf(ps.value, snapshot.runners?.models ?? []) : null;
   return {
     target: target.href,
     module,
     simulated,
-    state: isUp(snapshot) ? (problems.length === 0 ? 'up' : 'partial') : 'down',
+    state: isUp(snapshot) ? (failures.length === 0 ? 'up' : 'partial') : 'down',
     problems,
     version: version?.ok ? version.value : null,
     read_at: readAt.toISOString(),
@@ -80,12 +97,9 @@ export function statusOf(snapshot: Snapshot, { target, module, simulated, readAt
     memory_capacity: capacity.memoryBytes ?? null,
     models,
     skipped: ps?.ok ? ps.value.skipped : 0,
+    runners: snapshot.runners !== undefined,
     totals: totalsOf(models ?? []),
   };
-}
-
-function problemsOf(snapshot: Snapshot): readonly Problem[] {
-  return outcomes(snapshot).flatMap(([api, outcome]) => (outcome.ok ? [] : [problemOf(api, outcome.error)]));
 }
 
 function problemOf(api: string, error: ApiError): Problem {
@@ -93,15 +107,20 @@ function problemOf(api: string, error: ApiError): Problem {
 }
 
 /** What takes most of the VRAM comes first. */
-function modelsOf({ models, nowMs }: RunningModels): readonly ModelStatus[] {
+function modelsOf({ models, nowMs }: RunningModels, runners: readonly ModelRunner[]): readonly ModelStatus[] {
+  const runnerOf = new Map(runners.map((runner) => [keyOf(runner), runner]));
   return models
-    .map((model) => modelOf(model, nowMs))
+    .map((model) => modelOf(model, runnerOf.get(keyOf(model)), nowMs))
     .sort(
       (a, b) => (b.size_vram ?? 0) - (a.size_vram ?? 0) || b.size - a.size || (a.model < b.model ? -1 : 1),
     );
 }
 
-function modelOf(running: RunningModel, nowMs: number): ModelStatus {
+function keyOf({ model, quantization }: NamedModel): string {
+  return JSON.stringify([model, quantization]);
+}
+
+function modelOf(running: RunningModel, runner: ModelRunner | undefined, nowMs: number): ModelStatus {
   const { model, quantization, sizeBytes, sizeVramBytes, contextLength, expiresAtMs, details } = running;
   const seconds = expiresAtMs === undefined ? undefined : (expiryAt(expiresAtMs, nowMs) - nowMs) / 1_000;
   return {
@@ -114,6 +133,8 @@ function modelOf(running: RunningModel, nowMs: number): ModelStatus {
     size_vram: sizeVramBytes ?? null,
     processor: processor(sizeBytes, sizeVramBytes),
     context_length: contextLength ?? null,
+    slots: runner?.slots ?? null,
+    slots_busy: runner?.busySlots ?? null,
     expires_in: seconds === undefined || seconds === Number.POSITIVE_INFINITY ? null : seconds,
     until: until(seconds),
   };

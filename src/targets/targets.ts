@@ -59,7 +59,8 @@ export function createTargets(options: TargetOptions, modules: Modules): Targets
         throw refusal(url, module);
       }
       const capacity = { vramBytes: undefined, memoryBytes: undefined };
-      return createTarget(url, module, { ...options, capacity });
+      // The runners that can be read are those of the Ollama of the options.
+      return createTarget(url, module, { ...options, capacity, readRunners: undefined });
     },
   };
 }
@@ -81,13 +82,13 @@ function refusal(url: URL, { name }: Module, cause?: Error): RequestError {
 
 function createTarget(url: URL, module: Module, options: RequestOptions): Target {
   const { agents, sendsSecrets, timeoutMs } = module;
-  const { userAgent } = options;
+  const { userAgent, readRunners } = options;
   const headers = module.httpsOnly && url.protocol === 'http:' ? refuseHttp : module.headers;
   const capacity = {
     vramBytes: module.vramBytes ?? options.capacity.vramBytes,
     memoryBytes: module.memoryBytes ?? options.capacity.memoryBytes,
   };
-  const scrapeOptions = { capacity, collectors: module.collectors ?? options.collectors };
+  const scrapeOptions = { capacity, collectors: module.collectors ?? options.collectors, readRunners };
   return {
     url,
     module,

@@ -28,6 +28,7 @@ test('without arguments everything has its default', () => {
     vramCapacity: undefined,
     memoryCapacity: undefined,
     collectTags: false,
+    collectRunners: false,
     configFile: undefined,
     configCheck: false,
     listenAddresses: [{ host: undefined, port: 10434, text: ':10434' }],

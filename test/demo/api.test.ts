@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { psBody, versionBody } from '../../src/demo/api.ts';
-import type { LoadedModel } from '../../src/demo/scheduler.ts';
+import type { ListedModel } from '../../src/demo/scheduler.ts';
 import { readCorpus } from '../corpus.ts';
 
 interface Row {
@@ -13,12 +13,13 @@ interface Row {
   readonly context_length: number;
 }
 
-function loadedModels(body: string): readonly LoadedModel[] {
+function loadedModels(body: string): readonly ListedModel[] {
   const { models } = JSON.parse(body) as { readonly models: readonly Row[] };
   return models.map((row) => ({
     model: {
       name: row.name,
       digest: row.digest,
+      blob: '',
       family: row.details['family'] ?? '',
       parameterSize: row.details['parameter_size'] ?? '',
       quantization: row.details['quantization_level'] ?? '',

@@ -9,6 +9,7 @@ function model(name: string, gib: number): CatalogModel {
   return {
     name,
     digest: name,
+    blob: name,
     family: 'llama',
     parameterSize: '8.0B',
     quantization: 'Q4_K_M',

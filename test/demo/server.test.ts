@@ -1,10 +1,10 @@
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CHAT_MODELS, EMBEDDING_MODEL } from '../../src/demo/catalog.ts';
-import type { LoadedModel } from '../../src/demo/scheduler.ts';
+import type { ListedModel } from '../../src/demo/scheduler.ts';
 import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
 
-let loaded: readonly LoadedModel[] = [];
+let loaded: readonly ListedModel[] = [];
 let ollama: SimulatedOllama;
 
 beforeAll(async () => {

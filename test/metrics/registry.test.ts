@@ -32,6 +32,11 @@ const FULL: Snapshot = {
     value: parseInstalledModels({ models: [{ name: 'a', size: 1, modified_at: '2026-08-01T09:30:00Z' }] }),
     seconds: 0.1,
   },
+  runners: {
+    seconds: 0.1,
+    models: [{ model: 'a', quantization: 'Q4', up: true, slots: 4, busySlots: 1, residentBytes: 5 }],
+    problems: [],
+  },
 };
 
 test('the samples of every family have the labels that it declares, in their order', () => {

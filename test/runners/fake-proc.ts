@@ -29,7 +29,7 @@ export interface FakeSocket {
 
 export const OLLAMA_UID = 998;
 /** When the exporter began. */
-export const SELF_TICKS = 5_000;
+const SELF_TICKS = 5_000;
 
 export class FakeProc {
   readonly root = mkdtempSync(join(tmpdir(), 'runners-'));

@@ -1,0 +1,33 @@
+/** `--demo`: the simulated Ollama and its runners, on loopback. */
+import type { Logger } from 'pino';
+import type { RunnerFinder } from '../runners/find.ts';
+import { simulateRunners } from './runners.ts';
+import { startSimulatedOllama } from './server.ts';
+import { simulate } from './simulation.ts';
+
+/** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
+const SEED = 11434;
+const VERSION = '0.33.0';
+
+export interface Demo {
+  readonly url: URL;
+  readonly finder: RunnerFinder;
+  readonly close: () => Promise<void>;
+}
+
+export async function startDemo(log: Logger): Promise<Demo> {
+  const startMs = Date.now();
+  const loadedAt = simulate(SEED, startMs);
+  const loaded = () => loadedAt(Date.now());
+  const ollama = await startSimulatedOllama({ version: VERSION, loaded });
+  const runners = simulateRunners(loaded, startMs);
+  log.warn({ target: ollama.url.href }, 'Demo: scraping a simulated Ollama');
+  return {
+    url: ollama.url,
+    finder: runners.finder,
+    close: async () => {
+      await runners.close();
+      await ollama.close();
+    },
+  };
+}

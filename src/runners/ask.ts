@@ -1,0 +1,130 @@
+/** Asks a runner, over loopback and within limits: never more than one request of the exporter waits for an answer. */
+import { createAgent } from '../ollama/agent.ts';
+import { readText } from '../ollama/body.ts';
+import { ApiError, failureReason } from '../ollama/errors.ts';
+import { failureMessage } from '../ollama/remedies.ts';
+import { unlessAborted } from '../scrape/sharing.ts';
+import { parseCounters, parseSlots, type RunnerCounters, type Slots } from './llama-server.ts';
+
+/** What a scrape gets of a runner. */
+export interface Answer {
+  /** Whether there was one, and it was llama-server's. */
+  readonly up: boolean;
+  readonly slots: Slots | undefined;
+  readonly counters: RunnerCounters | undefined;
+  readonly problems: readonly ApiError[];
+}
+
+export interface Asker {
+  /** Joins the request that is under way; when the signal fires, the answer is a timeout, and the request goes on. */
+  readonly ask: (
+    runner: { readonly life: string; readonly port: number },
+    signal: AbortSignal,
+  ) => Promise<Answer>;
+  readonly close: () => Promise<void>;
+}
+
+/** `/slots` has 1.2 KB for each slot, `/metrics` 2.6 KB. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/**
+ * llama-server before b10434 answers only between batches: 35 s were measured. One that is asked again meanwhile piles
+ * the questions up, which slows it down; so a new one is sent only when this time is over.
+ */
+const PATIENCE_MS = 60_000;
+
+export function createAsker(patienceMs = PATIENCE_MS): Asker {
+  const agent = createAgent({ connectTimeoutMs: patienceMs, maxBodyBytes: MAX_BODY_BYTES });
+  const underWay = new Map<string, Promise<Answer>>();
+
+  const get = async (port: number, path: string, signal: AbortSignal): Promise<string> => {
+    let phase: 'head' | 'body' = 'head';
+    try {
+      const response = await agent.request({
+        origin: `http://127.0.0.1:${port}`,
+        path,
+        method: 'GET',
+        signal,
+      });
+      phase = 'body';
+      if (response.statusCode !== 200) {
+        response.body.on('error', () => {}).destroy();
+        throw statusError(path, response.statusCode);
+      }
+      return await readText(response);
+    } catch (error) {
+      throw asApiError(error, phase, signal);
+    }
+  };
+
+  const askBoth = async (port: number, signal: AbortSignal): Promise<Answer> => {
+    const metrics = await settled(get(port, '/metrics', signal).then(parseCounters));
+    const isOff = metrics.problem?.reason === 'metrics_off';
+    const slots =
+      metrics.problem === undefined || isOff
+        ? await settled(get(port, '/slots', signal).then(parseSlots))
+        : undefined;
+    return {
+      up: metrics.value !== undefined || isOff,
+      counters: metrics.value,
+      slots: slots?.value,
+      problems: [metrics, slots].flatMap((part) => part?.problem ?? []),
+    };
+  };
+
+  const start = async (life: string, port: number): Promise<Answer> => {
+    const controller = new AbortController();
+    const timer = setTimeout(
+      () => controller.abort(new Error(`no answer within ${patienceMs / 1_000} s`)),
+      patienceMs,
+    ).unref();
+    try {
+      return await askBoth(port, controller.signal);
+    } finally {
+      clearTimeout(timer);
+      underWay.delete(life);
+    }
+  };
+
+  return {
+    ask: ({ life, port }, signal) => {
+      const asking = underWay.get(life) ?? start(life, port);
+      underWay.set(life, asking);
+      return unlessAborted(asking, signal, () => tooLate(signal));
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function tooLate({ reason }: AbortSignal): Answer {
+  const message = reason instanceof Error ? reason.message : 'no answer in time';
+  const problem = new ApiError('timeout', message, { cause: reason, hint: HINT });
+  return { up: false, counters: undefined, slots: undefined, problems: [problem] };
+}
+
+const HINT =
+  'The runner of the model does not answer as a llama-server does. If it is stopped or hangs, end its process: Ollama starts another one. Before Ollama 0.32.14 it answers only between batches of a prompt.';
+
+function statusError(path: string, status: number): ApiError {
+  return status === 501 && path === '/metrics'
+    ? new ApiError('metrics_off', 'the runner has no /metrics')
+    : new ApiError('status', `${path} of the runner: status ${status}`, { status, hint: HINT });
+}
+
+function asApiError(error: unknown, phase: 'head' | 'body', signal: AbortSignal): ApiError {
+  if (error instanceof ApiError) {
+    return error;
+  }
+  const reason = signal.aborted ? 'timeout' : failureReason(error, phase);
+  return new ApiError(reason, failureMessage(error, reason, phase), { cause: error, hint: HINT });
+}
+
+async function settled<T>(promise: Promise<T>): Promise<{ readonly value?: T; readonly problem?: ApiError }> {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return {
+      problem: error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error }),
+    };
+  }
+}

@@ -1,0 +1,89 @@
+/** The rows of /api/ps → the blobs of their weights, by which a runner is known. */
+import type { OllamaClient } from '../ollama/client.ts';
+import { ApiError } from '../ollama/errors.ts';
+
+/** A row of `/api/ps`. */
+export interface Row {
+  readonly model: string;
+  readonly digest: string;
+}
+
+/**
+ * @returns for each digest the blob, or why it is not known
+ */
+export type BlobsOf = (
+  ollama: OllamaClient,
+  rows: readonly Row[],
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, string | ApiError>>;
+
+/** What a digest stands for never changes; more are loaded nowhere. */
+const MAX_KNOWN = 1_024;
+
+/** `/api/tags` costs Ollama a read of every manifest, so it is not asked in vain at each scrape. */
+const RETRY_MS = 60_000;
+
+interface Known {
+  readonly blob: string | ApiError;
+  readonly untilMs: number;
+}
+
+/** What is kept can be had again from Ollama, as long as the name of the row leads to its digest. */
+export function createBlobs(retryMs = RETRY_MS): BlobsOf {
+  const known = new Map<string, Known>();
+
+  const learn = (digest: string, blob: string | ApiError) => {
+    const untilMs = blob instanceof ApiError ? performance.now() + retryMs : Number.POSITIVE_INFINITY;
+    known.delete(digest);
+    known.set(digest, { blob, untilMs });
+    for (const oldest of [...known.keys()].slice(0, Math.max(0, known.size - MAX_KNOWN))) {
+      known.delete(oldest);
+    }
+  };
+
+  const ask = async (ollama: OllamaClient, rows: readonly Row[], signal: AbortSignal) => {
+    const { models } = await ollama.tags({ signal });
+    await Promise.all(
+      rows.map(async ({ model, digest }) => {
+        // A name that was created anew leads to another blob than that which is loaded.
+        const isInstalled = models.some(
+          (installed) => installed.model === model && installed.digest === digest,
+        );
+        const blob = isInstalled ? await ollama.weights(model, { signal }) : undefined;
+        learn(digest, blob ?? unmapped(model, isInstalled));
+      }),
+    );
+  };
+
+  return async (ollama, rows, signal) => {
+    const now = performance.now();
+    const unknown = rows.filter(({ digest }) => digest !== '' && !((known.get(digest)?.untilMs ?? 0) > now));
+    let failure: ApiError | undefined;
+    if (unknown.length > 0) {
+      await ask(ollama, unknown, signal).catch((error: unknown) => {
+        failure =
+          error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error });
+      });
+    }
+    return new Map(
+      rows.map(({ model, digest }) => {
+        const found = known.get(digest);
+        if (found !== undefined) {
+          // Those in use are the last to be dropped.
+          known.delete(digest);
+          known.set(digest, found);
+        }
+        return [digest, found?.blob ?? failure ?? unmapped(model, false)];
+      }),
+    );
+  };
+}
+
+function unmapped(model: string, isInstalled: boolean): ApiError {
+  return new ApiError(
+    'unmapped',
+    isInstalled
+      ? `Ollama names no file with the weights of ${model}`
+      : `${model} is loaded, but is not what its name stands for now`,
+  );
+}

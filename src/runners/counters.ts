@@ -1,0 +1,125 @@
+/** Adds up what the runners of each model have counted. The sums are the only figures that outlive a scrape. */
+import { Counter, type Registry } from 'prom-client';
+import type { NamedModel } from '../ollama/model-list.ts';
+import { COUNTERS, type CounterName, type RunnerCounters } from './llama-server.ts';
+
+const DECLARED: Readonly<Record<CounterName, { readonly name: string; readonly help: string }>> = {
+  tokens_predicted_total: {
+    name: 'ollama_model_generated_tokens_total',
+    help: 'Tokens that the model generated since the exporter started, counted when a request ends (from its runner).',
+  },
+  tokens_predicted_seconds_total: {
+    name: 'ollama_model_generation_seconds_total',
+    help: 'Time that the model spent on generating, summed over requests, counted when a request ends (from its runner).',
+  },
+  prompt_tokens_total: {
+    name: 'ollama_model_prompt_tokens_total',
+    help: 'Prompt tokens that the model computed, without those from its cache (from its runner).',
+  },
+  prompt_tokens_cached_total: {
+    name: 'ollama_model_prompt_cached_tokens_total',
+    help: 'Prompt tokens that were taken from the cache of the model, from Ollama 0.32.14 on (from its runner).',
+  },
+  prompt_seconds_total: {
+    name: 'ollama_model_prompt_seconds_total',
+    help: 'Time that the runner of the model spent on prompts; before Ollama 0.32.14 summed over requests (from its runner).',
+  },
+};
+
+/** Names of models that are not loaded any more, whose sums are kept. */
+const MAX_UNLOADED = 256;
+/** More runners than live between two scrapes: a value that is forgotten would be added once more. */
+const MAX_LIVES = 1_024;
+
+export interface Life {
+  /** See `Runner`. */
+  readonly life: string;
+  readonly isOlder: boolean;
+  readonly counters: RunnerCounters | undefined;
+}
+
+export interface ModelCounters {
+  /**
+   * Adds by how much each runner's counters grew since it was read last. All of what a runner has counted that began
+   * after the exporter; nothing of one that was there before, when it is met for the first time.
+   */
+  readonly add: (model: NamedModel, lives: readonly Life[]) => void;
+  /** Drops the sums of those that were unloaded longest ago, beyond 256. @param loaded all that is loaded now */
+  readonly forget: (loaded: readonly NamedModel[]) => void;
+  readonly registerMetrics: (registry: Registry) => void;
+}
+
+export function createCounters(): ModelCounters {
+  const counters = new Map(
+    COUNTERS.map((name) => [
+      name,
+      new Counter({ ...DECLARED[name], labelNames: ['model', 'quantization'], registers: [] }),
+    ]),
+  );
+  /** What each runner had counted when it was read last; the latest one is the last. */
+  const lives = new Map<string, RunnerCounters>();
+  /** The labels that have sums; that which was loaded latest is the last. */
+  const summed = new Map<string, NamedModel>();
+
+  const grow = (labels: LabelsOfModel, { life, isOlder, counters: now = {} }: Life) => {
+    const before = lives.get(life);
+    const highest: { [Name in CounterName]?: number } = { ...before };
+    for (const [name, counter] of counters) {
+      const value = now[name];
+      if (value !== undefined) {
+        const base = before?.[name] ?? (before === undefined && isOlder ? value : 0);
+        counter.inc(labels, Math.max(0, value - base));
+        // A runner that says less than before must not have it counted twice.
+        highest[name] = Math.max(base, value);
+      }
+    }
+    lives.delete(life);
+    lives.set(life, highest);
+    dropOldest(lives, lives.size - MAX_LIVES);
+  };
+
+  return {
+    add: ({ model, quantization }, grown) => {
+      for (const life of grown.filter((each) => each.counters !== undefined)) {
+        grow({ model, quantization }, life);
+        summed.set(keyOf({ model, quantization }), { model, quantization });
+      }
+    },
+    forget: (loaded) => {
+      const keys = loaded.map(keyOf);
+      for (const key of keys) {
+        const labels = summed.get(key);
+        if (labels !== undefined) {
+          summed.delete(key);
+          summed.set(key, labels);
+        }
+      }
+      const present = keys.filter((key) => summed.has(key)).length;
+      for (const { model, quantization } of dropOldest(summed, summed.size - present - MAX_UNLOADED)) {
+        for (const counter of counters.values()) {
+          counter.remove({ model, quantization });
+        }
+      }
+    },
+    registerMetrics: (registry) => {
+      for (const counter of counters.values()) {
+        registry.registerMetric(counter);
+      }
+    },
+  };
+}
+
+type LabelsOfModel = Record<'model' | 'quantization', string>;
+
+function keyOf({ model, quantization }: NamedModel): string {
+  return JSON.stringify([model, quantization]);
+}
+
+/** @returns what was dropped */
+function dropOldest<T>(map: Map<string, T>, count: number): readonly T[] {
+  const oldest = [...map].slice(0, Math.max(0, count));
+  for (const [key] of oldest) {
+    map.delete(key);
+  }
+  return oldest.map(([, value]) => value);
+}

@@ -1,0 +1,24 @@
+/** Turns what is wrong with the runners into log lines: one for each cause that an operator has to remove, once. */
+import type { Logger } from 'pino';
+import type { ApiError } from '../ollama/errors.ts';
+
+/** Of the setup; what comes and goes with a model is for the metrics and the page. */
+const LEVELS: ReadonlyMap<string, 'info' | 'warn'> = new Map([
+  ['hidden', 'warn'],
+  ['ambiguous', 'warn'],
+  ['metrics_off', 'info'],
+]);
+
+/** @returns a function to be called with the problems of each reading */
+export function createProblemLog(log: Logger): (problems: readonly ApiError[]) => void {
+  const logged = new Set<string>();
+  return (problems) => {
+    for (const { reason, message, remedy } of problems) {
+      const level = LEVELS.get(reason);
+      if (level !== undefined && !logged.has(reason)) {
+        logged.add(reason);
+        log[level]({ reason, err: message, hint: remedy }, 'Could not read all runners of Ollama');
+      }
+    }
+  };
+}

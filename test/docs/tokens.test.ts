@@ -1,0 +1,44 @@
+import { Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { FAMILIES } from '../../src/metrics/families.ts';
+import { RUNNER_REASONS } from '../../src/ollama/errors.ts';
+import { createCounters } from '../../src/runners/counters.ts';
+import { codeBlocks, readPage, table } from '../markdown.ts';
+import { metricNames } from '../promql.ts';
+
+const PAGE = readPage('docs/tokens.md');
+
+async function counters() {
+  const registry = new Registry();
+  createCounters().registerMetrics(registry);
+  return (await registry.getMetricsAsJSON()).map(({ name, type, help }) => ({
+    name,
+    type: String(type),
+    help,
+  }));
+}
+
+test('the table names every metric of the runners, and its type', async () => {
+  const gauges = FAMILIES.filter(({ name }) => /_(slots|slots_busy|runner_\w+)$/.test(name));
+  expect(table(PAGE, 'Metrics of the runners').map(([name, type]) => ({ name, type }))).toEqual([
+    ...gauges.map(({ name }) => ({ name, type: 'gauge' })),
+    ...(await counters()).map(({ name, type }) => ({ name, type })),
+  ]);
+});
+
+test('the help of each counter is a sentence', async () => {
+  for (const { help } of await counters()) {
+    expect(help).toMatch(/^[A-Z].*\.$/);
+  }
+});
+
+test('every reason that runners can be missing for is explained, and no other', () => {
+  expect(table(PAGE, 'Why runners are missing').map(([reason]) => reason)).toEqual(
+    Object.keys(RUNNER_REASONS),
+  );
+});
+
+test.each(codeBlocks(PAGE, 'promql'))('the query is PromQL, of metrics that exist: %s', async (query) => {
+  const exposed = [...FAMILIES, ...(await counters())].map(({ name }) => name);
+  expect(exposed).toEqual(expect.arrayContaining([...metricNames(query.trim())]));
+});

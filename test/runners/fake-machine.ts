@@ -1,0 +1,181 @@
+/** A machine with an Ollama and its runners: files of /proc, and real sockets that answer what the test says. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { onTestFinished } from 'vitest';
+import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
+import { type Answers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { FakeProc, type FakeProcess, hash, llamaServer, OLLAMA_UID } from './fake-proc.ts';
+
+export const NAMES = {
+  generated: 'ollama_model_generated_tokens_total',
+  generation: 'ollama_model_generation_seconds_total',
+  prompt: 'ollama_model_prompt_tokens_total',
+  cached: 'ollama_model_prompt_cached_tokens_total',
+  promptSeconds: 'ollama_model_prompt_seconds_total',
+} as const;
+
+/** What a runner counts: the values of `/metrics` by the names of the exporter's counters. */
+export type Counts = Partial<Record<keyof typeof NAMES, number | string>>;
+
+const LLAMA_NAMES: Readonly<Record<keyof typeof NAMES, string>> = {
+  generated: 'tokens_predicted_total',
+  generation: 'tokens_predicted_seconds_total',
+  prompt: 'prompt_tokens_total',
+  cached: 'prompt_tokens_cached_total',
+  promptSeconds: 'prompt_seconds_total',
+};
+
+export function metrics(counts: Counts): RequestListener {
+  const lines = Object.entries(counts).map(
+    ([name, value]) => `llamacpp:${LLAMA_NAMES[name as keyof typeof NAMES]} ${value}\n`,
+  );
+  return (_request, response) => response.setHeader('content-type', 'text/plain').end(lines.join(''));
+}
+
+export function slots(total: number, busy: number): RequestListener {
+  return json(JSON.stringify(Array.from({ length: total }, (_, id) => ({ id, is_processing: id < busy }))));
+}
+
+export interface FakeRunner {
+  readonly process: FakeProcess;
+  readonly port: number;
+  /** Paths of the requests that have come, in their order. */
+  readonly asked: string[];
+  slots: RequestListener;
+  metrics: RequestListener;
+  /** Ends the process. */
+  readonly kill: () => void;
+}
+
+export interface LoadedRow {
+  readonly model: string;
+  readonly digest?: string;
+  readonly quantization?: string;
+  readonly size?: number;
+}
+
+export class FakeMachine {
+  readonly proc = new FakeProc();
+  /** Rows of /api/ps. */
+  rows: readonly LoadedRow[] = [];
+  /** What is on disk: name → digest. */
+  readonly installed = new Map<string, string>();
+  /** The blob of each digest. */
+  readonly blobs = new Map<string, string>();
+  /** Requests to Ollama, by path. */
+  readonly asked: string[] = [];
+  readonly url: URL;
+  /** Those of Ollama; they can be changed. */
+  readonly answers: Required<Answers>;
+  readonly #servers: Server[] = [];
+  #nextPid = 200;
+
+  constructor(url: URL, answers: Required<Answers>) {
+    this.url = url;
+    this.answers = answers;
+    const port = Number(url.port);
+    this.proc.listen({ port });
+    this.proc.add({ pid: 100, comm: 'ollama', argv: ['ollama', 'serve'], sockets: [port] });
+  }
+
+  /** Puts a model on disk, and loads it. */
+  load(model: string, weights = model): LoadedRow {
+    const digest = hash(`manifest ${weights}`).slice(0, 64);
+    this.installed.set(model, digest);
+    this.blobs.set(digest, hash(weights));
+    const row = { model, digest };
+    this.rows = [...this.rows, row];
+    return row;
+  }
+
+  unload(model: string): void {
+    this.rows = this.rows.filter((row) => row.model !== model);
+  }
+
+  /** Starts a runner of these weights, after the exporter if not said otherwise. */
+  async run(weights: string, overrides: Partial<FakeProcess> = {}): Promise<FakeRunner> {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      const answer = { '/slots': runner.slots, '/metrics': runner.metrics }[request.url ?? ''];
+      answer?.(request, response);
+    });
+    this.#servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    const pid = this.#nextPid++;
+    const process = {
+      pid,
+      parent: 100,
+      comm: 'llama-server',
+      argv: llamaServer(hash(weights), port),
+      startTicks: 6_000 + pid,
+      ...overrides,
+    };
+    this.proc.listen({ port, uid: process.uid ?? OLLAMA_UID }).add(process);
+    const runner: FakeRunner = {
+      process,
+      port,
+      asked,
+      slots: slots(4, 0),
+      metrics: metrics({ generated: 0, generation: 0, prompt: 0, cached: 0, promptSeconds: 0 }),
+      kill: () => {
+        this.proc.remove(process.pid);
+        server.close();
+        server.closeAllConnections();
+      },
+    };
+    return runner;
+  }
+
+  async start(options: InProcessOptions = {}): Promise<InProcessExporter> {
+    const machine = { root: this.proc.root, env: {}, patienceMs: 1_000, retryMs: 3_600_000 };
+    const exporter = await startInProcess(this.url, { collectRunners: true, machine, ...options });
+    onTestFinished(exporter.close);
+    return exporter;
+  }
+
+  close(): void {
+    for (const server of this.#servers) {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
+}
+
+export async function startFakeMachine(): Promise<FakeMachine> {
+  const row = ({ model, digest, quantization = 'Q4_K_M', size = 1_000 }: LoadedRow) => ({
+    model,
+    size,
+    size_vram: size,
+    digest,
+    details: { quantization_level: quantization },
+  });
+  const answers: Required<Answers> = {
+    ps: (request, response) => {
+      machine.asked.push('/api/ps');
+      json(JSON.stringify({ models: machine.rows.map(row) }))(request, response);
+    },
+    version: json(VERSION_BODY),
+    tags: (request, response) => {
+      machine.asked.push('/api/tags');
+      const models = [...machine.installed].map(([model, digest]) => row({ model, digest }));
+      json(JSON.stringify({ models }))(request, response);
+    },
+    show: async (request, response) => {
+      const { model } = JSON.parse(await text(request)) as { readonly model: string };
+      machine.asked.push(`/api/show ${model}`);
+      const blob = machine.blobs.get(machine.installed.get(model) ?? '');
+      const modelfile = `# FROM ${model}\n\nFROM /root/.ollama/models/blobs/sha256-${blob}\nTEMPLATE x\n`;
+      json(JSON.stringify({ license: '\nFROM /x/blobs/sha256-0', modelfile }))(request, response);
+    },
+  };
+  const ollama = await startFakeOllama(answers);
+  const machine: FakeMachine = new FakeMachine(ollama.url, answers);
+  onTestFinished(async () => {
+    machine.close();
+    await ollama.close();
+  });
+  return machine;
+}

@@ -1,0 +1,48 @@
+import { networkInterfaces } from 'node:os';
+import { describe, expect, test } from 'vitest';
+import { localTarget } from '../../src/runners/local-target.ts';
+import { startInProcess } from '../exporter-in-process.ts';
+
+describe('an Ollama of this machine', () => {
+  test.each([
+    ['http://127.0.0.1:11434', ['7f000001'], 11_434],
+    ['http://127.9.9.9', ['7f090909'], 80],
+    ['https://[::1]:443', ['00000000000000000000000000000001'], 443],
+    ['http://[::ffff:127.0.0.1]:1', ['7f000001'], 1],
+  ] as const)('%s', async (url, addresses, port) => {
+    expect(await localTarget(new URL(url), 'linux')).toEqual({ addresses, port });
+  });
+
+  test('localhost, by all of its addresses', async () => {
+    const { addresses } = await localTarget(new URL('http://localhost:11434'), 'linux');
+    expect(['7f000001', '00000000000000000000000000000001']).toEqual(expect.arrayContaining([...addresses]));
+  });
+
+  const [own] = Object.values(networkInterfaces())
+    .flatMap((each) => each ?? [])
+    .filter(({ internal, family }) => !internal && family === 'IPv4');
+
+  test.skipIf(own === undefined)('by an address of its network interfaces', async () => {
+    expect((await localTarget(new URL(`http://${own?.address}:11434`), 'linux')).port).toBe(11_434);
+  });
+});
+
+describe('is refused with a sentence', () => {
+  test.each([
+    [undefined, 'linux', '--ollama.url is none'],
+    ['http://192.0.2.7:11434', 'linux', '192.0.2.7 is none of its addresses'],
+    ['http://[2001:db8::7]', 'linux', '2001:db8::7 is none of its addresses'],
+    ['http://gpu.invalid:11434', 'linux', 'gpu.invalid is this machine, but it does not resolve'],
+    ['http://127.0.0.1:11434', 'darwin', 'which darwin does not have'],
+    ['http://127.0.0.1:11434', 'win32', 'which win32 does not have'],
+  ])('%s on %s', async (url, platform, sentence) => {
+    await expect(localTarget(url === undefined ? undefined : new URL(url), platform)).rejects.toThrow(
+      sentence,
+    );
+  });
+
+  test('at the start of the exporter', async () => {
+    const start = startInProcess(new URL('http://192.0.2.7:11434'), { collectRunners: true });
+    await expect(start).rejects.toThrow('run the exporter beside Ollama');
+  });
+});

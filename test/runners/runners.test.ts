@@ -1,0 +1,583 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { createServer, type Socket } from 'node:net';
+import pino from 'pino';
+import { request } from 'undici';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { InProcessExporter } from '../exporter-in-process.ts';
+import { type Exposition, sampleValue } from '../exposition.ts';
+import { json } from '../fake-ollama.ts';
+import { type FakeMachine, metrics, NAMES, slots, startFakeMachine } from './fake-machine.ts';
+import { hash, llamaServer } from './fake-proc.ts';
+
+let machine: FakeMachine;
+
+beforeEach(async () => {
+  machine = await startFakeMachine();
+});
+
+/** Of the runners of a model; what has no series is left out. */
+function seen(exposition: Exposition, model = 'a') {
+  const names = {
+    up: 'runner_up',
+    slots: 'slots',
+    busy: 'slots_busy',
+    memory: 'runner_resident_memory_bytes',
+  };
+  const entries = Object.entries(names).map(
+    ([key, name]) => [key, sampleValue(exposition, `ollama_model_${name}`, { model })] as const,
+  );
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+function counted(exposition: Exposition, model = 'a') {
+  const entries = Object.entries(NAMES).map(
+    ([key, name]) => [key, sampleValue(exposition, name, { model })] as const,
+  );
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+function reasons(exposition: Exposition): readonly string[] {
+  const samples = exposition.get('ollama_scrape_error')?.samples ?? [];
+  return samples
+    .filter(({ labels }) => labels['api'] === 'runners')
+    .map(({ labels }) => labels['reason'] ?? '');
+}
+
+function succeeded(exposition: Exposition): number | undefined {
+  return sampleValue(exposition, 'ollama_scrape_success', { api: 'runners' });
+}
+
+test('shows busy slots, tokens and memory of each loaded model, and that all went well', async () => {
+  machine.load('a');
+  machine.load('b');
+  const a = await machine.run('a', { residentKib: 500 });
+  a.slots = slots(4, 3);
+  a.metrics = metrics({ generated: 610, generation: 2.5, prompt: 44, cached: 20, promptSeconds: 0.146 });
+  await machine.run('b');
+  const exposition = await (await machine.start()).scrape();
+  expect(seen(exposition)).toEqual({ up: 1, slots: 4, busy: 3, memory: 512_000 });
+  expect(counted(exposition)).toEqual({
+    generated: 610,
+    generation: 2.5,
+    prompt: 44,
+    cached: 20,
+    promptSeconds: 0.146,
+  });
+  expect(seen(exposition, 'b')).toMatchObject({ up: 1, slots: 4, busy: 0 });
+  expect(exposition.get(NAMES.generated)?.type).toBe('counter');
+  expect(exposition.get(NAMES.generated)?.samples[0]?.labels).toEqual({ model: 'a', quantization: 'Q4_K_M' });
+  expect({ success: succeeded(exposition), reasons: reasons(exposition) }).toEqual({
+    success: 1,
+    reasons: [],
+  });
+  expect(sampleValue(exposition, 'ollama_scrape_duration_seconds', { api: 'runners' })).toBeGreaterThan(0);
+});
+
+test('is off without the option: nobody is asked, and no series of it is there', async () => {
+  machine.load('a');
+  const a = await machine.run('a');
+  const exposition = await (await machine.start({ collectRunners: false })).scrape();
+  expect(
+    [...exposition.keys()].filter((name) => /runner|slots|token/.test(name) && !/context/.test(name)),
+  ).toEqual([]);
+  expect(succeeded(exposition)).toBe(undefined);
+  expect(a.asked).toEqual([]);
+});
+
+test('never shows on /probe, though it is the same Ollama', async () => {
+  machine.load('a');
+  await machine.run('a');
+  const exporter = await machine.start({ configYaml: 'modules: { default: { allow: ["127.0.0.0/8"] } }' });
+  await exporter.scrape();
+  const { body } = await request(new URL(`/probe?target=${machine.url.host}`, exporter.url));
+  const text = await body.text();
+  expect(text).toContain('ollama_model_size_bytes{model="a"');
+  expect(text).not.toMatch(/runner|slots|generated/);
+});
+
+describe('the counters', () => {
+  test('of a runner from before the exporter begin at 0, and grow by what is added', async () => {
+    machine.load('a');
+    const a = await machine.run('a', { startTicks: 100 });
+    a.metrics = metrics({ generated: 5_000, prompt: 9_000 });
+    const exporter = await machine.start();
+    expect(counted(await exporter.scrape())).toEqual({ generated: 0, prompt: 0 });
+    a.metrics = metrics({ generated: 5_300, prompt: 9_001 });
+    expect(counted(await exporter.scrape())).toEqual({ generated: 300, prompt: 1 });
+  });
+
+  test('never fall: a model that is loaded again adds all that its new runner counted', async () => {
+    machine.load('a');
+    const first = await machine.run('a');
+    first.metrics = metrics({ generated: 100 });
+    const exporter = await machine.start();
+    expect(counted(await exporter.scrape())).toEqual({ generated: 100 });
+    first.kill();
+    machine.rows = [];
+    expect(counted(await exporter.scrape())).toEqual({ generated: 100 });
+    machine.load('a');
+    const second = await machine.run('a');
+    second.metrics = metrics({ generated: 40 });
+    expect(counted(await exporter.scrape())).toEqual({ generated: 140 });
+  });
+
+  test('add the runner that has the pid of the one before', async () => {
+    machine.load('a');
+    const first = await machine.run('a');
+    first.metrics = metrics({ generated: 100 });
+    const exporter = await machine.start();
+    await exporter.scrape();
+    machine.proc.add({ ...first.process, startTicks: 9_999 });
+    first.metrics = metrics({ generated: 150 });
+    expect(counted(await exporter.scrape())).toEqual({ generated: 250 });
+  });
+
+  test('are no gap and lose nothing where an answer is missing', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    a.metrics = metrics({ generated: 100 });
+    const exporter = await machine.start();
+    await exporter.scrape();
+    a.metrics = (_request, response) => response.destroy();
+    const missed = await exporter.scrape();
+    expect(counted(missed)).toEqual({ generated: 100 });
+    expect(seen(missed)).toEqual({ up: 0, memory: 1_024_000 });
+    a.metrics = metrics({ generated: 130 });
+    expect(counted(await exporter.scrape())).toEqual({ generated: 130 });
+  });
+
+  test('do not grow by a runner that says less than before, nor twice when it says as much again', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    const exporter = await machine.start();
+    for (const [generated, total] of [
+      [100, 100],
+      [10, 100],
+      [100, 100],
+      [101, 101],
+    ] as const) {
+      a.metrics = metrics({ generated });
+      expect(counted(await exporter.scrape())).toEqual({ generated: total });
+    }
+  });
+
+  test('add up two rows of one name, and see no reset when one of them goes', async () => {
+    const old = machine.load('a', 'old');
+    const oldRunner = await machine.run('old');
+    oldRunner.metrics = metrics({ generated: 1_000 });
+    oldRunner.slots = slots(4, 1);
+    const exporter = await machine.start();
+    await exporter.scrape();
+    machine.load('a', 'new');
+    const newRunner = await machine.run('new');
+    newRunner.metrics = metrics({ generated: 20 });
+    newRunner.slots = slots(2, 2);
+    const both = await exporter.scrape();
+    expect(counted(both)).toEqual({ generated: 1_020 });
+    expect(seen(both)).toEqual({ up: 1, slots: 6, busy: 3, memory: 2_048_000 });
+    machine.rows = machine.rows.filter((row) => row !== old);
+    oldRunner.kill();
+    newRunner.metrics = metrics({ generated: 25 });
+    expect(counted(await exporter.scrape())).toEqual({ generated: 1_025 });
+  });
+
+  test('of llama-server before b10434 lack the cached tokens', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    a.metrics = metrics({ generated: 5, prompt: 7 });
+    expect(counted(await (await machine.start()).scrape())).toEqual({ generated: 5, prompt: 7 });
+  });
+
+  test('are kept for 256 names that are not loaded any more', async () => {
+    const exporter = await machine.start();
+    for (let first = 0; first < 260; first += 52) {
+      machine.rows = [];
+      const names = Array.from({ length: 52 }, (_, index) => `m${first + index}`);
+      const runners = await Promise.all(
+        names.map(async (name) => {
+          machine.load(name);
+          return await machine.run(name);
+        }),
+      );
+      await exporter.scrape();
+      for (const runner of runners) {
+        runner.kill();
+      }
+    }
+    machine.rows = [];
+    const names = (await exporter.scrape())
+      .get(NAMES.generated)
+      ?.samples.map(({ labels }) => labels['model']);
+    expect(names).toHaveLength(256);
+    expect(names).not.toContain('m0');
+    expect(names).toContain('m4');
+  });
+});
+
+describe('a runner without /metrics', () => {
+  const off = json('{"error":{"code":501}}');
+
+  test('has its slots all the same; log and page say once what is missing', async () => {
+    const lines: string[] = [];
+    const log = pino({ level: 'info' }, { write: (line) => lines.push(line) });
+    machine.load('a');
+    const a = await machine.run('a');
+    a.metrics = (message, response) => {
+      response.statusCode = 501;
+      off(message, response);
+    };
+    a.slots = slots(4, 2);
+    const exporter = await machine.start({ log });
+    const exposition = await exporter.scrape();
+    await exporter.scrape();
+    expect(seen(exposition)).toMatchObject({ up: 1, slots: 4, busy: 2 });
+    expect(counted(exposition)).toEqual({});
+    expect(reasons(exposition)).toEqual(['metrics_off']);
+    const said = lines.filter((line) => line.includes('metrics_off'));
+    expect(said).toHaveLength(1);
+    expect(JSON.parse(said[0] ?? '')).toMatchObject({
+      level: 30,
+      hint: expect.stringContaining('LLAMA_ARG_ENDPOINT_METRICS=1'),
+    });
+    const page = await textOf(exporter, '/');
+    expect(page).toContain('LLAMA_ARG_ENDPOINT_METRICS=1');
+    expect(page).toContain('>Up<');
+    expect(page).toContain('2 of 4');
+  });
+
+  test('is no longer missing when Ollama was started with it', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    a.metrics = (_message, response) => response.writeHead(501).end();
+    const exporter = await machine.start();
+    expect(succeeded(await exporter.scrape())).toBe(0);
+    a.metrics = metrics({ generated: 1 });
+    expect(succeeded(await exporter.scrape())).toBe(1);
+  });
+});
+
+async function textOf(exporter: InProcessExporter, path: string): Promise<string> {
+  return await (await request(new URL(path, exporter.url))).body.text();
+}
+
+test('/api/status has slots and problems, and the state is that of Ollama', async () => {
+  machine.load('a');
+  machine.load('gone');
+  const a = await machine.run('a');
+  a.slots = slots(4, 2);
+  const status = JSON.parse(await textOf(await machine.start(), '/api/status'));
+  expect(status).toMatchObject({
+    state: 'up',
+    runners: true,
+    problems: [{ api: 'runners', reason: 'not_found', message: 'no process was found that serves gone' }],
+    models: [
+      { model: 'a', slots: 4, slots_busy: 2 },
+      { model: 'gone', slots: null, slots_busy: null },
+    ],
+  });
+});
+
+describe('rows and blobs', () => {
+  test('are matched once for each digest, not at each scrape', async () => {
+    machine.load('a');
+    machine.load('b');
+    await machine.run('a');
+    await machine.run('b');
+    const exporter = await machine.start();
+    await exporter.scrape();
+    await exporter.scrape();
+    expect(machine.asked.filter((path) => path !== '/api/ps').sort()).toEqual([
+      '/api/show a',
+      '/api/show b',
+      '/api/tags',
+    ]);
+  });
+
+  test('a name that was created anew before it was asked about stays without a runner', async () => {
+    machine.load('a', 'old');
+    await machine.run('old');
+    machine.installed.set('a', hash('another manifest'));
+    const exporter = await machine.start();
+    const exposition = await exporter.scrape();
+    expect(seen(exposition)).toEqual({});
+    expect(reasons(exposition)).toEqual(['unmapped']);
+    await exporter.scrape();
+    expect(machine.asked.filter((path) => path === '/api/tags')).toHaveLength(1);
+  });
+
+  test('a name that was deleted while it is loaded is still known', async () => {
+    machine.load('a');
+    await machine.run('a');
+    const exporter = await machine.start();
+    await exporter.scrape();
+    machine.installed.clear();
+    expect(seen(await exporter.scrape())).toMatchObject({ up: 1 });
+  });
+
+  test('an Ollama that does not answer the question says so, and is asked again', async () => {
+    machine.load('a');
+    await machine.run('a');
+    const { tags } = machine.answers;
+    machine.answers.tags = (_request, response) => response.writeHead(500).end();
+    const exporter = await machine.start();
+    expect(reasons(await exporter.scrape())).toEqual(['status']);
+    machine.answers.tags = tags;
+    expect(reasons(await exporter.scrape())).toEqual([]);
+  });
+
+  test('a row without a size may be of the cloud: Ollama is not asked about it', async () => {
+    machine.load('a');
+    machine.rows = [{ ...machine.rows[0], model: 'a', size: 0 }];
+    await machine.run('a');
+    await (await machine.start()).scrape();
+    expect(machine.asked).not.toContain('/api/show a');
+  });
+});
+
+test('a killed runner, whose row stays, is not found: no series of it', async () => {
+  machine.load('a');
+  const a = await machine.run('a');
+  const exporter = await machine.start();
+  await exporter.scrape();
+  a.kill();
+  const exposition = await exporter.scrape();
+  expect(seen(exposition)).toEqual({});
+  expect(reasons(exposition)).toEqual(['not_found']);
+  expect(sampleValue(exposition, 'ollama_model_size_bytes', { model: 'a' })).toBe(1_000);
+});
+
+test('a runner without a row, such as one that loads, is no series', async () => {
+  const a = await machine.run('a');
+  a.metrics = (_request, response) => response.writeHead(503).end('Loading model');
+  const exposition = await (await machine.start()).scrape();
+  expect(succeeded(exposition)).toBe(1);
+  expect(exposition.has('ollama_model_runner_up')).toBe(false);
+});
+
+test('the runner of another server is never shown, though it serves the same blob', async () => {
+  machine.load('a');
+  machine.proc
+    .listen({ port: 22_222 })
+    .add({ pid: 101, comm: 'ollama', argv: ['ollama', 'serve'], sockets: [22_222] });
+  const other = await machine.run('a', { parent: 101 });
+  expect(reasons(await (await machine.start()).scrape())).toEqual(['not_found']);
+  expect(other.asked).toEqual([]);
+});
+
+test('servers that can not be told apart are said to be ambiguous, on the page and in the log', async () => {
+  machine.load('a');
+  await machine.run('a');
+  machine.proc.add({ pid: 100, comm: 'ollama', argv: ['ollama', 'serve'], sockets: undefined });
+  machine.proc.add({ pid: 101, comm: 'ollama', argv: ['ollama', 'serve'], sockets: undefined });
+  const exporter = await machine.start();
+  const exposition = await exporter.scrape();
+  expect(reasons(exposition)).toEqual(['ambiguous']);
+  expect(seen(exposition)).toEqual({});
+  expect(await textOf(exporter, '/')).toContain('Run the exporter as the user of Ollama');
+});
+
+test('processes that the system hides look like that, and not like runners that are missing', async () => {
+  machine.load('a');
+  await machine.run('a');
+  machine.proc.remove(100);
+  machine.proc.remove(200);
+  const exposition = await (await machine.start()).scrape();
+  expect(reasons(exposition)).toEqual(['hidden']);
+});
+
+test('an Ollama that is down has no runners, and no error of them', async () => {
+  machine.load('a');
+  await machine.run('a');
+  machine.answers.ps = (_request, response) => response.writeHead(500).end();
+  const exposition = await (await machine.start()).scrape();
+  expect(succeeded(exposition)).toBe(undefined);
+  expect(sampleValue(exposition, 'ollama_scrape_error', { api: 'ps', reason: 'status' })).toBe(1);
+});
+
+describe('runners that are not llama-server have memory only', () => {
+  test.each([
+    [
+      'Ollama before 0.30',
+      ['ollama', 'runner', '--ollama-engine', '--model', `/x/blobs/sha256-${hash('a')}`],
+    ],
+    ['MLX', ['ollama', 'runner', '--mlx-engine', '--model', 'a']],
+    ['MLX, by the name without its tag', ['ollama', 'runner', '--mlx-engine', '--model', 'library:latest']],
+  ])('%s', async (what, argv) => {
+    const name = what.includes('tag') ? 'library:latest' : 'a';
+    machine.load(name, 'a');
+    const runner = await machine.run('a', { comm: 'ollama', residentKib: 300 });
+    const short = what.includes('tag') ? argv.map((word) => word.replace(':latest', '')) : argv;
+    machine.proc.add({ ...runner.process, argv: [...short, '--port', String(runner.port)] });
+    const exposition = await (await machine.start()).scrape();
+    expect(seen(exposition, name)).toEqual({ memory: 307_200 });
+    expect(reasons(exposition)).toEqual([]);
+    expect(runner.asked).toEqual([]);
+  });
+});
+
+describe('never in the way', () => {
+  const never = () => {};
+
+  test('a runner that is stopped costs a second, and ollama_up nothing', async () => {
+    machine.load('a');
+    machine.load('b');
+    const a = await machine.run('a');
+    a.metrics = never;
+    (await machine.run('b')).slots = slots(4, 1);
+    const start = performance.now();
+    const exposition = await (await machine.start()).scrape();
+    expect(performance.now() - start).toBeLessThan(1_900);
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(seen(exposition)).toEqual({ up: 0, memory: 1_024_000 });
+    expect(seen(exposition, 'b')).toMatchObject({ up: 1, busy: 1 });
+    expect(reasons(exposition)).toEqual(['timeout']);
+  });
+
+  test('a scrape with little time gets Ollama in that time, and a timeout of the runners', async () => {
+    machine.load('a');
+    (await machine.run('a')).metrics = never;
+    const exporter = await machine.start();
+    const start = performance.now();
+    const { body } = await request(new URL('/metrics', exporter.url), {
+      headers: { 'x-prometheus-scrape-timeout-seconds': '0.4' },
+    });
+    const text = await body.text();
+    expect(performance.now() - start).toBeLessThan(900);
+    expect(text).toContain('\nollama_up 1\n');
+    expect(text).toContain('ollama_scrape_error{api="runners",reason="timeout"} 1');
+    expect(text).not.toContain('ollama_model_slots');
+  });
+
+  test('a runner that has not answered yet is not asked again, and its late answer counts', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    let answer: ServerResponse | undefined;
+    a.metrics = (_request, response) => {
+      answer = response;
+    };
+    const exporter = await machine.start();
+    await exporter.scrape();
+    await exporter.scrape();
+    expect(a.asked).toEqual(['/metrics']);
+    const third = exporter.scrape();
+    a.metrics = metrics({ generated: 7 });
+    setTimeout(() => answer?.end('llamacpp:tokens_predicted_total 5\n'), 100);
+    const exposition = await third;
+    expect(counted(exposition)).toEqual({ generated: 5 });
+    expect(seen(exposition)).toMatchObject({ up: 1, slots: 4 });
+    expect(a.asked).toEqual(['/metrics', '/slots']);
+    expect(counted(await exporter.scrape())).toEqual({ generated: 7 });
+  });
+
+  test('scrapes, pages and /api/status that overlap ask a runner once', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    const answers: ServerResponse[] = [];
+    a.metrics = (_request, response) => {
+      answers.push(response);
+      setTimeout(() => response.end('llamacpp:tokens_predicted_total 5\n'), 300);
+    };
+    const exporter = await machine.start();
+    await Promise.all([exporter.scrape(), textOf(exporter, '/'), textOf(exporter, '/api/status')]);
+    expect(answers).toHaveLength(1);
+  });
+
+  test('a pid that is of another process when the answer comes is no answer', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    a.slots = (message, response) => {
+      machine.proc.add({ ...a.process, startTicks: 9_999 });
+      slots(4, 4)(message, response);
+    };
+    const exposition = await (await machine.start()).scrape();
+    expect(seen(exposition)).toEqual({});
+    expect(counted(exposition)).toEqual({});
+  });
+
+  test('what is slow is only the runner: /api/version and /api/ps have answered before', async () => {
+    machine.load('a');
+    (await machine.run('a')).metrics = never;
+    const exposition = await (await machine.start()).scrape();
+    const seconds = (api: string) => sampleValue(exposition, 'ollama_scrape_duration_seconds', { api }) ?? 9;
+    expect(seconds('ps')).toBeLessThan(0.9);
+    expect(seconds('runners')).toBeGreaterThanOrEqual(0.9);
+  });
+
+  test('sixty-five runners are too many, and none of them is asked', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    for (let pid = 1_000; pid < 1_064; pid += 1) {
+      machine.proc.add({ ...a.process, pid });
+    }
+    expect(reasons(await (await machine.start()).scrape())).toEqual(['too_large']);
+    expect(a.asked).toEqual([]);
+  });
+});
+
+describe('whatever a runner answers', () => {
+  const endless = (_request: unknown, response: ServerResponse) => {
+    const more = () => {
+      while (!response.destroyed && response.write('x'.repeat(65_536))) {}
+    };
+    response.on('drain', more);
+    more();
+  };
+  const drip = (_request: unknown, response: ServerResponse) => {
+    const timer = setInterval(() => response.write('x'), 20);
+    response.on('close', () => clearInterval(timer));
+  };
+
+  test.each<[string, (runner: Awaited<ReturnType<FakeMachine['run']>>) => void, string]>([
+    ['bytes without end', (runner) => (runner.metrics = endless), 'too_large'],
+    ['slots without end', (runner) => (runner.slots = endless), 'too_large'],
+    ['a byte now and then', (runner) => (runner.metrics = drip), 'timeout'],
+    [
+      'a redirect, which is not followed',
+      (runner) => {
+        runner.metrics = (_request, response) =>
+          response.writeHead(302, { location: `http://127.0.0.1:${runner.port}/slots` }).end();
+      },
+      'status',
+    ],
+    [
+      'that it loads',
+      (runner) => (runner.metrics = (_request, response) => response.writeHead(503).end()),
+      'status',
+    ],
+    ['a reset', (runner) => (runner.metrics = (_request, response) => response.destroy()), 'reset'],
+    ['1e308 tokens', (runner) => (runner.metrics = metrics({ generated: '1e308' })), 'invalid'],
+    ['NaN', (runner) => (runner.metrics = metrics({ generated: 'NaN' })), 'invalid'],
+    ['less than nothing', (runner) => (runner.metrics = metrics({ generated: -1 })), 'invalid'],
+    ['metrics of something else', (runner) => (runner.metrics = json('go_goroutines 5\n')), 'invalid'],
+    ['slots of nothing', (runner) => (runner.slots = json('{}')), 'invalid'],
+  ])('%s, the scrape is whole', async (_what, lie, reason) => {
+    machine.load('a');
+    const a = await machine.run('a');
+    lie(a);
+    const exposition = await (await machine.start()).scrape();
+    expect(reasons(exposition)).toEqual([reason]);
+    expect(sampleValue(exposition, 'ollama_up')).toBe(1);
+    expect(seen(exposition)).not.toHaveProperty('busy');
+    for (const value of Object.values(counted(exposition))) {
+      expect(value).toBe(0);
+    }
+  });
+
+  test('bytes that are no HTTP are invalid', async () => {
+    const server = createServer((socket: Socket) => {
+      socket.on('error', () => {});
+      socket.end('SSH-2.0-OpenSSH_9.2\r\n');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    machine.load('a');
+    const a = await machine.run('a');
+    machine.proc.listen({ port }).add({ ...a.process, argv: llamaServer(hash('a'), port) });
+    const exposition = await (await machine.start()).scrape();
+    expect(reasons(exposition)).toEqual(['invalid']);
+    expect(seen(exposition)).toEqual({ up: 0, memory: 1_024_000 });
+  });
+});
