@@ -20,6 +20,11 @@ export const FLOOR = contestant('floor', UP, (ollama, models) =>
 
 export const EXPORTER = exporter('exporter', '--web.disable-exporter-metrics');
 export const EXPORTER_AND_OWN = exporter('exporter+own');
+/** Its response counts only where all runners answered. */
+export const EXPORTER_OF_RUNNERS = {
+  ...exporter('exporter+runners', '--web.disable-exporter-metrics', '--collector.runners'),
+  expected: 'ollama_scrape_success{api="runners"} 1\n',
+};
 export const EXPORTER_OF_FLEET = exporter('exporter+own', '--config.file=bench/fleet.yml');
 
 /** @type {(name: string, ...options: string[]) => Contestant} */

@@ -1,12 +1,16 @@
 /** A simulated Ollama that answers with prepared bytes. A message says with which. */
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 
 /**
  * @typedef {object} Orders
  * @property {number} models
  * @property {'unchanged' | 'changing'} mode whether size and expiry of all models change with each request
  * @property {readonly string[]} [addresses] to listen on from now on, besides 127.0.0.1
+ * @property {number} [runners] to start, one for each of the first models
  */
 
 /** Enough that no cache of a few entries sees a body twice. */
@@ -23,6 +27,27 @@ let port = Number(process.argv[2]);
 function responseOf(body) {
   const head = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   return Buffer.from(head + body);
+}
+
+/** @param {number} model */
+function blobOf(model) {
+  return model.toString(16).padStart(64, '0');
+}
+
+/** @param {string} request of `/api/show`, with its body */
+function modelOf(request) {
+  const model = Number(/bench-(\d+)"/.exec(request)?.[1]);
+  return responseOf(
+    JSON.stringify({ modelfile: `FROM /root/.ollama/models/blobs/sha256-${blobOf(model)}\n` }),
+  );
+}
+
+/** As Ollama starts them: its children. @param {number} index */
+async function startRunner(index) {
+  const model = `/root/.ollama/models/blobs/sha256-${blobOf(index)}`;
+  const args = ['--model', model, '--port', String(port + 1 + index)];
+  const runner = fork(fileURLToPath(new URL('runner.mjs', import.meta.url)), args);
+  await once(runner, 'message');
 }
 
 /** @type {(models: number, variant: number) => Buffer} */
@@ -56,7 +81,10 @@ function serve(socket) {
   socket.setEncoding('latin1').on('error', () => socket.destroy());
   socket.on('data', (chunk) => {
     request += chunk;
-    if (request.endsWith('\r\n\r\n')) {
+    if (request.startsWith('POST ') && request.endsWith('}')) {
+      socket.write(modelOf(request));
+      request = '';
+    } else if (request.endsWith('\r\n\r\n') && !request.startsWith('POST ')) {
       const response = request.startsWith('GET /api/version ') ? VERSION : lists[served++ % lists.length];
       request = '';
       socket.write(response ?? '');
@@ -72,11 +100,14 @@ async function listen(address) {
   port = typeof bound === 'object' ? (bound?.port ?? 0) : 0;
 }
 
+// By which the exporter knows the parent of the runners.
+writeFileSync('/proc/self/comm', 'ollama');
 await listen('127.0.0.1');
 process.on('disconnect', () => process.exit());
 process.on('message', async (/** @type {Orders} */ orders) => {
   const variants = orders.mode === 'changing' ? VARIANTS : 1;
   lists = Array.from({ length: variants }, (_, variant) => listOf(orders.models, variant));
   await Promise.all((orders.addresses ?? []).map(listen));
+  await Promise.all(Array.from({ length: orders.runners ?? 0 }, (_, index) => startRunner(index)));
   process.send?.(`http://127.0.0.1:${port}`);
 });

@@ -8,13 +8,20 @@ import { measureLoad } from './load.mjs';
 import { measureMemory, measureStart } from './memory.mjs';
 import { startHelper } from './processes.mjs';
 import { figuresTable, judged } from './report.mjs';
+import { measureRunners } from './runners.mjs';
 import { parseSettings } from './settings.mjs';
 import { summarize } from './summary.mjs';
 
 /** @typedef {ReturnType<typeof openBench>} Bench */
 
 /** @type {Readonly<Record<string, (bench: Bench) => Promise<void>>>} */
-const SECTIONS = { load: measureLoad, start: measureStart, fleet: measureFleet, memory: measureMemory };
+const SECTIONS = {
+  load: measureLoad,
+  start: measureStart,
+  runners: measureRunners,
+  fleet: measureFleet,
+  memory: measureMemory,
+};
 
 /** @param {import('./settings.mjs').Settings} settings */
 function openBench(settings) {

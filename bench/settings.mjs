@@ -13,7 +13,7 @@ export function parseSettings(args) {
     args,
     options: {
       quick: { type: 'boolean', default: false },
-      only: { type: 'string', default: 'load,start,fleet' },
+      only: { type: 'string', default: 'load,start,runners,fleet' },
       other: { type: 'string', multiple: true, default: [] },
       pid: { type: 'string', multiple: true, default: [] },
       'ollama-port': { type: 'string', default: '0' },

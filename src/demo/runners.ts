@@ -32,6 +32,7 @@ export function simulateRunners(loaded: () => readonly LoadedModel[], startMs: n
   };
   return {
     finder: {
+      known: () => [],
       find: async () => {
         const models = loaded();
         const lives = new Set(models.map(lifeOf));

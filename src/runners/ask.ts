@@ -4,7 +4,8 @@ import { readText } from '../ollama/body.ts';
 import { ApiError, failureReason } from '../ollama/errors.ts';
 import { failureMessage } from '../ollama/remedies.ts';
 import { unlessAborted } from '../scrape/sharing.ts';
-import { parseCounters, parseSlots, type RunnerCounters, type Slots } from './llama-server.ts';
+import { keepLatest } from './bounded.ts';
+import { parseMetrics, parseSlots, type RunnerCounters, type Slots } from './llama-server.ts';
 
 /** What a scrape gets of a runner. */
 export interface Answer {
@@ -33,9 +34,14 @@ const MAX_BODY_BYTES = 1024 * 1024;
  */
 const PATIENCE_MS = 60_000;
 
+/** More runners than there are at a time. */
+const MAX_TOTALS = 128;
+
 export function createAsker(patienceMs = PATIENCE_MS): Asker {
   const agent = createAgent({ connectTimeoutMs: patienceMs, maxBodyBytes: MAX_BODY_BYTES });
   const underWay = new Map<string, Promise<Answer>>();
+  /** The number of slots of each runner. */
+  const totals = new Map<string, number>();
 
   const get = async (port: number, path: string, signal: AbortSignal): Promise<string> => {
     let phase: 'head' | 'body' = 'head';
@@ -57,18 +63,25 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
     }
   };
 
-  const askBoth = async (port: number, signal: AbortSignal): Promise<Answer> => {
-    const metrics = await settled(get(port, '/metrics', signal).then(parseCounters));
+  /** `/slots` only where `/metrics` does not say it: the number of slots is the same as long as a runner lives. */
+  const askBoth = async (life: string, port: number, signal: AbortSignal): Promise<Answer> => {
+    const metrics = await settled(get(port, '/metrics', signal).then(parseMetrics));
     const isOff = metrics.problem?.reason === 'metrics_off';
+    const total = totals.get(life) ?? Number.NaN;
+    const busy = metrics.value?.busy ?? Number.NaN;
+    const known = busy <= total ? { total, busy } : undefined;
     const slots =
-      metrics.problem === undefined || isOff
+      (metrics.problem === undefined || isOff) && known === undefined
         ? await settled(get(port, '/slots', signal).then(parseSlots))
-        : undefined;
+        : { value: known };
+    if (slots.value !== undefined) {
+      keepLatest(totals, life, slots.value.total, MAX_TOTALS);
+    }
     return {
       up: metrics.value !== undefined || isOff,
-      counters: metrics.value,
-      slots: slots?.value,
-      problems: [metrics, slots].flatMap((part) => part?.problem ?? []),
+      counters: metrics.value?.counters,
+      slots: slots.value,
+      problems: [metrics, slots].flatMap((part) => part.problem ?? []),
     };
   };
 
@@ -79,7 +92,7 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
       patienceMs,
     ).unref();
     try {
-      return await askBoth(port, controller.signal);
+      return await askBoth(life, port, controller.signal);
     } finally {
       clearTimeout(timer);
       underWay.delete(life);
@@ -119,7 +132,9 @@ function asApiError(error: unknown, phase: 'head' | 'body', signal: AbortSignal)
   return new ApiError(reason, failureMessage(error, reason, phase), { cause: error, hint: HINT });
 }
 
-async function settled<T>(promise: Promise<T>): Promise<{ readonly value?: T; readonly problem?: ApiError }> {
+async function settled<T extends object>(
+  promise: Promise<T>,
+): Promise<{ readonly value?: T | undefined; readonly problem?: ApiError }> {
   try {
     return { value: await promise };
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The rows of /api/ps → the blobs of their weights, by which a runner is known. */
 import type { OllamaClient } from '../ollama/client.ts';
 import { ApiError } from '../ollama/errors.ts';
+import { keepLatest } from './bounded.ts';
 
 /** A row of `/api/ps`. */
 export interface Row {
@@ -34,11 +35,7 @@ export function createBlobs(retryMs = RETRY_MS): BlobsOf {
 
   const learn = (digest: string, blob: string | ApiError) => {
     const untilMs = blob instanceof ApiError ? performance.now() + retryMs : Number.POSITIVE_INFINITY;
-    known.delete(digest);
-    known.set(digest, { blob, untilMs });
-    for (const oldest of [...known.keys()].slice(0, Math.max(0, known.size - MAX_KNOWN))) {
-      known.delete(oldest);
-    }
+    keepLatest(known, digest, { blob, untilMs }, MAX_KNOWN);
   };
 
   const ask = async (ollama: OllamaClient, rows: readonly Row[], signal: AbortSignal) => {
@@ -69,9 +66,7 @@ export function createBlobs(retryMs = RETRY_MS): BlobsOf {
       rows.map(({ model, digest }) => {
         const found = known.get(digest);
         if (found !== undefined) {
-          // Those in use are the last to be dropped.
-          known.delete(digest);
-          known.set(digest, found);
+          keepLatest(known, digest, found, MAX_KNOWN);
         }
         return [digest, found?.blob ?? failure ?? unmapped(model, false)];
       }),

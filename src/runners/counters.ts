@@ -1,6 +1,7 @@
 /** Adds up what the runners of each model have counted. The sums are the only figures that outlive a scrape. */
 import { Counter, type Registry } from 'prom-client';
 import type { NamedModel } from '../ollama/model-list.ts';
+import { dropOldest, keepLatest } from './bounded.ts';
 import { COUNTERS, type CounterName, type RunnerCounters } from './llama-server.ts';
 
 const DECLARED: Readonly<Record<CounterName, { readonly name: string; readonly help: string }>> = {
@@ -73,9 +74,7 @@ export function createCounters(): ModelCounters {
         highest[name] = Math.max(base, value);
       }
     }
-    lives.delete(life);
-    lives.set(life, highest);
-    dropOldest(lives, lives.size - MAX_LIVES);
+    keepLatest(lives, life, highest, MAX_LIVES);
   };
 
   return {
@@ -90,8 +89,7 @@ export function createCounters(): ModelCounters {
       for (const key of keys) {
         const labels = summed.get(key);
         if (labels !== undefined) {
-          summed.delete(key);
-          summed.set(key, labels);
+          keepLatest(summed, key, labels, Number.POSITIVE_INFINITY);
         }
       }
       const present = keys.filter((key) => summed.has(key)).length;
@@ -113,13 +111,4 @@ type LabelsOfModel = Record<'model' | 'quantization', string>;
 
 function keyOf({ model, quantization }: NamedModel): string {
   return JSON.stringify([model, quantization]);
-}
-
-/** @returns what was dropped */
-function dropOldest<T>(map: Map<string, T>, count: number): readonly T[] {
-  const oldest = [...map].slice(0, Math.max(0, count));
-  for (const [key] of oldest) {
-    map.delete(key);
-  }
-  return oldest.map(([, value]) => value);
 }

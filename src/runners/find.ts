@@ -17,6 +17,8 @@ export interface Runner extends RunnerCommand {
 
 /** The real one reads /proc, that of a demo knows its own. */
 export interface RunnerFinder {
+  /** Those that were found before, and live. Cheap: the rest of the machine is not looked at. */
+  readonly known: () => readonly Runner[];
   /** @throws ApiError `hidden`, `ambiguous` or `too_large`; rejects within a second or two */
   readonly find: () => Promise<readonly Runner[]>;
   /** Whether it is still the same process, since another one may have its pid and its port by now. */
@@ -79,6 +81,13 @@ export function createFinder(
     return picked;
   };
 
+  const runnerOf = (process: ProcessStat, command: RunnerCommand): Runner => ({
+    ...command,
+    life: lifeOf(process),
+    isOlder: process.startTicks < (processes.self?.startTicks ?? 0),
+    residentBytes: processes.status(process.pid)?.residentBytes,
+  });
+
   const commandOf = async (
     process: ProcessStat,
     { uid }: Server,
@@ -105,6 +114,17 @@ export function createFinder(
   };
 
   return {
+    known: () =>
+      [...commands].flatMap(([life, command]) => {
+        const process = processes.stat(pidOf(life));
+        // The child of a server that was killed has another parent.
+        return process !== undefined &&
+          lifeOf(process) === life &&
+          process.parent === server?.pid &&
+          mayBeRunner(process)
+          ? [runnerOf(process, command)]
+          : [];
+      }),
     find: async () => {
       const parent = await findServer();
       const pids = processes.children(parent.pid) ?? (await walk()).map(({ pid }) => pid);
@@ -117,16 +137,14 @@ export function createFinder(
       const found = await Promise.all(
         own.map(async (process): Promise<readonly Runner[]> => {
           const command = await commandOf(process, parent, sockets);
-          const residentBytes = processes.status(process.pid)?.residentBytes;
-          const isOlder = process.startTicks < (processes.self?.startTicks ?? 0);
-          return command === undefined ? [] : [{ ...command, life: lifeOf(process), isOlder, residentBytes }];
+          return command === undefined ? [] : [runnerOf(process, command)];
         }),
       );
       forget(commands, new Set(own.map(lifeOf)));
       return found.flat();
     },
     isAlive: ({ life }) => {
-      const process = processes.stat(Number.parseInt(life, 10));
+      const process = processes.stat(pidOf(life));
       return process !== undefined && lifeOf(process) === life;
     },
   };
@@ -134,6 +152,10 @@ export function createFinder(
 
 function lifeOf({ pid, startTicks }: ProcessStat): string {
   return `${pid} ${startTicks}`;
+}
+
+function pidOf(life: string): number {
+  return Number.parseInt(life, 10);
 }
 
 function isSame(processes: Processes, process: ProcessStat): boolean {

@@ -24,6 +24,12 @@ const NAMES: ReadonlySet<string> = new Set(COUNTERS);
 /** Those that this version of llama-server has. */
 export type RunnerCounters = Readonly<Partial<Record<CounterName, number>>>;
 
+export interface RunnerMetrics {
+  readonly counters: RunnerCounters;
+  /** Slots at work, as `/slots` has them; undefined where it is not there. */
+  readonly busy: number | undefined;
+}
+
 /** Far more than the parallel requests of any Ollama. */
 const MAX_SLOTS = 1_024;
 
@@ -43,18 +49,21 @@ export function parseSlots(text: string): Slots {
 const SAMPLE = /^llamacpp:(\w+) (\S+)$/;
 
 /** @throws ApiError `invalid` where a counter is no number from 0 to 2^53, or none is there */
-export function parseCounters(text: string): RunnerCounters {
+export function parseMetrics(text: string): RunnerMetrics {
+  let busy: number | undefined;
   const found: Partial<Record<CounterName, number>> = {};
   for (const line of text.split('\n')) {
     const [, name = '', value = ''] = SAMPLE.exec(line.trimEnd()) ?? [];
     if (isCounter(name)) {
       found[name] = numberOf(name, value);
+    } else if (name === 'requests_processing') {
+      busy = numberOf(name, value);
     }
   }
   if (Object.keys(found).length === 0) {
     throw new ApiError('invalid', '/metrics of the runner has no counter of llama-server');
   }
-  return found;
+  return { counters: found, busy };
 }
 
 function isCounter(name: string): name is CounterName {

@@ -1,5 +1,5 @@
 /** Reads the processes of this machine from /proc: what is not there or not allowed is undefined, and never an error. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -38,23 +38,22 @@ const CHUNK = 100;
 
 /** @param folder `/proc`, but for tests */
 export function readProcesses(folder: string): Processes {
-  const read = (...path: readonly string[]) => textOf(join(folder, ...path));
-  const stat = (pid: number) => parseStat(read(`${pid}`, 'stat'));
+  const stat = (pid: number | 'self') => parseStat(readSmall(`${folder}/${pid}/stat`) ?? '');
   return {
-    self: parseStat(read('self', 'stat')),
+    self: stat('self'),
     stat,
-    status: (pid) => parseStatus(read(`${pid}`, 'status')),
+    status: (pid) => parseStatus(readSmall(`${folder}/${pid}/status`) ?? ''),
     argv: (pid) => readArgv(join(folder, `${pid}`, 'cmdline')),
     children: (pid) => {
       // The child of a thread is listed with that thread only, and Go starts processes from any.
       const tasks = namesIn(join(folder, `${pid}`, 'task')).map((task) =>
-        readable(join(folder, `${pid}`, 'task', task, 'children')),
+        readSmall(`${folder}/${pid}/task/${task}/children`),
       );
       const known = tasks.filter((text) => text !== undefined);
       return known.length === 0 ? undefined : known.flatMap((text) => pidsIn(text.split(' ')));
     },
     sockets: (pid) => readSockets(join(folder, `${pid}`, 'fd')),
-    listening: () => ['tcp', 'tcp6'].flatMap((file) => parseSockets(read('self', 'net', file))),
+    listening: () => ['tcp', 'tcp6'].flatMap((file) => parseSockets(textOf(join(folder, 'self/net', file)))),
     all: async () => {
       const pids = pidsIn(namesIn(folder));
       const found: ProcessStat[] = [];
@@ -66,21 +65,33 @@ export function readProcesses(folder: string): Processes {
       }
       return found;
     },
-    isRealUid: (uid) => isRealUid(uid, read('self', 'uid_map')),
+    isRealUid: (uid) => isRealUid(uid, textOf(join(folder, 'self/uid_map'))),
   };
 }
 
-function readable(file: string): string | undefined {
+/** The kernel gives a file of a process in one read. `readFileSync` takes twice the time, for its five calls. */
+const PAGE = Buffer.allocUnsafe(4_096);
+
+function readSmall(file: string): string | undefined {
   try {
-    return readFileSync(file, 'latin1');
+    const fd = openSync(file, 'r');
+    try {
+      return PAGE.toString('latin1', 0, readSync(fd, PAGE));
+    } finally {
+      closeSync(fd);
+    }
   } catch {
     return undefined;
   }
 }
 
-/** '' where the file can't be read, such as that of a process that has ended. */
+/** '' where the file can't be read. */
 function textOf(file: string): string {
-  return readable(file) ?? '';
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 function namesIn(folder: string): readonly string[] {

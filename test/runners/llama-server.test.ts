@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseCounters, parseSlots } from '../../src/runners/llama-server.ts';
+import { parseMetrics, parseSlots } from '../../src/runners/llama-server.ts';
 
 describe('/slots', () => {
   test('of a new build: how many, and how many are busy', () => {
@@ -41,28 +41,32 @@ llamacpp:prompt_seconds_total 0.016782
 llamacpp:tokens_predicted_total 1.06182e+06
 llamacpp:tokens_predicted_seconds_total 1.12671
 llamacpp:n_decode_total 323
+llamacpp:requests_processing 2
 llamacpp:predicted_tokens_seconds nan
 `;
 
 describe('/metrics', () => {
-  test('of a new build has five counters, with six digits; what else there is does not matter', () => {
-    expect(parseCounters(NEW)).toEqual({
-      prompt_tokens_total: 5,
-      prompt_tokens_cached_total: 4,
-      prompt_seconds_total: 0.016782,
-      tokens_predicted_total: 1_061_820,
-      tokens_predicted_seconds_total: 1.12671,
+  test('of a new build has five counters, with six digits, and the busy slots; what else there is does not matter', () => {
+    expect(parseMetrics(NEW)).toEqual({
+      busy: 2,
+      counters: {
+        prompt_tokens_total: 5,
+        prompt_tokens_cached_total: 4,
+        prompt_seconds_total: 0.016782,
+        tokens_predicted_total: 1_061_820,
+        tokens_predicted_seconds_total: 1.12671,
+      },
     });
   });
 
   test('of an old build lacks the cached tokens, which are then not known', () => {
     const old = NEW.replace(/^llamacpp:prompt_tokens_cached.*\n/m, '');
-    expect(parseCounters(old)).not.toHaveProperty('prompt_tokens_cached_total');
+    expect(parseMetrics(old).counters).not.toHaveProperty('prompt_tokens_cached_total');
   });
 
   test('reads the largest number that is exact, and lines that end as in Windows', () => {
     const text = `llamacpp:prompt_tokens_total ${2 ** 53}\r\n`;
-    expect(parseCounters(text)).toEqual({ prompt_tokens_total: 2 ** 53 });
+    expect(parseMetrics(text)).toEqual({ busy: undefined, counters: { prompt_tokens_total: 2 ** 53 } });
   });
 
   test.each([
@@ -83,9 +87,9 @@ describe('/metrics', () => {
     const text = NEW.replace(/^(llamacpp:tokens_predicted_total) .*$/m, `$1 ${value}`);
     if (value === '') {
       // Without a number, it is no sample at all.
-      expect(parseCounters(text)).not.toHaveProperty('tokens_predicted_total');
+      expect(parseMetrics(text).counters).not.toHaveProperty('tokens_predicted_total');
     } else {
-      expect(() => parseCounters(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
+      expect(() => parseMetrics(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
     }
   });
 
@@ -94,6 +98,6 @@ describe('/metrics', () => {
     ['go_goroutines 5\n', 'those of another program'],
     ['<html>', 'a page'],
   ])('%j is invalid: %s', (text) => {
-    expect(() => parseCounters(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
+    expect(() => parseMetrics(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
   });
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import pino from 'pino';
 import { request } from 'undici';
@@ -72,6 +72,42 @@ test('shows busy slots, tokens and memory of each loaded model, and that all wen
     reasons: [],
   });
   expect(sampleValue(exposition, 'ollama_scrape_duration_seconds', { api: 'runners' })).toBeGreaterThan(0);
+});
+
+test('asks for the slots once, since their number stays, and then reads the busy ones from /metrics', async () => {
+  machine.load('a');
+  const a = await machine.run('a');
+  a.slots = slots(4, 1);
+  const answer = (busy: number): RequestListener =>
+    json(`llamacpp:tokens_predicted_total 1\nllamacpp:requests_processing ${busy}\n`);
+  a.metrics = answer(1);
+  const exporter = await machine.start();
+  expect(seen(await exporter.scrape())).toMatchObject({ slots: 4, busy: 1 });
+  a.metrics = answer(3);
+  expect(seen(await exporter.scrape())).toMatchObject({ slots: 4, busy: 3 });
+  expect(a.asked).toEqual(['/metrics', '/slots', '/metrics']);
+  a.metrics = answer(5);
+  a.slots = slots(8, 5);
+  expect(seen(await exporter.scrape())).toMatchObject({ slots: 8, busy: 5 });
+});
+
+test('an orphan of a server that was killed is no runner of the next one', async () => {
+  machine.load('a');
+  const orphan = await machine.run('a');
+  orphan.slots = slots(4, 4);
+  const exporter = await machine.start();
+  expect(seen(await exporter.scrape())).toMatchObject({ busy: 4 });
+  machine.proc.remove(100);
+  machine.proc.add({ ...orphan.process, parent: 1 });
+  machine.proc.add({
+    pid: 110,
+    comm: 'ollama',
+    argv: ['ollama', 'serve'],
+    sockets: [Number(machine.url.port)],
+  });
+  const exposition = await exporter.scrape();
+  expect(seen(exposition)).toEqual({});
+  expect(reasons(exposition)).toEqual(['hidden']);
 });
 
 test('is off without the option: nobody is asked, and no series of it is there', async () => {

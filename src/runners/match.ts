@@ -1,0 +1,89 @@
+/** Which runners serve which loaded model, and what they say together. */
+import { ApiError } from '../ollama/errors.ts';
+import type { RunningModel, RunningModels } from '../ollama/models.ts';
+import type { ModelRunner } from '../scrape/runners-reading.ts';
+import type { Answer } from './ask.ts';
+import type { BlobsOf, Row } from './blobs.ts';
+import type { Runner } from './find.ts';
+
+/** A runner that was found, and what it answered; undefined of one that has nothing to be asked. */
+export interface Asked {
+  readonly runner: Runner;
+  readonly answer: Answer | undefined;
+}
+
+/** A loaded model with its runners. */
+export interface FoundModel {
+  readonly model: RunningModel;
+  readonly runners: readonly Asked[];
+  /** Why there are not as many as rows in `/api/ps`. */
+  readonly missing: readonly ApiError[];
+}
+
+/** By the blob of the weights; of MLX, whose runner has none, by the name. */
+export async function match(
+  { models }: RunningModels,
+  asked: readonly Asked[],
+  blobsOf: (rows: readonly Row[]) => ReturnType<BlobsOf>,
+): Promise<readonly FoundModel[]> {
+  const byName = (model: string) =>
+    asked.filter(({ runner: { name } }) => name !== undefined && [name, `${name}:latest`].includes(model));
+  const hasBlobs = asked.some(({ runner }) => runner.blob !== undefined);
+  const unnamed = models.flatMap(({ model, sizeBytes, details }) =>
+    // Without a size, it is none that is loaded here: Ollama might ask its cloud.
+    hasBlobs && sizeBytes > 0 && byName(model).length === 0
+      ? details.map(({ digest }) => ({ model, digest }))
+      : [],
+  );
+  const blobs = await blobsOf(unnamed);
+  return models.map((model): FoundModel => {
+    const named = byName(model.model);
+    if (named.length > 0) {
+      return { model, runners: named, missing: [] };
+    }
+    const known = new Set(model.details.map(({ digest }) => blobs.get(digest)));
+    const found = [...known].map((blob) => ({
+      blob,
+      runners: asked.filter(({ runner }) => blob !== undefined && runner.blob === blob),
+    }));
+    const missing = found
+      .filter(({ runners }) => runners.length === 0)
+      .map(({ blob }) => (blob instanceof ApiError ? blob : notFound(model)));
+    return { model, runners: found.flatMap(({ runners }) => runners), missing };
+  });
+}
+
+function notFound({ model }: RunningModel): ApiError {
+  return new ApiError('not_found', `no process was found that serves ${model}`);
+}
+
+export function problemsOf({ runners, missing }: FoundModel): readonly ApiError[] {
+  return [...missing, ...runners.flatMap(({ answer }) => answer?.problems ?? [])];
+}
+
+/** The first of each reason. */
+export function distinct(problems: readonly ApiError[]): readonly ApiError[] {
+  return [
+    ...new Map(problems.toReversed().map((problem) => [problem.reason, problem])).values(),
+  ].toReversed();
+}
+
+export function modelRunner({ model: { model, quantization }, runners }: FoundModel): ModelRunner {
+  const answers = runners.flatMap(({ answer }) => answer ?? []);
+  return {
+    model,
+    quantization,
+    up: answers.length === 0 ? undefined : answers.every(({ up }) => up),
+    slots: totalIfKnown(answers.map(({ slots }) => slots?.total)),
+    busySlots: totalIfKnown(answers.map(({ slots }) => slots?.busy)),
+    residentBytes: totalIfKnown(runners.map(({ runner }) => runner.residentBytes)),
+  };
+}
+
+/** undefined where one of them is, or there is none. */
+function totalIfKnown(numbers: ReadonlyArray<number | undefined>): number | undefined {
+  const known = numbers.filter((number) => number !== undefined);
+  return known.length === 0 || known.length < numbers.length
+    ? undefined
+    : known.reduce((sum, number) => sum + number, 0);
+}
