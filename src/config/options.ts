@@ -70,7 +70,7 @@ export const OPTIONS = {
   collectRunners: {
     flag: 'collector.runners',
     fallback: 'false',
-    help: 'Expose busy slots and tokens of the loaded models too, from the processes of an Ollama on this machine (Linux).',
+    help: 'Also expose busy slots and tokens of the loaded models, from the processes of an Ollama on this machine (Linux).',
     parse: parseSwitch,
   },
   timeoutOffsetMs: {

@@ -20,18 +20,16 @@ export const REASONS = {
 
 export type FailureReason = keyof typeof REASONS;
 
-/** What can be wrong with the runners of Ollama's models besides, with what usually helps. */
+/** Further reasons for which the runners of Ollama's models are missing, with the usual fix. */
 export const RUNNER_REASONS = {
-  not_found:
-    'Ollama has no process for the model. If it was killed, Ollama starts another one with the next request.',
-  unmapped:
-    'Its name now leads to another model or to none, so nothing says which runner is its own. It ends when the model is loaded again.',
+  not_found: 'If the runner was killed, Ollama starts another one with the next request to the model.',
+  unmapped: 'This ends when the model is loaded again.',
   hidden:
-    'The exporter must see the processes of Ollama: in systemd set ProtectProc=default and PrivateUsers=no, in a container share the network and the processes of that of Ollama, and mount /proc without hidepid.',
+    'The exporter must see the processes of Ollama. With systemd, set ProtectProc=default and PrivateUsers=no; in a container, share the network and process namespaces of Ollama; do not mount /proc with hidepid.',
   ambiguous:
-    'Run the exporter as the user of Ollama, so that it sees which server listens on the port, or run one server on the machine.',
+    "Run the exporter as Ollama's user, so that it can see which server listens on the port, or run a single server.",
   metrics_off:
-    'Set LLAMA_ARG_ENDPOINT_METRICS=1 in the environment of ollama serve, and load the models again: tokens are not counted without it.',
+    'To count tokens, set LLAMA_ARG_ENDPOINT_METRICS=1 in the environment of ollama serve, and restart it.',
 } as const;
 
 export type RunnerReason = keyof typeof RUNNER_REASONS;

@@ -88,7 +88,7 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
   const start = async (life: string, port: number): Promise<Answer> => {
     const controller = new AbortController();
     const timer = setTimeout(
-      () => controller.abort(new Error(`no answer within ${patienceMs / 1_000} s`)),
+      () => controller.abort(new Error(`no response within ${patienceMs / 1_000} s`)),
       patienceMs,
     ).unref();
     try {
@@ -110,17 +110,17 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
 }
 
 function tooLate({ reason }: AbortSignal): Answer {
-  const message = reason instanceof Error ? reason.message : 'no answer in time';
+  const message = reason instanceof Error ? reason.message : 'no response in time';
   const problem = new ApiError('timeout', message, { cause: reason, hint: HINT });
   return { up: false, counters: undefined, slots: undefined, problems: [problem] };
 }
 
 const HINT =
-  'The runner of the model does not answer as a llama-server does. If it is stopped or hangs, end its process: Ollama starts another one. Before Ollama 0.32.14 it answers only between batches of a prompt.';
+  'The runner of the model does not respond as llama-server does. If it hangs, kill its process: Ollama starts another one. Before Ollama 0.32.14, it responds only between the batches of a prompt.';
 
 function statusError(path: string, status: number): ApiError {
   return status === 501 && path === '/metrics'
-    ? new ApiError('metrics_off', 'the runner has no /metrics')
+    ? new ApiError('metrics_off', '/metrics of the runner is off')
     : new ApiError('status', `${path} of the runner: status ${status}`, { status, hint: HINT });
 }
 

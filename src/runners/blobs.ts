@@ -78,7 +78,7 @@ function unmapped(model: string, isInstalled: boolean): ApiError {
   return new ApiError(
     'unmapped',
     isInstalled
-      ? `Ollama names no file with the weights of ${model}`
-      : `${model} is loaded, but is not what its name stands for now`,
+      ? `/api/show names no file with the weights of ${model}`
+      : `${model} was replaced or deleted while it is loaded, so its file is unknown`,
   );
 }

@@ -7,23 +7,23 @@ import { COUNTERS, type CounterName, type RunnerCounters } from './llama-server.
 const DECLARED: Readonly<Record<CounterName, { readonly name: string; readonly help: string }>> = {
   tokens_predicted_total: {
     name: 'ollama_model_generated_tokens_total',
-    help: 'Tokens that the model generated since the exporter started, counted when a request ends (from its runner).',
+    help: 'Tokens that the model generated, counted when a request ends (from /metrics of its runner).',
   },
   tokens_predicted_seconds_total: {
     name: 'ollama_model_generation_seconds_total',
-    help: 'Time that the model spent on generating, summed over requests, counted when a request ends (from its runner).',
+    help: 'Time spent on generating, summed over requests and counted when a request ends (from /metrics of its runner).',
   },
   prompt_tokens_total: {
     name: 'ollama_model_prompt_tokens_total',
-    help: 'Prompt tokens that the model computed, without those from its cache (from its runner).',
+    help: 'Prompt tokens that the model computed, without those from the cache (from /metrics of its runner).',
   },
   prompt_tokens_cached_total: {
     name: 'ollama_model_prompt_cached_tokens_total',
-    help: 'Prompt tokens that were taken from the cache of the model, from Ollama 0.32.14 on (from its runner).',
+    help: 'Prompt tokens taken from the cache; from Ollama 0.32.14 on (from /metrics of its runner).',
   },
   prompt_seconds_total: {
     name: 'ollama_model_prompt_seconds_total',
-    help: 'Time that the runner of the model spent on prompts; before Ollama 0.32.14 summed over requests (from its runner).',
+    help: 'Time spent on prompts; before Ollama 0.32.14 summed over requests (from /metrics of its runner).',
   },
 };
 

@@ -75,7 +75,7 @@ export function createFinder(
     const listeners = listenersAt(target, processes.listening());
     const picked = pickServer(candidates, listeners, target.port);
     if (!processes.isRealUid(picked.uid)) {
-      throw new ApiError('hidden', 'the system hides to which user the processes of Ollama belong');
+      throw new ApiError('hidden', 'the user of the process ollama is hidden by a user namespace');
     }
     server = picked;
     return picked;
@@ -131,7 +131,9 @@ export function createFinder(
       const children = pids.flatMap((pid) => processes.stat(pid) ?? []);
       const own = children.filter((child) => child.parent === parent.pid && mayBeRunner(child));
       if (own.length > MAX_RUNNERS) {
-        throw new ApiError('too_large', `Ollama has more than ${MAX_RUNNERS} runners`);
+        throw new ApiError('too_large', `Ollama has more than ${MAX_RUNNERS} runners`, {
+          hint: 'The exporter scrapes no more than that.',
+        });
       }
       const sockets = once(processes.listening);
       const found = await Promise.all(

@@ -33,10 +33,10 @@ export async function localFinder(url: URL | undefined, root: string): Promise<R
  */
 export async function localTarget(url: URL | undefined, platform: string): Promise<LocalTarget> {
   if (url === undefined) {
-    throw new Error('--collector.runners needs an Ollama on this machine, but --ollama.url is none');
+    throw new Error('--collector.runners requires an Ollama on this machine, but --ollama.url is none');
   }
   if (platform !== 'linux') {
-    throw new Error(`--collector.runners reads /proc of Linux, which ${platform} does not have`);
+    throw new Error(`--collector.runners requires Linux, not ${platform}`);
   }
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const addresses = isIP(host) > 0 ? [host] : await addressesOf(host);
@@ -44,7 +44,7 @@ export async function localTarget(url: URL | undefined, platform: string): Promi
   if (addresses.length === 0 || remote !== undefined) {
     const where = remote === undefined || remote === host ? host : `${host} (${remote})`;
     throw new Error(
-      `--collector.runners reads the processes of this machine, but ${where} is none of its addresses: run the exporter beside Ollama`,
+      `--collector.runners requires an Ollama on this machine, but ${where} is not one of its addresses: run the exporter on Ollama's machine`,
     );
   }
   const keys = addresses.map((address) => addressKey(ipaddr.process(address).toByteArray()));
@@ -56,7 +56,7 @@ async function addressesOf(name: string): Promise<readonly string[]> {
     return (await lookup(name, { all: true })).map(({ address }) => address);
   } catch (cause) {
     throw new Error(
-      `--collector.runners has to know that ${name} is this machine, but it does not resolve: ${messageOf(cause)}`,
+      `--collector.runners requires an Ollama on this machine, but ${name} does not resolve: ${messageOf(cause)}`,
       { cause },
     );
   }

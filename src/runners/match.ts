@@ -54,7 +54,7 @@ export async function match(
 }
 
 function notFound({ model }: RunningModel): ApiError {
-  return new ApiError('not_found', `no process was found that serves ${model}`);
+  return new ApiError('not_found', `no runner of ${model} was found`);
 }
 
 export function problemsOf({ runners, missing }: FoundModel): readonly ApiError[] {

@@ -44,7 +44,7 @@ export function pickServer(
   port: number,
 ): Candidate {
   if (listeners.length === 0) {
-    throw new ApiError('hidden', `nothing in the network namespace of the exporter listens on port ${port}`);
+    throw new ApiError('hidden', `nothing listens on port ${port} in the network namespace of the exporter`);
   }
   const holders = candidates.filter(({ sockets }) => listeners.some(({ inode }) => sockets?.has(inode)));
   const possible = candidates.filter(
@@ -53,13 +53,10 @@ export function pickServer(
   );
   const [server, other] = withoutForks(holders.length > 0 ? holders : possible);
   if (server === undefined) {
-    throw new ApiError('hidden', `the exporter does not see the process ollama that listens on port ${port}`);
+    throw new ApiError('hidden', `the process ollama that listens on port ${port} is not visible`);
   }
   if (other !== undefined) {
-    throw new ApiError(
-      'ambiguous',
-      `more than one process ollama may be the one that listens on port ${port}`,
-    );
+    throw new ApiError('ambiguous', `several processes ollama could be the one that listens on port ${port}`);
   }
   return server;
 }

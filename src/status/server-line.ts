@@ -46,7 +46,7 @@ function problemsOf(problems: Status['problems']): readonly Html[] {
     .map((problem) => {
       const apis = problems.filter((other) => isSame(other, problem)).map(({ api }) => `/api/${api}`);
       if (problem.api === RUNNERS) {
-        return html`<p class="note">Runners of the models: <strong>${problem.reason}</strong> (${problem.message}). ${problem.remedy}</p>
+        return html`<p class="note">Runners: <strong>${problem.reason}</strong> (${problem.message}). ${problem.remedy}</p>
 `;
       }
       return html`<p class="problem"><strong>${apis.join(' and ')} failed: ${problem.reason}</strong> (${problem.message}). ${problem.remedy}</p>

@@ -30,11 +30,11 @@ describe('an Ollama of this machine', () => {
 describe('is refused with a sentence', () => {
   test.each([
     [undefined, 'linux', '--ollama.url is none'],
-    ['http://192.0.2.7:11434', 'linux', '192.0.2.7 is none of its addresses'],
-    ['http://[2001:db8::7]', 'linux', '2001:db8::7 is none of its addresses'],
-    ['http://gpu.invalid:11434', 'linux', 'gpu.invalid is this machine, but it does not resolve'],
-    ['http://127.0.0.1:11434', 'darwin', 'which darwin does not have'],
-    ['http://127.0.0.1:11434', 'win32', 'which win32 does not have'],
+    ['http://192.0.2.7:11434', 'linux', '192.0.2.7 is not one of its addresses'],
+    ['http://[2001:db8::7]', 'linux', '2001:db8::7 is not one of its addresses'],
+    ['http://gpu.invalid:11434', 'linux', 'gpu.invalid does not resolve'],
+    ['http://127.0.0.1:11434', 'darwin', 'requires Linux, not darwin'],
+    ['http://127.0.0.1:11434', 'win32', 'requires Linux, not win32'],
   ])('%s on %s', async (url, platform, sentence) => {
     await expect(localTarget(url === undefined ? undefined : new URL(url), platform)).rejects.toThrow(
       sentence,
@@ -43,6 +43,6 @@ describe('is refused with a sentence', () => {
 
   test('at the start of the exporter', async () => {
     const start = startInProcess(new URL('http://192.0.2.7:11434'), { collectRunners: true });
-    await expect(start).rejects.toThrow('run the exporter beside Ollama');
+    await expect(start).rejects.toThrow("run the exporter on Ollama's machine");
   });
 });

@@ -306,7 +306,7 @@ test('/api/status has slots and problems, and the state is that of Ollama', asyn
   expect(status).toMatchObject({
     state: 'up',
     runners: true,
-    problems: [{ api: 'runners', reason: 'not_found', message: 'no process was found that serves gone' }],
+    problems: [{ api: 'runners', reason: 'not_found', message: 'no runner of gone was found' }],
     models: [
       { model: 'a', slots: 4, slots_busy: 2 },
       { model: 'gone', slots: null, slots_busy: null },
@@ -410,7 +410,7 @@ test('servers that can not be told apart are said to be ambiguous, on the page a
   const exposition = await exporter.scrape();
   expect(reasons(exposition)).toEqual(['ambiguous']);
   expect(seen(exposition)).toEqual({});
-  expect(await textOf(exporter, '/')).toContain('Run the exporter as the user of Ollama');
+  expect(await textOf(exporter, '/')).toContain('so that it can see which server listens');
 });
 
 test('processes that the system hides look like that, and not like runners that are missing', async () => {
