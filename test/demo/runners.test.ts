@@ -1,0 +1,70 @@
+import { request } from 'undici';
+import { expect, onTestFinished, test } from 'vitest';
+import { simulateRunners } from '../../src/demo/runners.ts';
+import { simulate } from '../../src/demo/simulation.ts';
+import { slotsOf } from '../../src/demo/work.ts';
+import { parseMetrics, parseSlots } from '../../src/runners/llama-server.ts';
+import { startInProcess } from '../exporter-in-process.ts';
+import { sampleValue } from '../exposition.ts';
+
+const START = Date.parse('2026-08-22T12:00:00Z');
+
+/** The demo, looked at once a second for so many minutes. */
+function watch(minutes: number) {
+  const loadedAt = simulate(11434, START);
+  return Array.from({ length: minutes * 60 }, (_, second) => loadedAt(START + second * 1_000));
+}
+
+test('in half an hour there is work and rest, and never more busy slots than there are', () => {
+  const looks = watch(30).flat();
+  const busy = looks.map(({ busySlots }) => busySlots);
+  expect(new Set(busy)).toEqual(new Set([0, 1, 2, 3]));
+  expect(looks.every(({ model, busySlots }) => busySlots <= slotsOf(model))).toBe(true);
+});
+
+test('what a runner has counted never falls as long as it lives', () => {
+  const last = new Map<string, readonly number[]>();
+  for (const { model, loadedAtMs, work } of watch(30).flat()) {
+    const life = `${model.name} ${loadedAtMs}`;
+    const now = Object.values(work);
+    const before = last.get(life) ?? now.map(() => 0);
+    expect(now.every((value, index) => value >= (before[index] ?? 0))).toBe(true);
+    last.set(life, now);
+  }
+  expect(last.size).toBeGreaterThan(10);
+});
+
+test('all that is generated is at a speed that a GPU has', () => {
+  for (const { work } of watch(30)
+    .flat()
+    .filter(({ work }) => work.generatedTokens > 0)) {
+    const perSecond = work.generatedTokens / work.generationSeconds;
+    expect(perSecond).toBeGreaterThan(10);
+    expect(perSecond).toBeLessThan(200);
+  }
+});
+
+test('each runner answers as llama-server does, and its server ends with it', async () => {
+  let loaded = watch(1).at(-1) ?? [];
+  const { finder, close } = simulateRunners(() => loaded, START);
+  onTestFinished(close);
+  const [runner] = await finder.find();
+  const ask = async (path: string) =>
+    await (await request(`http://127.0.0.1:${runner?.port}${path}`, { reset: true })).body.text();
+  expect(parseSlots(await ask('/slots')).total).toBeGreaterThan(0);
+  expect(parseMetrics(await ask('/metrics'))).toMatchObject({ busy: expect.any(Number) });
+  expect(runner && finder.isAlive(runner)).toBe(true);
+  loaded = [];
+  expect(await finder.find()).toEqual([]);
+  expect(runner && finder.isAlive(runner)).toBe(false);
+  await expect(ask('/slots')).rejects.toThrow('ECONNREFUSED');
+});
+
+test('the demo shows the slots of every model, without an option', async () => {
+  const exporter = await startInProcess(undefined, { demo: true });
+  onTestFinished(exporter.close);
+  const exposition = await exporter.scrape();
+  const models = (name: string) => exposition.get(name)?.samples.map(({ labels }) => labels['model']);
+  expect(models('ollama_model_slots_busy')).toEqual(models('ollama_model_size_bytes'));
+  expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'runners' })).toBe(1);
+});

@@ -1,0 +1,174 @@
+import { createServer, type Server } from 'node:http';
+import { Registry } from 'prom-client';
+import { expect, onTestFinished, test } from 'vitest';
+import { createLogger } from '../../src/log/log.ts';
+import type { OllamaClient } from '../../src/ollama/client.ts';
+import { ApiError } from '../../src/ollama/errors.ts';
+import { createAsker } from '../../src/runners/ask.ts';
+import { createBlobs } from '../../src/runners/blobs.ts';
+import { dropOldest, keepLatest } from '../../src/runners/bounded.ts';
+import { createCounters } from '../../src/runners/counters.ts';
+import { createProblemLog } from '../../src/runners/problem-log.ts';
+import { hash } from './fake-proc.ts';
+
+const { signal } = new AbortController();
+
+/** Answers from what is on disk, and counts the questions. */
+function ollamaWith(installed: ReadonlyMap<string, string>) {
+  const asked: string[] = [];
+  const unused = () => Promise.reject(new Error('not asked'));
+  const client: OllamaClient = {
+    ps: unused,
+    version: unused,
+    tags: async () => {
+      asked.push('tags');
+      const models = [...installed].map(([model, digest]) => ({
+        model,
+        digest,
+        quantization: 'Q4',
+        sizeBytes: 1,
+        modifiedAtMs: undefined,
+      }));
+      return { models, rows: models.length, skipped: 0 };
+    },
+    weights: async (model) => {
+      asked.push(model);
+      return hash(model);
+    },
+  };
+  return { client, asked };
+}
+
+test('a map keeps what was used last', () => {
+  const map = new Map<string, number>();
+  for (const key of ['a', 'b', 'c']) {
+    keepLatest(map, key, 1, 3);
+  }
+  keepLatest(map, 'a', 2, 3);
+  expect(keepLatest(map, 'd', 1, 3)).toEqual([1]);
+  expect([...map.keys()]).toEqual(['c', 'a', 'd']);
+  expect(dropOldest(map, -5)).toEqual([]);
+  expect(dropOldest(map, 9)).toHaveLength(3);
+});
+
+test('1,024 digests are known, those that are asked about last', async () => {
+  const rows = Array.from({ length: 1_025 }, (_, index) => ({ model: `m${index}`, digest: `d${index}` }));
+  const { client, asked } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
+  const blobsOf = createBlobs();
+  await blobsOf(client, rows.slice(0, 1_024), signal);
+  await blobsOf(client, rows.slice(0, 1), signal);
+  await blobsOf(client, rows.slice(1_024), signal);
+  asked.splice(0);
+  const blobs = await blobsOf(
+    client,
+    [...rows.slice(0, 1), ...rows.slice(2, 3), ...rows.slice(1_024)],
+    signal,
+  );
+  expect([...blobs.values()].every((blob) => typeof blob === 'string')).toBe(true);
+  expect(asked).toEqual([]);
+  await blobsOf(client, rows.slice(1, 2), signal);
+  expect(asked).toEqual(['tags', 'm1']);
+});
+
+test('a name that leads elsewhere is asked about again after a while, not before', async () => {
+  const installed = new Map([['a', 'other']]);
+  const { client, asked } = ollamaWith(installed);
+  const row = { model: 'a', digest: 'loaded' };
+  const patient = createBlobs();
+  await patient(client, [row], signal);
+  expect((await patient(client, [row], signal)).get('loaded')).toMatchObject({ reason: 'unmapped' });
+  expect(asked).toEqual(['tags']);
+  const eager = createBlobs(0);
+  await eager(client, [row], signal);
+  installed.set('a', 'loaded');
+  expect((await eager(client, [row], signal)).get('loaded')).toBe(hash('a'));
+});
+
+test('a row without a digest has no blob, and Ollama is not asked', async () => {
+  const { client, asked } = ollamaWith(new Map([['a', '']]));
+  const blobs = await createBlobs()(client, [{ model: 'a', digest: '' }], signal);
+  expect(blobs.get('')).toBeInstanceOf(ApiError);
+  expect(asked).toEqual([]);
+});
+
+async function text(counters: ReturnType<typeof createCounters>): Promise<string> {
+  const registry = new Registry();
+  counters.registerMetrics(registry);
+  return (await registry.metrics()).replaceAll(/^#.*\n/gm, '');
+}
+
+test('the counters forget the names that were unloaded first, and count them anew when they come back', async () => {
+  const counters = createCounters();
+  const model = (index: number) => ({ model: `m${index}`, quantization: 'Q4' });
+  const add = (index: number, life: string, tokens: number) => {
+    counters.add(model(index), [{ life, isOlder: false, counters: { tokens_predicted_total: tokens } }]);
+    counters.forget([model(index)]);
+  };
+  for (let index = 0; index < 258; index += 1) {
+    add(index, `${index}`, 5);
+  }
+  // 257 that are not loaded, and one that is: the first is gone.
+  expect(await text(counters)).not.toContain('m0"');
+  expect(await text(counters)).toContain('m1"');
+  add(0, 'new', 7);
+  expect(await text(counters)).toContain(
+    'ollama_model_generated_tokens_total{model="m0",quantization="Q4"} 7',
+  );
+});
+
+test('256 names stay though as many more are loaded at the moment', async () => {
+  const counters = createCounters();
+  const models = Array.from({ length: 300 }, (_, index) => ({ model: `m${index}`, quantization: 'Q4' }));
+  for (const model of models) {
+    counters.add(model, [{ life: model.model, isOlder: false, counters: { prompt_tokens_total: 1 } }]);
+  }
+  counters.forget(models);
+  expect((await text(counters)).match(/^ollama_model_prompt_tokens_total\{/gm)).toHaveLength(300);
+  counters.forget([]);
+  expect((await text(counters)).match(/^ollama_model_prompt_tokens_total\{/gm)).toHaveLength(256);
+});
+
+test('what an operator has to set up is logged once, what comes and goes not at all', () => {
+  const lines: string[] = [];
+  const log = createProblemLog(
+    createLogger({ logLevel: 'debug', logFormat: 'logfmt' }, { write: (line) => lines.push(line) }),
+  );
+  const problems = (['hidden', 'metrics_off', 'timeout', 'not_found', 'unmapped'] as const).map(
+    (reason) => new ApiError(reason, 'why'),
+  );
+  log(problems);
+  log(problems);
+  expect(lines.map((line) => /level=(\w+).*reason=(\w+)/.exec(line)?.slice(1))).toEqual([
+    ['WARN', 'hidden'],
+    ['INFO', 'metrics_off'],
+  ]);
+});
+
+test('a request that gets no response is given up in the end, and another one is sent', async () => {
+  let asked = 0;
+  const server: Server = createServer((_request, response) => {
+    asked += 1;
+    if (asked === 2) {
+      response.end('llamacpp:tokens_predicted_total 5\n');
+    } else if (asked === 3) {
+      response.end('[{"is_processing":false}]');
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const asker = createAsker(200);
+  onTestFinished(async () => {
+    await asker.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  const runner = { life: '1 1', port: typeof address === 'object' ? (address?.port ?? 0) : 0 };
+  const first = await asker.ask(runner, signal);
+  expect(first).toMatchObject({ up: false, problems: [{ reason: 'timeout' }] });
+  expect(await asker.ask(runner, signal)).toMatchObject({
+    up: true,
+    slots: { total: 1, busy: 0 },
+    problems: [],
+  });
+  expect(asked).toBe(3);
+});
