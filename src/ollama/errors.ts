@@ -67,6 +67,11 @@ export class ApiError extends Error {
   }
 }
 
+/** What is no ApiError is a fault, and `invalid`. */
+export function asApiError(error: unknown): ApiError {
+  return error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error });
+}
+
 /** The address is not allowed, so no request was sent: no failure of Ollama's. */
 export class ForbiddenAddressError extends Error {
   override readonly name = 'ForbiddenAddressError';

@@ -1,7 +1,7 @@
 /** Asks a runner, over loopback and within limits: never more than one request of the exporter waits for an answer. */
 import { createAgent } from '../ollama/agent.ts';
 import { readText } from '../ollama/body.ts';
-import { ApiError, failureReason } from '../ollama/errors.ts';
+import { ApiError, asApiError, failureReason } from '../ollama/errors.ts';
 import { failureMessage } from '../ollama/remedies.ts';
 import { unlessAborted } from '../scrape/sharing.ts';
 import { keepLatest } from './bounded.ts';
@@ -59,7 +59,7 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
       }
       return await readText(response);
     } catch (error) {
-      throw asApiError(error, phase, signal);
+      throw asFailure(error, phase, signal);
     }
   };
 
@@ -124,7 +124,7 @@ function statusError(path: string, status: number): ApiError {
     : new ApiError('status', `${path} of the runner: status ${status}`, { status, hint: HINT });
 }
 
-function asApiError(error: unknown, phase: 'head' | 'body', signal: AbortSignal): ApiError {
+function asFailure(error: unknown, phase: 'head' | 'body', signal: AbortSignal): ApiError {
   if (error instanceof ApiError) {
     return error;
   }
@@ -138,8 +138,6 @@ async function settled<T extends object>(
   try {
     return { value: await promise };
   } catch (error) {
-    return {
-      problem: error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error }),
-    };
+    return { problem: asApiError(error) };
   }
 }

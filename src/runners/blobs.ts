@@ -1,6 +1,6 @@
 /** The rows of /api/ps → the blobs of their weights, by which a runner is known. */
 import type { OllamaClient } from '../ollama/client.ts';
-import { ApiError } from '../ollama/errors.ts';
+import { ApiError, asApiError } from '../ollama/errors.ts';
 import { keepLatest } from './bounded.ts';
 
 /** A row of `/api/ps`. */
@@ -21,6 +21,9 @@ export type BlobsOf = (
 /** What a digest stands for never changes; more are loaded nowhere. */
 const MAX_KNOWN = 1_024;
 
+/** More than there can be runners; the others have their turn in the next scrape. */
+const MAX_ASKED = 64;
+
 /** `/api/tags` costs Ollama a read of every manifest, so it is not asked in vain at each scrape. */
 const RETRY_MS = 60_000;
 
@@ -40,14 +43,21 @@ export function createBlobs(retryMs = RETRY_MS): BlobsOf {
 
   const ask = async (ollama: OllamaClient, rows: readonly Row[], signal: AbortSignal) => {
     const { models } = await ollama.tags({ signal });
+    const blobOf = async ({ model, digest }: Row) => {
+      // A name that was created anew leads to another blob than that which is loaded.
+      const isInstalled = models.some(
+        (installed) => installed.model === model && installed.digest === digest,
+      );
+      const blob = isInstalled ? await ollama.weights(model, { signal }) : undefined;
+      return blob ?? unmapped(model, isInstalled);
+    };
     await Promise.all(
-      rows.map(async ({ model, digest }) => {
-        // A name that was created anew leads to another blob than that which is loaded.
-        const isInstalled = models.some(
-          (installed) => installed.model === model && installed.digest === digest,
-        );
-        const blob = isInstalled ? await ollama.weights(model, { signal }) : undefined;
-        learn(digest, blob ?? unmapped(model, isInstalled));
+      rows.map(async (row) => {
+        const blob = await blobOf(row).catch(asApiError);
+        if (blob instanceof ApiError && blob.reason === 'timeout') {
+          throw blob;
+        }
+        learn(row.digest, blob);
       }),
     );
   };
@@ -57,9 +67,8 @@ export function createBlobs(retryMs = RETRY_MS): BlobsOf {
     const unknown = rows.filter(({ digest }) => digest !== '' && !((known.get(digest)?.untilMs ?? 0) > now));
     let failure: ApiError | undefined;
     if (unknown.length > 0) {
-      await ask(ollama, unknown, signal).catch((error: unknown) => {
-        failure =
-          error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error });
+      await ask(ollama, unknown.slice(0, MAX_ASKED), signal).catch((error: unknown) => {
+        failure = asApiError(error);
       });
     }
     return new Map(

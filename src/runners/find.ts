@@ -1,8 +1,8 @@
 /** Finds the runners of the Ollama that the exporter scrapes, and of no other: among the children of its server. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError } from '../ollama/errors.ts';
-import { isServe, mayBeRunner, mayBeServer, parseRunner, type RunnerCommand } from './command.ts';
-import { type Candidate, type LocalTarget, listenersAt, pickServer } from './ollama-server.ts';
+import { mayBeRunner, parseRunner, type RunnerCommand } from './command.ts';
+import { createArgv, createServerFinder, lifeOf, type Server } from './find-server.ts';
+import type { LocalTarget } from './ollama-server.ts';
 import type { ListeningSocket, ProcessStat } from './process-files.ts';
 import type { Processes } from './processes.ts';
 
@@ -28,17 +28,10 @@ export interface RunnerFinder {
 /** A walk takes 16 µs a process, and finds nothing new unless Ollama was started again. */
 const WALK_EVERY_MS = 10_000;
 
-/** For a command line, once for each process: see {@link Processes.argv}. */
-const ARGV_MS = 500;
-
 /** Ollama loads three models for each GPU. */
 const MAX_RUNNERS = 64;
 
 const LOOPBACK: ReadonlySet<string> = new Set(['7f000001', '00000000', '0'.repeat(32)]);
-
-interface Server extends ProcessStat {
-  readonly uid: number;
-}
 
 /** What is kept between two scrapes is what a process is, which does not change as long as it lives. */
 export function createFinder(
@@ -47,39 +40,9 @@ export function createFinder(
   walkEveryMs = WALK_EVERY_MS,
 ): RunnerFinder {
   const commands = new Map<string, RunnerCommand>();
-  const commandLines = new Map<string, Promise<readonly string[] | undefined>>();
   const walk = atMostEvery(walkEveryMs, processes.all);
-  let server: Server | undefined;
-
-  const argv = async (process: ProcessStat) => {
-    const life = lifeOf(process);
-    // One that hangs is never read a second time.
-    const reading = commandLines.get(life) ?? processes.argv(process.pid);
-    commandLines.set(life, reading);
-    const read = reading.finally(() => commandLines.delete(life));
-    return await Promise.race([read, delay(ARGV_MS, undefined, { ref: false })]);
-  };
-
-  const findServer = async (): Promise<Server> => {
-    if (server !== undefined && isSame(processes, server)) {
-      return server;
-    }
-    const seen = (await walk()).filter((process) => mayBeServer(process) && isSame(processes, process));
-    const candidates = await Promise.all(
-      seen.map(async (process): Promise<Candidate> => {
-        const uid = processes.status(process.pid)?.uid ?? Number.NaN;
-        const isServing = isServe((await argv(process)) ?? []);
-        return { ...process, uid, isServe: isServing, sockets: processes.sockets(process.pid) };
-      }),
-    );
-    const listeners = listenersAt(target, processes.listening());
-    const picked = pickServer(candidates, listeners, target.port);
-    if (!processes.isRealUid(picked.uid)) {
-      throw new ApiError('hidden', 'the user of the process ollama is hidden by a user namespace');
-    }
-    server = picked;
-    return picked;
-  };
+  const argv = createArgv(processes);
+  const findServer = createServerFinder({ processes, target, walk, argv });
 
   const runnerOf = (process: ProcessStat, command: RunnerCommand): Runner => ({
     ...command,
@@ -120,13 +83,13 @@ export function createFinder(
         // The child of a server that was killed has another parent.
         return process !== undefined &&
           lifeOf(process) === life &&
-          process.parent === server?.pid &&
+          process.parent === findServer.known()?.pid &&
           mayBeRunner(process)
           ? [runnerOf(process, command)]
           : [];
       }),
     find: async () => {
-      const parent = await findServer();
+      const parent = await findServer.find();
       const pids = processes.children(parent.pid) ?? (await walk()).map(({ pid }) => pid);
       const children = pids.flatMap((pid) => processes.stat(pid) ?? []);
       const own = children.filter((child) => child.parent === parent.pid && mayBeRunner(child));
@@ -152,16 +115,8 @@ export function createFinder(
   };
 }
 
-function lifeOf({ pid, startTicks }: ProcessStat): string {
-  return `${pid} ${startTicks}`;
-}
-
 function pidOf(life: string): number {
   return Number.parseInt(life, 10);
-}
-
-function isSame(processes: Processes, process: ProcessStat): boolean {
-  return processes.stat(process.pid)?.startTicks === process.startTicks;
 }
 
 function forget(commands: Map<string, unknown>, alive: ReadonlySet<string>): void {

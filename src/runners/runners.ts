@@ -1,7 +1,8 @@
 /** `--collector.runners`: for each loaded model what its runners say, and the counters that come of it. */
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { ApiError } from '../ollama/errors.ts';
+import { ApiError, asApiError } from '../ollama/errors.ts';
 import type { RunningModels } from '../ollama/models.ts';
 import { withDeadline } from '../scrape/limits.ts';
 import type { ReadRunners } from '../scrape/runners-reading.ts';
@@ -37,14 +38,15 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
   const logProblems = createProblemLog(log);
 
   const ask = async (runners: readonly Runner[], within: AbortSignal): Promise<readonly Asked[]> => {
-    const asked = await withDeadline(ASK_MS, [within], (signal) =>
-      Promise.all(
-        runners.map(async (runner) => ({
-          runner,
-          answer: runner.answers ? await asker.ask(runner, signal) : undefined,
-        })),
-      ),
-    );
+    const asked = await withDeadline(ASK_MS, [within], (signal) => {
+      // Each request listens to it.
+      setMaxListeners(0, signal);
+      const answers = runners.map(async (runner) => ({
+        runner,
+        answer: runner.answers ? await asker.ask(runner, signal) : undefined,
+      }));
+      return Promise.all(answers);
+    });
     return asked.filter(({ runner, answer }) => answer === undefined || finder.isAlive(runner));
   };
 
@@ -55,15 +57,8 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
         throw new ApiError('timeout', 'the processes of this machine could not be read in time');
       });
       const lives = new Set(asked.map(({ runner }) => runner.life));
-      return {
-        asked: [
-          ...asked,
-          ...(await ask(
-            found.filter(({ life }) => !lives.has(life)),
-            within,
-          )),
-        ],
-      };
+      const more = found.filter(({ life }) => !lives.has(life));
+      return { asked: [...asked, ...(await ask(more, within))] };
     } catch (error) {
       return { asked, problem: asApiError(error) };
     }
@@ -85,39 +80,43 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
     return { models: await match(running, asked, blobs), problem };
   };
 
+  const count = (models: readonly FoundModel[], running: RunningModels) => {
+    for (const { model, runners } of models) {
+      counters.add(
+        model,
+        runners.map(({ runner, answer }) => ({ ...runner, counters: answer?.counters })),
+      );
+    }
+    counters.forget(running.models);
+  };
+
   return {
     read: async (ollama, ps, scrape) => {
       const start = performance.now();
-      return await withDeadline(READ_MS, [scrape], async (within) => {
-        const asking = ask(finder.known(), within);
-        const running = await ps;
-        if (running === undefined) {
-          return undefined;
-        }
-        const blobs = (rows: readonly Row[]) => blobsOf(ollama, rows, within);
-        const { models, problem } = await readRows(running, await asking, blobs, within);
-        for (const { model, runners } of models) {
-          counters.add(
-            model,
-            runners.map(({ runner, answer }) => ({ ...runner, counters: answer?.counters })),
-          );
-        }
-        counters.forget(running.models);
-        // That the processes are hidden says all about the runners that were not found.
-        const problems = problem ? [problem] : distinct(models.flatMap(problemsOf));
-        logProblems(problems);
-        return {
-          seconds: (performance.now() - start) / 1_000,
-          models: models.filter(({ runners }) => runners.length > 0).map(modelRunner),
-          problems,
-        };
-      });
+      const seconds = () => (performance.now() - start) / 1_000;
+      try {
+        return await withDeadline(READ_MS, [scrape], async (within) => {
+          setMaxListeners(0, within);
+          const asking = ask(finder.known(), within);
+          const running = await ps;
+          if (running === undefined) {
+            return undefined;
+          }
+          const blobs = (rows: readonly Row[]) => blobsOf(ollama, rows, within);
+          const { models, problem } = await readRows(running, await asking, blobs, within);
+          count(models, running);
+          // That the processes are hidden says all about the runners that were not found.
+          const problems = problem ? [problem] : distinct(models.flatMap(problemsOf));
+          logProblems(problems);
+          const found = models.filter(({ runners }) => runners.length > 0);
+          return { seconds: seconds(), models: found.map(modelRunner), problems };
+        });
+      } catch (error) {
+        // A fault here must not cost the scrape of Ollama.
+        return { seconds: seconds(), models: [], problems: [asApiError(error)] };
+      }
     },
     registerMetrics: counters.registerMetrics,
     close: asker.close,
   };
-}
-
-function asApiError(error: unknown): ApiError {
-  return error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error });
 }

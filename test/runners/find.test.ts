@@ -63,6 +63,15 @@ test('a kernel that lists no children is walked through instead', async () => {
   expect(await blobsOf(finderOf(proc))).toEqual([A]);
 });
 
+test('of all that such a walk finds, only the children of our server are runners', async () => {
+  const proc = new FakeProc();
+  proc.hasChildrenFiles = false;
+  proc
+    .add(SERVER, RUNNER, { ...RUNNER, pid: 201, parent: 1 }, { ...RUNNER, pid: 202, parent: 101 })
+    .listen({ port: PORT }, { port: 40_001 });
+  expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
+});
+
 test('a thousand processes are read in turns with other work', async () => {
   const others = Array.from({ length: 1_000 }, (_, index) => ({
     pid: 1_000 + index,
@@ -204,6 +213,15 @@ describe('a server', () => {
     proc.remove(100);
     proc.remove(200);
     await expect(finder.find()).rejects.toMatchObject({ reason: 'hidden' });
+    proc.add({ ...SERVER, pid: 110, startTicks: 8_000 }, { ...RUNNER, pid: 210, parent: 110 });
+    expect(await finder.find()).toMatchObject([{ life: '210 9000' }]);
+  });
+
+  test('that has ended, but is not collected, is not the one', async () => {
+    const proc = machine();
+    const finder = finderOf(proc);
+    await finder.find();
+    proc.add({ ...SERVER, state: 'Z', sockets: [] }, { ...RUNNER, parent: 1 });
     proc.add({ ...SERVER, pid: 110, startTicks: 8_000 }, { ...RUNNER, pid: 210, parent: 110 });
     expect(await finder.find()).toMatchObject([{ life: '210 9000' }]);
   });

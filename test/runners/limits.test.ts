@@ -55,7 +55,9 @@ test('1,024 digests are known, those that are asked about last', async () => {
   const rows = Array.from({ length: 1_025 }, (_, index) => ({ model: `m${index}`, digest: `d${index}` }));
   const { client, asked } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
   const blobsOf = createBlobs();
-  await blobsOf(client, rows.slice(0, 1_024), signal);
+  for (let first = 0; first < 1_024; first += 64) {
+    await blobsOf(client, rows.slice(first, first + 64), signal);
+  }
   await blobsOf(client, rows.slice(0, 1), signal);
   await blobsOf(client, rows.slice(1_024), signal);
   asked.splice(0);
@@ -171,4 +173,39 @@ test('a request that gets no response is given up in the end, and another one is
     problems: [],
   });
   expect(asked).toBe(3);
+});
+
+test('a broken model is not asked about at each scrape, and costs the others nothing', async () => {
+  const { client, asked } = ollamaWith(
+    new Map([
+      ['a', 'd1'],
+      ['broken', 'd2'],
+    ]),
+  );
+  const weights: OllamaClient['weights'] = async (model, exchange) => {
+    if (model === 'broken') {
+      asked.push(model);
+      throw new ApiError('status', 'status 500');
+    }
+    return await client.weights(model, exchange);
+  };
+  const blobsOf = createBlobs();
+  const rows = [
+    { model: 'a', digest: 'd1' },
+    { model: 'broken', digest: 'd2' },
+  ];
+  await blobsOf({ ...client, weights }, rows, signal);
+  const blobs = await blobsOf({ ...client, weights }, rows, signal);
+  expect([...blobs.values()]).toEqual([hash('a'), expect.objectContaining({ reason: 'status' })]);
+  expect(asked).toEqual(['tags', 'a', 'broken']);
+});
+
+test('however many rows there are, 64 are asked about in a scrape', async () => {
+  const rows = Array.from({ length: 200 }, (_, index) => ({ model: `m${index}`, digest: `d${index}` }));
+  const { client, asked } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
+  const blobsOf = createBlobs();
+  await blobsOf(client, rows, signal);
+  expect(asked).toHaveLength(65);
+  await blobsOf(client, rows, signal);
+  expect(asked).toHaveLength(130);
 });

@@ -540,6 +540,24 @@ describe('never in the way', () => {
     expect(seconds('runners')).toBeGreaterThanOrEqual(0.9);
   });
 
+  test('sixty-four runners are read, without a warning of the runtime', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    onTestFinished(() => void process.off('warning', onWarning));
+    const names = Array.from({ length: 64 }, (_, index) => `m${index}`);
+    for (const name of names) {
+      machine.load(name);
+      await machine.run(name);
+    }
+    const exporter = await machine.start();
+    await exporter.scrape();
+    const exposition = await exporter.scrape();
+    expect(exposition.get('ollama_model_slots')?.samples).toHaveLength(64);
+    expect(reasons(exposition)).toEqual([]);
+    expect(warnings).toEqual([]);
+  });
+
   test('sixty-five runners are too many, and none of them is asked', async () => {
     machine.load('a');
     const a = await machine.run('a');

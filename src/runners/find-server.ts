@@ -1,0 +1,79 @@
+/** Finds the process of the Ollama that the exporter scrapes, and knows it as long as it lives. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApiError } from '../ollama/errors.ts';
+import { isServe, mayBeServer } from './command.ts';
+import { type Candidate, type LocalTarget, listenersAt, pickServer } from './ollama-server.ts';
+import type { ProcessStat } from './process-files.ts';
+import type { Processes } from './processes.ts';
+
+export interface Server extends ProcessStat {
+  readonly uid: number;
+}
+
+export interface ServerFinder {
+  readonly known: () => Server | undefined;
+  /** @throws ApiError `hidden` or `ambiguous` */
+  readonly find: () => Promise<Server>;
+}
+
+/** The words of a command line, within a time. */
+export type Argv = (process: ProcessStat) => Promise<readonly string[] | undefined>;
+
+interface ServerFinderOptions {
+  readonly processes: Processes;
+  readonly target: LocalTarget;
+  /** All processes. */
+  readonly walk: () => Promise<readonly ProcessStat[]>;
+  readonly argv: Argv;
+}
+
+export function createServerFinder({ processes, target, walk, argv }: ServerFinderOptions): ServerFinder {
+  let server: Server | undefined;
+  const find = async (): Promise<Server> => {
+    if (server !== undefined && isRunning(processes, server)) {
+      return server;
+    }
+    const seen = (await walk()).filter((process) => mayBeServer(process) && isRunning(processes, process));
+    const candidates = await Promise.all(
+      seen.map(async (process): Promise<Candidate> => {
+        const uid = processes.status(process.pid)?.uid ?? Number.NaN;
+        const isServing = isServe((await argv(process)) ?? []);
+        return { ...process, uid, isServe: isServing, sockets: processes.sockets(process.pid) };
+      }),
+    );
+    const listeners = listenersAt(target, processes.listening());
+    const picked = pickServer(candidates, listeners, target.port);
+    if (!processes.isRealUid(picked.uid)) {
+      throw new ApiError('hidden', 'the user of the process ollama is hidden by a user namespace');
+    }
+    server = picked;
+    return picked;
+  };
+  return { known: () => server, find };
+}
+
+/** For a command line, once for each process: see {@link Processes.argv}. */
+const ARGV_MS = 500;
+
+export function createArgv(processes: Processes): Argv {
+  const underWay = new Map<string, Promise<readonly string[] | undefined>>();
+  return async (process) => {
+    const life = lifeOf(process);
+    // One that hangs is never read a second time.
+    const reading = underWay.get(life) ?? processes.argv(process.pid);
+    underWay.set(life, reading);
+    const read = reading.finally(() => underWay.delete(life));
+    return await Promise.race([read, delay(ARGV_MS, undefined, { ref: false })]);
+  };
+}
+
+/** Pid and start time, which no other process ever has. */
+export function lifeOf({ pid, startTicks }: ProcessStat): string {
+  return `${pid} ${startTicks}`;
+}
+
+/** Not one that has ended: without a parent that collects it, its pid stays. */
+function isRunning(processes: Processes, process: ProcessStat): boolean {
+  const now = processes.stat(process.pid);
+  return now?.startTicks === process.startTicks && mayBeServer(now);
+}
