@@ -1,6 +1,7 @@
 /** Argv and environment → a running process; its signals and its exit code. */
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
+import { checkFiles } from './check-files.ts';
 import { type BuildInfo, readBuildInfo, versionText } from './config/build-info.ts';
 import { logFormatOf, parseCommandLine } from './config/command-line.ts';
 import type { Config } from './config/options.ts';
@@ -11,14 +12,7 @@ import { createLogger, logOutput } from './log/log.ts';
 import { createRender } from './metrics/registry.ts';
 import { isUp } from './scrape/snapshot.ts';
 import { tellReady } from './server/readiness.ts';
-import {
-  checkFiles,
-  type Exporter,
-  prepareScraper,
-  type Scraper,
-  scrapeOnce,
-  startExporter,
-} from './start.ts';
+import { type Exporter, prepareScraper, type Scraper, scrapeOnce, startExporter } from './start.ts';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
@@ -84,12 +78,26 @@ async function printOnce(scraper: Scraper): Promise<void> {
   await scraper.close();
 }
 
-function warnIfOpen({ webConfigFile }: Config, { addresses }: Exporter, log: Logger): void {
-  const reachable = addresses.filter(({ hostname }) => !/^(127\.|\[::1\])/.test(hostname));
-  if (webConfigFile === undefined && reachable.length > 0) {
-    const address = reachable.map(({ hostname, port }) => `${hostname}:${port}`).join();
+function warnIfOpen(config: Config, { addresses, proxyAddresses }: Exporter, log: Logger): void {
+  const address = reachable(addresses);
+  if (config.webConfigFile === undefined && address !== '') {
     log.warn({ address }, 'Listening without TLS or authentication, see --web.config.file');
   }
+  const proxyAddress = reachable(proxyAddresses);
+  if (config.proxyWebConfigFile === undefined && proxyAddress !== '') {
+    log.warn(
+      { address: proxyAddress },
+      'Proxy listening without TLS or authentication, see --proxy.web.config.file',
+    );
+  }
+}
+
+/** Those that other machines may reach; '' for none. */
+function reachable(addresses: Exporter['addresses']): string {
+  return addresses
+    .filter(({ hostname }) => !/^(127\.|\[::1\])/.test(hostname))
+    .map(({ hostname, port }) => `${hostname}:${port}`)
+    .join();
 }
 
 /** Without a file to read again, the signal means what it means to any program: its terminal is gone. */
@@ -100,10 +108,12 @@ function reloadOnSignal({ configFile }: Config, preparing: Promise<Scraper>): vo
   }
 }
 
-function closeOnSignal({ configFile }: Config, log: Logger, close: () => Promise<void>): void {
+function closeOnSignal(config: Config, log: Logger, close: () => Promise<void>): void {
+  const { configFile, proxyListenAddresses, proxyShutdownGraceMs } = config;
+  const graceMs = proxyListenAddresses.length > 0 ? proxyShutdownGraceMs : 0;
   const skip =
     configFile === undefined ? ['beforeExit' as const] : ['beforeExit' as const, 'SIGHUP' as const];
-  closeWithGrace({ delay: GIVE_UP_MS, logger: log, skip }, async ({ signal, err }) => {
+  closeWithGrace({ delay: GIVE_UP_MS + graceMs, logger: log, skip }, async ({ signal, err }) => {
     if (err) {
       log.error({ err }, 'Unexpected error, exiting');
     } else {

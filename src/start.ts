@@ -1,5 +1,6 @@
 /** Options → a running exporter. Touches nothing of the process, so that the tests start it, too. */
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 import type { BuildInfo } from './config/build-info.ts';
 import { UsageError } from './config/command-line.ts';
 import type { ListenAddress } from './config/listen-address.ts';
@@ -10,6 +11,7 @@ import { DEMO_MACHINE } from './demo/simulation.ts';
 import { type CapacityOfMachine, type CapacityOptions, startCapacity } from './machine/capacity.ts';
 import type { Machine } from './machine/machine.ts';
 import { createOwnRegistry, createRegistry } from './metrics/own.ts';
+import { startConfiguredProxy } from './proxy/start-proxy.ts';
 import { localFinder } from './runners/local-target.ts';
 import { createRunners, type Runners } from './runners/runners.ts';
 import { createAvailabilityLog } from './scrape/availability-log.ts';
@@ -110,7 +112,12 @@ export async function scrapeOnce({ targets, onSnapshot }: Scraper): Promise<Snap
 export interface Exporter {
   /** One for each address of the options, with the port that it got. */
   readonly addresses: readonly BoundAddress[];
-  /** Takes no new connection, lets the scrapes under way answer, and resolves within four seconds. */
+  /** Those of the proxy. */
+  readonly proxyAddresses: readonly BoundAddress[];
+  /**
+   * Takes no new connection, and lets the scrapes under way answer, which takes four seconds at most. At the same time
+   * the answers in the proxy end, within --proxy.shutdown-grace.
+   */
   readonly close: () => Promise<void>;
 }
 
@@ -127,8 +134,10 @@ export async function startExporter(
   log: Logger,
   listenOn: readonly (ListenAddress | InheritedSocket)[] = config.listenAddresses,
 ): Promise<Exporter> {
+  const listeners: Array<() => Promise<void>> = [];
   const open = [scraper.close];
   const close = async () => {
+    await Promise.all(listeners.splice(0).map((end) => end()));
     for (const end of open.splice(0).toReversed()) {
       await end();
     }
@@ -138,6 +147,10 @@ export async function startExporter(
     const servers = await openServerFactory(config.webConfigFile, log);
     open.push(servers.close);
     logStart(log, { build, config, targets, modules, tls: servers.tls });
+    const proxy = await startConfiguredProxy(config, scraper.url, () => modules.local().tls(), log);
+    if (proxy !== undefined) {
+      listeners.push(proxy.close);
+    }
     const requests = createRequestMetrics(config.telemetryPath);
     const counters = runners === undefined ? [] : [runners.registerMetrics];
     const rooms = [
@@ -156,48 +169,25 @@ export async function startExporter(
       limit: createScrapeLimit(config.maxRequests, createLimitLog(log, 'scrapes', atLimit)),
       fleet: createFleet(),
       watchRequests: requests.watch,
-      own: config.disableExporterMetrics ? createRegistry(counters) : createOwnRegistry(build, rooms),
+      own: merged(
+        config.disableExporterMetrics ? createRegistry(counters) : createOwnRegistry(build, rooms),
+        proxy?.metrics.registry,
+      ),
       onSnapshot,
       createServer: servers.createServer,
       log,
       logRefusal: createRefusalLog(log),
     });
-    open.push(listening.close);
-    return { addresses: listening.addresses, close };
+    listeners.push(listening.close);
+    return { addresses: listening.addresses, proxyAddresses: proxy?.addresses ?? [], close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-/**
- * Checks the configuration files, for --config.check.
- *
- * @returns what to print
- * @throws FileError for the first file that is invalid; UsageError if there is none
- */
-export async function checkFiles({ configFile, webConfigFile, timeoutMs }: Config): Promise<string> {
-  if (configFile === undefined && webConfigFile === undefined) {
-    throw new UsageError('--config.check requires --config.file or --web.config.file');
-  }
-  const warnings = configFile === undefined ? [] : await warningsOf(configFile, timeoutMs);
-  if (webConfigFile !== undefined) {
-    const { readSettings } = await import('./web/settings.ts');
-    readSettings(webConfigFile);
-  }
-  const valid = [configFile, webConfigFile].flatMap((file) =>
-    file === undefined ? [] : [`${file}: valid\n`],
-  );
-  return [...warnings, ...valid].join('');
-}
-
-async function warningsOf(file: string, timeoutMs: number): Promise<readonly string[]> {
-  const { loadConfigFile } = await import('./targets/config-file.ts');
-  const { modules } = await loadConfigFile(file, timeoutMs);
-  return [...modules.values()]
-    .filter(({ exposedBy }) => exposedBy.length > 0)
-    .map(
-      ({ name, exposedBy }) =>
-        `${file}: warning: modules.${name}: clients of /probe choose the port or scheme that the credentials go to, by entries of "allow" without one: ${exposedBy.join(', ')}. Write them like https://10.20.0.0/16:443\n`,
-    );
+/** @returns undefined where there is none */
+function merged(...registries: ReadonlyArray<Registry | undefined>): Registry | undefined {
+  const present = registries.filter((registry) => registry !== undefined);
+  return present.length > 1 ? Registry.merge(present) : present[0];
 }

@@ -12,6 +12,8 @@ const ROOMS = [
   'cli.ts',
   'health-check.ts',
   'start.ts',
+  'check-files.ts',
+  'proxy',
   'server',
   'metrics',
   'status',

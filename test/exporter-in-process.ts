@@ -17,6 +17,8 @@ const MACHINE: Machine = { root: '/', env: {}, patienceMs: 1_000, retryMs: 3_600
 
 export interface InProcessExporter {
   readonly url: URL;
+  /** 0 where there is no proxy. */
+  readonly proxyPort: number;
   /** The lines of the log that tell of Ollama's state. */
   readonly stateLines: () => readonly string[];
   /** One scrape as a client without any wishes makes it; fails on anything but a good exposition. */
@@ -67,11 +69,12 @@ export async function startInProcess(
   };
   const build = { version: '1.2.3', revision: 'abc' };
   const scraper = await prepareScraper(config, build, machine, log ?? ownLog);
-  const { addresses, close } = await startExporter(scraper, config, build, log ?? ownLog);
+  const { addresses, proxyAddresses, close } = await startExporter(scraper, config, build, log ?? ownLog);
   const [{ hostname, port } = { hostname: '', port: 0 }] = addresses;
   const url = new URL(`http://${hostname}:${port}`);
   return {
     url,
+    proxyPort: proxyAddresses[0]?.port ?? 0,
     stateLines: () => lines.filter((line) => /msg="Ollama is (up|down)/.test(line)),
     scrape: () => scrapeOnce(url),
     writeConfig: (content) => writeFileSync(file, content),

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '../log/error-text.ts';
 import type { LogFormat } from '../log/log-options.ts';
+import type { OptionSpec } from './option-spec.ts';
 import {
   type Config,
   environmentName,
@@ -9,7 +10,6 @@ import {
   OPTION_NAMES,
   OPTIONS,
   type OptionName,
-  type OptionSpec,
 } from './options.ts';
 
 export type Invocation =

@@ -3,6 +3,7 @@
 import { LOG_FORMATS, LOG_LEVELS } from '../log/log-options.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { parseListenAddresses } from './listen-address.ts';
+import type { OptionSpec } from './option-spec.ts';
 import {
   oneOf,
   parseCapacity,
@@ -14,22 +15,7 @@ import {
   parseSwitch,
   parseTelemetryPath,
 } from './option-values.ts';
-
-export interface OptionSpec<T> {
-  /** Without the leading dashes. */
-  readonly flag: string;
-  /** Placeholder of the value in the help; undefined for a switch. */
-  readonly placeholder?: string;
-  /** What applies where neither flag nor environment says anything, as one would type it. */
-  readonly fallback: string;
-  readonly help: string;
-  /** Given several times, the values are joined by commas; else the last one counts. */
-  readonly repeatable?: boolean;
-  /** Read after the option's own environment variable, before the fallback. */
-  readonly alsoEnv?: string;
-  /** @throws Error that says what was expected, without repeating the value */
-  readonly parse: (text: string) => T;
-}
+import { PROXY_OPTIONS } from './proxy-options.ts';
 
 export const OPTIONS = {
   ollamaUrl: {
@@ -90,7 +76,7 @@ export const OPTIONS = {
   configCheck: {
     flag: 'config.check',
     fallback: 'false',
-    help: 'Check --config.file and --web.config.file, and exit.',
+    help: 'Check --config.file, --web.config.file and --proxy.web.config.file, and exit.',
     parse: parseSwitch,
   },
   listenAddresses: {
@@ -141,6 +127,7 @@ export const OPTIONS = {
     help: 'Exclude metrics about the exporter itself (ollama_exporter_*, process_*, nodejs_*).',
     parse: parseSwitch,
   },
+  ...PROXY_OPTIONS,
   logLevel: {
     flag: 'log.level',
     placeholder: 'level',

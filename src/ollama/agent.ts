@@ -86,14 +86,16 @@ export function createAgent({
   });
 }
 
-interface ConnectorOptions {
+export interface ConnectorOptions {
+  /** Milliseconds. */
   readonly timeoutMs: number;
   readonly tls: AgentOptions['tls'];
   readonly lookup: LookupFunction | undefined;
   readonly onConnect: (socket: Socket) => void;
 }
 
-function connector({ timeoutMs, tls, lookup, onConnect }: ConnectorOptions): buildConnector.connector {
+/** Connects to whichever address accepts first, by TLS where the scheme says so. */
+export function connector({ timeoutMs, tls, lookup, onConnect }: ConnectorOptions): buildConnector.connector {
   const connect = async (target: buildConnector.Options): Promise<Socket> => {
     const isHttps = target.protocol === 'https:';
     const options = isHttps ? await tls?.() : undefined;

@@ -7,6 +7,8 @@ const STATUS = /^HTTP\/1\.1 1(?!01)\d\d/;
 const RESPONSE = /^HTTP\/1\.1 1(?!01)\d\d[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n/;
 const BLANK_LINE = /\n\r?\n/;
 const STATUS_LENGTH = 'HTTP/1.1 100'.length;
+/** Of a status line undici keeps only the last piece that it came in. */
+const PART_OF_STATUS_LINE = /^(?:H|HT|HTT|HTTP|HTTP\/|HTTP\/1|HTTP\/1\.|HTTP\/1\.[01](?: [^\n]*)?)$/;
 /** As undici's limit for headers. */
 const MAX_BYTES = 16_384;
 
@@ -27,7 +29,8 @@ export function skipInterimResponses(socket: Socket): void {
     }
     const text = withoutInterim(held.toString('latin1'));
     held = held.subarray(held.length - text.length);
-    if (!mayBeInterim(text) || held.length > MAX_BYTES) {
+    const isPart = mayBeInterim(text) || PART_OF_STATUS_LINE.test(text);
+    if (!isPart || held.length > MAX_BYTES) {
       passOn(held);
     }
   };
@@ -40,7 +43,9 @@ export function skipInterimResponses(socket: Socket): void {
     if (chunk === null) {
       return;
     }
-    const isUsual = held.length === 0 && !mayBeInterim(chunk.toString('latin1', 0, STATUS_LENGTH));
+    // A whole status line: undici keeps only the last piece of one that comes in pieces.
+    const isUsual =
+      held.length === 0 && chunk.includes('\n') && !mayBeInterim(chunk.toString('latin1', 0, STATUS_LENGTH));
     (isUsual ? passOn : take)(chunk);
   });
 }

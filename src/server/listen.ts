@@ -88,7 +88,7 @@ async function listenOn(app: FastifyInstance, where: ListenAddress | InheritedSo
     return boundAddress(app.server.address());
   } catch (cause) {
     const option = 'fd' in where ? '--web.systemd-socket' : '--web.listen-address';
-    throw new Error(`could not listen on ${where.text} (${option}): ${problemOf(cause)}`, { cause });
+    throw new Error(`could not listen on ${where.text} (${option}): ${listenProblem(cause)}`, { cause });
   }
 }
 
@@ -102,13 +102,14 @@ async function listenOnInherited(app: FastifyInstance, fd: number): Promise<void
 }
 
 /** Without the address, which the message of Node.js repeats. */
-function problemOf(error: unknown): string {
+export function listenProblem(error: unknown): string {
   const errno = error instanceof Error && 'errno' in error ? Number(error.errno) : Number.NaN;
   const [code, text] = getSystemErrorMap().get(errno) ?? [];
   return code === undefined ? messageOf(error) : `${text} (${code})`;
 }
 
-function boundAddress(bound: ReturnType<FastifyInstance['server']['address']>): BoundAddress {
+/** @throws Error for a socket that is not one of TCP */
+export function boundAddress(bound: ReturnType<FastifyInstance['server']['address']>): BoundAddress {
   if (bound === null || typeof bound === 'string') {
     throw new Error('the socket is not a TCP socket');
   }
@@ -117,7 +118,7 @@ function boundAddress(bound: ReturnType<FastifyInstance['server']['address']>): 
 }
 
 /** IPv4 before IPv6, as in Go. Left to Fastify, `localhost` would open a second server that close() does not know. */
-async function addressOf(host: string): Promise<string> {
+export async function addressOf(host: string): Promise<string> {
   const addresses = await lookup(host, { all: true });
   return addresses.sort((a, b) => a.family - b.family)[0]?.address ?? host;
 }

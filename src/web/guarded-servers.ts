@@ -21,6 +21,8 @@ export interface GuardDependencies {
   /** Milliseconds, of a clock that never goes back. */
   readonly now?: () => number;
   readonly handshakeTimeoutMs?: number;
+  /** Requests of one connection. */
+  readonly maxUnanswered?: number | undefined;
 }
 
 export interface GuardedServers {
@@ -28,6 +30,7 @@ export interface GuardedServers {
   readonly tls: boolean;
   /** Whether the file explicitly enables HTTP/2, which is not served. */
   readonly asksForHttp2: boolean;
+  readonly asksForPassword: () => boolean;
   /** An http or https server; all share one rate limit, the passwords that are remembered, and what is said of handshakes. */
   readonly createServer: (handler: RequestListener, options: ServerOptions) => Server | TlsServer;
 }
@@ -39,7 +42,7 @@ export interface GuardedServers {
  */
 export function openGuardedServers(
   file: string,
-  { log, compare, now = () => performance.now(), handshakeTimeoutMs }: GuardDependencies,
+  { log, compare, now = () => performance.now(), handshakeTimeoutMs, maxUnanswered }: GuardDependencies,
 ): GuardedServers {
   const settings = new LiveSettings(file, log);
   const { config, tls } = settings.now();
@@ -49,6 +52,7 @@ export function openGuardedServers(
   return {
     tls: tls !== undefined,
     asksForHttp2: tls !== undefined && config.http2 === true,
+    asksForPassword: () => settings.now().config.users.size > 0,
     createServer: (handler, options) => {
       const server =
         tls === undefined
@@ -59,7 +63,7 @@ export function openGuardedServers(
               handshakeTimeoutMs,
             });
       const mayStay: MayStay = (socket) => !(server instanceof TlsServer) || server.mayStay(socket);
-      const limit = createPipeliningLimit();
+      const limit = createPipeliningLimit(maxUnanswered);
       const limited = (then: RequestListener) => limit(guarded(then, guard, mayStay));
       return server
         .on('request', limited(handler))

@@ -9,7 +9,9 @@ const MAX_UNANSWERED = 8;
  * Ends a connection with one more, of all handlers that share the limit. To leave it unread would not do: Node.js has parsed by then what came with it, up to
  * 2,500 requests in 64 KiB.
  */
-export function createPipeliningLimit(): (handler: RequestListener) => RequestListener {
+export function createPipeliningLimit(
+  maxUnanswered = MAX_UNANSWERED,
+): (handler: RequestListener) => RequestListener {
   const unanswered = new WeakMap<Socket, number>();
   const add = (socket: Socket, count: number) => {
     const sum = (unanswered.get(socket) ?? 0) + count;
@@ -22,7 +24,7 @@ export function createPipeliningLimit(): (handler: RequestListener) => RequestLi
       return;
     }
     response.once('close', () => add(socket, -1));
-    if (add(socket, 1) > MAX_UNANSWERED) {
+    if (add(socket, 1) > maxUnanswered) {
       socket.destroy();
     } else {
       handler(request, response);

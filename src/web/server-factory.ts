@@ -7,15 +7,25 @@ export interface ServerFactory {
   /** undefined without a web configuration. */
   readonly tls: boolean | undefined;
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
+  /** Whether a request needs a password now: its `Authorization` is then for this server. */
+  readonly asksForPassword: () => boolean;
   readonly close: () => Promise<void>;
 }
 
-/** @throws FileError */
-export async function openServerFactory(file: string | undefined, log: Logger): Promise<ServerFactory> {
+/**
+ * @param maxUnanswered requests of one connection; that of the exporter's own listeners, if left out
+ * @throws FileError
+ */
+export async function openServerFactory(
+  file: string | undefined,
+  log: Logger,
+  maxUnanswered?: number,
+): Promise<ServerFactory> {
   if (file === undefined) {
     return {
       tls: undefined,
-      createServer: (handler, limits) => createServer(limits, createPipeliningLimit()(handler)),
+      createServer: (handler, limits) => createServer(limits, createPipeliningLimit(maxUnanswered)(handler)),
+      asksForPassword: () => false,
       close: () => Promise.resolve(),
     };
   }
@@ -23,9 +33,10 @@ export async function openServerFactory(file: string | undefined, log: Logger): 
   const { openGuardedServers } = await import('./guarded-servers.ts');
   const { bcryptThread } = await import('./bcrypt.ts');
   const { compare, close } = bcryptThread();
-  const guarded = openGuardedServers(file, { log, compare });
+  const guarded = openGuardedServers(file, { log, compare, maxUnanswered });
   if (guarded.asksForHttp2) {
     log.warn({ file }, 'HTTP/2 is not supported: http2 has no effect');
   }
-  return { tls: guarded.tls, createServer: guarded.createServer, close };
+  const { tls, createServer: createGuarded, asksForPassword } = guarded;
+  return { tls, createServer: createGuarded, asksForPassword, close };
 }

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { FAMILIES } from '../../src/metrics/families.ts';
 import { REASONS } from '../../src/ollama/errors.ts';
+import { createProxyMetrics } from '../../src/proxy/proxy-metrics.ts';
+import { createCounters } from '../../src/runners/counters.ts';
 import { codeBlocks, readPage, table } from '../markdown.ts';
 import { ownMetrics } from '../own-metrics.ts';
 import { metricNames } from '../promql.ts';
@@ -27,11 +29,26 @@ test('every reason for which a request can fail is explained, and no other', () 
   expect(table(PAGE, 'Why a request failed').map(([reason]) => reason)).toEqual(Object.keys(REASONS));
 });
 
-const QUERIES = codeBlocks(PAGE, 'promql');
+const QUERIES = [PAGE, readPage('docs/tokens.md')].flatMap((page) => codeBlocks(page, 'promql'));
 
 test.each(QUERIES)('the query is PromQL, of metrics that exist: %s', async (query) => {
   const names = metricNames(query.trim());
   expect(names.length).toBeGreaterThan(0);
-  const exposed = [...FAMILIES, ...(await ownMetrics())].map(({ name }) => name);
-  expect(exposed).toEqual(expect.arrayContaining([...names]));
+  const { registry } = createProxyMetrics();
+  createCounters().registerMetrics(registry);
+  const exposed = [...FAMILIES, ...(await ownMetrics()), ...registry.getMetricsAsArray()].map(
+    ({ name }) => name,
+  );
+  const ofHistograms = names.map((name) => name.replace(/_bucket$/, ''));
+  expect(exposed).toEqual(expect.arrayContaining(ofHistograms));
+});
+
+test('the metrics of the proxy are named with their types and labels, in the order of the exposition', () => {
+  const documented = table(PAGE, 'The proxy').map(([name, type, labels]) => ({ name, type, labels }));
+  const { registry } = createProxyMetrics();
+  const exported = registry.getMetricsAsArray().map((metric) => {
+    const { name, type, labelNames }: Record<string, unknown> = Object(metric);
+    return { name, type, labels: [labelNames].flat().join(', ') };
+  });
+  expect(documented).toEqual(exported);
 });

@@ -2,9 +2,10 @@ import { Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import { FAMILIES } from '../../src/metrics/families.ts';
 import { RUNNER_REASONS } from '../../src/ollama/errors.ts';
+import { measuredApi } from '../../src/proxy/apis.ts';
+import { OUTCOMES } from '../../src/proxy/outcome.ts';
 import { createCounters } from '../../src/runners/counters.ts';
-import { codeBlocks, readPage, table } from '../markdown.ts';
-import { metricNames } from '../promql.ts';
+import { readPage, section, table } from '../markdown.ts';
 
 const PAGE = readPage('docs/tokens.md');
 
@@ -38,7 +39,13 @@ test('every reason that runners can be missing for is explained, and no other', 
   );
 });
 
-test.each(codeBlocks(PAGE, 'promql'))('the query is PromQL, of metrics that exist: %s', async (query) => {
-  const exposed = [...FAMILIES, ...(await counters())].map(({ name }) => name);
-  expect(exposed).toEqual(expect.arrayContaining([...metricNames(query.trim())]));
+test('every outcome is explained, and no other', () => {
+  expect(table(PAGE, 'What is measured').map(([outcome]) => outcome)).toEqual(OUTCOMES);
+});
+
+test('the paths that are said to be measured are', () => {
+  const [first = ''] = section(PAGE, 'What is measured').trim().split('\n');
+  const paths = [...first.matchAll(/`(\/[^`]+)`/g)].map(([, path = '']) => path);
+  expect(paths).toHaveLength(9);
+  expect(paths.filter((path) => measuredApi('POST', path) === undefined)).toEqual([]);
 });

@@ -1,0 +1,17 @@
+/** What an option is declared as. */
+
+export interface OptionSpec<T> {
+  /** Without the leading dashes. */
+  readonly flag: string;
+  /** Placeholder of the value in the help; undefined for a switch. */
+  readonly placeholder?: string;
+  /** What applies where neither flag nor environment says anything, as one would type it. */
+  readonly fallback: string;
+  readonly help: string;
+  /** Given several times, the values are joined by commas; else the last one counts. */
+  readonly repeatable?: boolean;
+  /** Read after the option's own environment variable, before the fallback. */
+  readonly alsoEnv?: string;
+  /** @throws Error that says what was expected, without repeating the value */
+  readonly parse: (text: string) => T;
+}

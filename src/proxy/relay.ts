@@ -1,0 +1,142 @@
+/** A request of a client → the same request to Ollama. */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
+import type { Logger } from 'pino';
+import { errorCode, failureReason } from '../ollama/errors.ts';
+import { measuredApi, pathOf } from './apis.ts';
+import { errorBody } from './errors.ts';
+import { Exchange, type Watcher } from './exchange.ts';
+import { type ResponseHead, requestHead } from './head.ts';
+import { isEventStream } from './reader.ts';
+import type { Upstream, UpstreamRequest } from './upstream.ts';
+import { createUsageFilter } from './usage-filter.ts';
+import { mayRequestUsage, withUsage } from './usage-request.ts';
+
+export interface RelayDependencies {
+  readonly upstream: Upstream;
+  /** To put before each path, without a trailing slash. */
+  readonly prefix: string;
+  /** Whether `Authorization` is for the proxy, and not for Ollama. */
+  readonly asksForPassword: () => boolean;
+  /** Whether OpenAI streams are to have token figures that their clients did not request. */
+  readonly includeUsage: boolean;
+  /** Begins to measure a request; the API is undefined for one that is not looked into. */
+  readonly watch: (api: ReturnType<typeof measuredApi>) => Watcher;
+  /** Whether connections are to end with their responses. */
+  readonly isStopping: () => boolean;
+  readonly log: Logger;
+}
+
+export function createRelay(dependencies: RelayDependencies): RequestListener {
+  return (request, response) => {
+    // Ollama answers the requests of one connection one after the other, so a later one waits for its turn.
+    if (response.socket === null) {
+      response.once('socket', () => relay(request, response, dependencies));
+    } else {
+      relay(request, response, dependencies);
+    }
+  };
+}
+
+/** A compressed answer, as of a cloud model, could not be measured. */
+const MEASURED_DROP = ['accept-encoding'];
+const OWN_PASSWORD_DROP = ['authorization'];
+
+function relay(request: IncomingMessage, response: ServerResponse, dependencies: RelayDependencies): void {
+  const { upstream, prefix, asksForPassword, includeUsage, watch, isStopping, log } = dependencies;
+  const { url = '', method = '' } = request;
+  const path = pathOf(url);
+  const api = measuredApi(method, path);
+  const watcher = watch(api);
+  if (isStopping()) {
+    response.shouldKeepAlive = false;
+  }
+  const refuse = (status: number, message: string) => {
+    watcher.onHead(status, { contentType: '', isEncoded: true });
+    answer(response, path, status, message);
+    watcher.onEnd('complete');
+  };
+  if (!url.startsWith('/')) {
+    refuse(400, 'the request target must be a path that begins with /');
+    return;
+  }
+  const dropped = new Set([...(api ? MEASURED_DROP : []), ...(asksForPassword() ? OWN_PASSWORD_DROP : [])]);
+  const { headers, hasBody } = requestHead(request.rawHeaders, dropped);
+  const outgoing: UpstreamRequest = {
+    path: `${prefix}${url}`,
+    method,
+    headers,
+    body: null,
+  };
+  const requestsUsage = includeUsage && hasBody && api !== undefined && mayRequestUsage(path, request);
+  let addedUsage = false;
+  let mayRepeat = !hasBody && (method === 'GET' || method === 'HEAD');
+  const exchange = new Exchange({
+    response,
+    watcher,
+    filterFor: (status, head) =>
+      addedUsage && isPlainStream(status, head) ? createUsageFilter() : undefined,
+    onUnreachable: (error) => {
+      if (isRefusal(error)) {
+        watcher.onHead(400, { contentType: '', isEncoded: true });
+        answer(response, path, 400, 'the request can not be passed on: its head is not valid HTTP/1.1');
+        return;
+      }
+      const reason = failureReason(error, 'head');
+      log.debug({ path, reason, err: error }, 'Could not pass a request on');
+      answer(response, path, 502, `the proxy gets no response from Ollama: ${reason}`);
+    },
+    sendAgain: (error) => {
+      const repeats = mayRepeat && isLost(error) && upstream.wasOnKeptConnection(outgoing);
+      mayRepeat = false;
+      if (repeats) {
+        upstream.dispatch(outgoing, exchange);
+      }
+      return repeats;
+    },
+  });
+  if (!requestsUsage) {
+    // Not the request itself: undici destroys a body that it has not sent to its end, and with it the connection.
+    outgoing.body = hasBody ? request.pipe(new PassThrough()) : null;
+    upstream.dispatch(outgoing, exchange);
+    return;
+  }
+  void withUsage(request).then(({ body, added }) => {
+    if (!response.destroyed) {
+      addedUsage = added;
+      outgoing.body = body;
+      outgoing.headers = added ? withoutLength(headers) : headers;
+      upstream.dispatch(outgoing, exchange);
+    }
+  });
+}
+
+/** Its length is about to change. */
+function withoutLength(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => headers[index - (index % 2)]?.toLowerCase() !== 'content-length');
+}
+
+function isPlainStream(status: number, { contentType, isEncoded, hasLength }: ResponseHead): boolean {
+  return status === 200 && isEventStream(contentType) && !isEncoded && !hasLength;
+}
+
+/** Of undici, which has sent nothing. */
+function isRefusal(error: Error): boolean {
+  return /^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(errorCode(error));
+}
+
+function isLost(error: Error): boolean {
+  return /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(errorCode(error));
+}
+
+function answer(response: ServerResponse, path: string, status: number, message: string): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const body = errorBody(path, status, message);
+  response.sendDate = true;
+  response
+    .writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': body.length })
+    .end(body);
+}

@@ -1,0 +1,66 @@
+/** The connections to the Ollama that the proxy stands before. */
+import { Client, type Dispatcher, Pool } from 'undici';
+import { connector, type TlsOptions } from '../ollama/agent.ts';
+
+/** The only timeout: whoever waits for a model that loads, or that thinks, knows for how long. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** As Go's net/http, and so Ollama, takes them. */
+export const MAX_HEADER_BYTES = 1024 * 1024;
+
+export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>;
+
+export interface Upstream {
+  readonly dispatch: (request: UpstreamRequest, handler: Dispatcher.DispatchHandler) => void;
+  /** Whether the connection that this request was sent on had carried another one before. */
+  readonly wasOnKeptConnection: (request: UpstreamRequest) => boolean;
+  /** Cuts all connections. */
+  readonly close: () => Promise<void>;
+}
+
+/** @param tls called for each new connection by https */
+export function createUpstream(
+  url: URL,
+  tls: () => Promise<TlsOptions>,
+  connectTimeoutMs = CONNECT_TIMEOUT_MS,
+): Upstream {
+  const onKept = new WeakSet<object>();
+  const pool = new Pool(url.origin, {
+    connect: connector({ timeoutMs: connectTimeoutMs, tls, lookup: undefined, onConnect: () => {} }),
+    connections: null,
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    factory: (origin, options) => new KeptClient(origin, options, onKept),
+  });
+  return {
+    dispatch: (request, handler) => void pool.dispatch(request, handler),
+    wasOnKeptConnection: (request) => onKept.has(request),
+    close: () => pool.destroy(),
+  };
+}
+
+/** Knows whether its connection has carried a request before. */
+class KeptClient extends Client {
+  readonly #onKept: WeakSet<object>;
+  #isUsed = false;
+
+  constructor(origin: URL, options: object, onKept: WeakSet<object>) {
+    super(origin, options);
+    this.#onKept = onKept;
+    this.on('disconnect', () => {
+      this.#isUsed = false;
+    });
+  }
+
+  override dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (this.#isUsed) {
+      this.#onKept.add(request);
+    }
+    this.#isUsed = true;
+    // Else undici would take a new connection by https for each other Host header.
+    return super.dispatch(Object.assign(request, { servername: 'upstream' }), handler);
+  }
+}

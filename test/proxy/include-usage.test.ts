@@ -1,0 +1,220 @@
+/** `--proxy.include-usage`: token figures of OpenAI streams whose clients do not request them. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { randomNumbers } from '../../src/demo/workload.ts';
+import { createUsageFilter } from '../../src/proxy/usage-filter.ts';
+import { splice } from '../../src/proxy/usage-request.ts';
+import { post, rawClient } from './raw-client.ts';
+import { bodyOf, messageOf, SAMPLES } from './samples.ts';
+import { type Script, startScripted } from './scripted-ollama.ts';
+import { startProxyBefore } from './started-proxy.ts';
+
+const CHAT = '/v1/chat/completions';
+
+function sampleOf(name: string) {
+  const sample = SAMPLES.find((candidate) => candidate.name === name);
+  if (sample === undefined) {
+    throw new Error(`no sample ${name}`);
+  }
+  return sample;
+}
+
+const STREAMS = [
+  '0.12.6/v1-chat-stream',
+  '0.33.0-rc2/v1-chat-stream',
+  '0.12.6/v1-completions-stream',
+  '0.33.0-rc2/v1-completions-stream',
+];
+
+/** What Ollama answers to who does not request the figures: by hand, from what it answers to who does. */
+function withoutUsage(stream: string): string {
+  return stream
+    .split(/(?<=\n\n)/)
+    .filter((event) => !event.includes('"choices":[]'))
+    .map((event) => event.replace(',"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}', ''))
+    .join('');
+}
+
+function filtered(pieces: readonly Buffer[]): string {
+  const filter = createUsageFilter();
+  return Buffer.concat([...pieces.map((piece) => filter.push(piece)), filter.end()]).toString();
+}
+
+describe.each(STREAMS)('what the client sees of %s', (name) => {
+  const stream = bodyOf(sampleOf(name));
+  const expected = withoutUsage(stream.toString());
+
+  test('is the same wherever the stream is cut in two', () => {
+    expect(expected).not.toContain('usage');
+    for (let at = 0; at <= stream.length; at += 1) {
+      expect(filtered([stream.subarray(0, at), stream.subarray(at)]), `cut at ${at}`).toBe(expected);
+    }
+  });
+
+  test('is the same at 500 pairs of places, and byte by byte', () => {
+    const random = randomNumbers(stream.length);
+    for (let turn = 0; turn < 500; turn += 1) {
+      const [first = 0, second = 0] = [random(), random()]
+        .map((part) => Math.floor(part * stream.length))
+        .sort((a, b) => a - b);
+      const pieces = [stream.subarray(0, first), stream.subarray(first, second), stream.subarray(second)];
+      expect(filtered(pieces), `cut at ${first} and ${second}`).toBe(expected);
+    }
+    expect(filtered([...stream].map((byte) => Buffer.of(byte)))).toBe(expected);
+  });
+});
+
+describe('passed as they are', () => {
+  const UNTOUCHED: ReadonlyArray<readonly [string, string]> = [
+    [
+      'words that look like figures',
+      'data: {"choices":[{"delta":{"content":",\\"usage\\":{\\"a\\":1}}"}}]}\n\n',
+    ],
+    ['an event without choices', 'data: {"usage":{"prompt_tokens":1}}\n\n'],
+    ['a usage that is no object', 'data: {"choices":[],"usage":7}\n\n'],
+    ['an event that is no JSON', 'data: {"choices":[],"usage":{\n\n'],
+    ['comments', ': ping "usage"\n\n'],
+    ['an event that has no end', 'data: {"choices":[],"usage":{"a":1}}'],
+    [
+      'all after an event of more than 64 KiB',
+      `data: ${'x'.repeat(70_000)}data: {"choices":[],"usage":{"a":1}}\n\n`,
+    ],
+  ];
+  test.each(UNTOUCHED)('are %s', (_, stream) => {
+    const cut = Math.floor(stream.length * 0.99);
+    expect(filtered([Buffer.from(stream.slice(0, cut)), Buffer.from(stream.slice(cut))])).toBe(stream);
+  });
+});
+
+test('any bytes without figures pass as they are, however they are cut', () => {
+  const chunks = fc.array(
+    fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+    { maxLength: 20 },
+  );
+  const property = fc.property(chunks, (pieces) => {
+    const filter = createUsageFilter();
+    const out = Buffer.concat([...pieces.map((piece) => filter.push(piece)), filter.end()]);
+    expect(out.equals(Buffer.concat(pieces))).toBe(true);
+  });
+  fc.assert(property, { seed: 11434, numRuns: 500 });
+});
+
+describe('the request', () => {
+  test.each([
+    ['{"model":"a","stream":true}', '{"model":"a","stream":true,"stream_options":{"include_usage":true}}'],
+    [
+      '{"stream":true,"stream_options":null} \n',
+      '{"stream":true,"stream_options":null,"stream_options":{"include_usage":true}} \n',
+    ],
+    [
+      '{"stream":true,"stream_options":{"include_usage":false,"x":1}}',
+      '{"stream":true,"stream_options":{"include_usage":false,"x":1},"stream_options":{"include_usage":true,"x":1}}',
+    ],
+    [
+      '{"stream":true,"seed":9007199254740993,"a":"\\u00e9}"}',
+      '{"stream":true,"seed":9007199254740993,"a":"\\u00e9}","stream_options":{"include_usage":true}}',
+    ],
+  ])('%s becomes %s', (body, expected) => {
+    expect(splice(Buffer.from(body))?.toString()).toBe(expected);
+  });
+
+  test.each([
+    '{"stream":true,"stream_options":{"include_usage":true}}',
+    '{"stream":false}',
+    '{"stream":"true"}',
+    '{"model":"a"}',
+    '[{"stream":true}]',
+    '{"stream":true',
+    '',
+  ])('%s stays as it is', (body) => {
+    expect(splice(Buffer.from(body))).toBeUndefined();
+  });
+
+  test('with any other keys means the same, with the figures requested, byte by byte what it was', () => {
+    const property = fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (keys) => {
+      const body = JSON.stringify({ ...keys, stream: true, stream_options: undefined });
+      const spliced = splice(Buffer.from(body))?.toString() ?? '';
+      expect(JSON.parse(spliced)).toEqual({ ...JSON.parse(body), stream_options: { include_usage: true } });
+      expect(spliced.startsWith(body.slice(0, -1))).toBe(true);
+    });
+    fc.assert(property, { seed: 11434, numRuns: 500 });
+  });
+});
+
+async function start(script: Script) {
+  const ollama = await startScripted(script);
+  const proxy = await startProxyBefore(ollama.url, { includeUsage: true });
+  return { ollama, proxy, client: await rawClient(proxy.port) };
+}
+
+const asOllama: Script = ({ socket, body }) => {
+  const asked = body.includes('"include_usage":true');
+  socket.write(messageOf(sampleOf(`0.33.0-rc2/v1-chat-stream${asked ? '' : '-no-usage'}`)));
+};
+
+test('a client that does not request the figures gets none, and they are counted', async () => {
+  const { ollama, proxy, client } = await start(asOllama);
+  const body = '{"model":"small","stream":true}';
+  const answer = await client.send(post(CHAT, body, 'X-A: 1\r\n')).answer();
+  expect(answer.body.toString()).toBe(withoutUsage(bodyOf(sampleOf('0.33.0-rc2/v1-chat-stream')).toString()));
+  expect(await proxy.counted('ollama_proxy_generated_tokens_total')).toEqual([
+    'v1/chat/completions small:latest 12',
+  ]);
+  expect(await proxy.counted('ollama_proxy_responses_without_usage_total')).toEqual([]);
+  expect(ollama.received[0]?.head).toContain('X-A: 1');
+});
+
+test('a client that requests the figures gets them', async () => {
+  const { client } = await start(asOllama);
+  const answer = await client
+    .send(post(CHAT, '{"stream":true,"stream_options":{"include_usage":true}}'))
+    .answer();
+  expect(answer.body).toEqual(bodyOf(sampleOf('0.33.0-rc2/v1-chat-stream')));
+});
+
+describe('unchanged goes on', () => {
+  const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  const STREAM = '{"stream":true}';
+  const REQUESTS: ReadonlyArray<readonly [string, string, string, string]> = [
+    ['a body that is compressed', CHAT, STREAM, 'Content-Encoding: zstd\r\n'],
+    ['a body of more than 4 MiB', CHAT, `{"stream":true,"x":"${'x'.repeat(5 * 1024 * 1024)}"}`, ''],
+    ['what is no JSON', CHAT, '{"stream":true', ''],
+    ['a request of another API', '/v1/responses', STREAM, ''],
+    ['a request of the native API', '/api/chat', STREAM, ''],
+  ];
+  test.each(REQUESTS)('%s', async (_, path, body, head) => {
+    const { ollama, client } = await start(({ socket }) => socket.write(OK));
+    await client.send(post(path, body, head)).answer();
+    expect(ollama.received[0]?.body.toString()).toBe(body);
+  });
+
+  test('a body in chunks of more than 4 MiB', async () => {
+    const { ollama, client } = await start(({ socket }) => socket.write(OK));
+    const body = `{"stream":true,"x":"${'x'.repeat(5 * 1024 * 1024)}"}`;
+    client.send(
+      `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+    );
+    await client.answer();
+    expect(ollama.received[0]?.body.toString() === body).toBe(true);
+  });
+});
+
+test('a client that leaves in the middle of its request costs no request', async () => {
+  const { ollama, proxy, client } = await start(asOllama);
+  client.send(`POST ${CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"stre`);
+  await expect
+    .poll(() => proxy.counted('ollama_proxy_requests_in_flight'))
+    .toEqual(['v1/chat/completions 1']);
+  client.socket.destroy();
+  await expect
+    .poll(() => proxy.counted('ollama_proxy_requests_total'))
+    .toEqual(['v1/chat/completions  client_gone 1']);
+  expect(ollama.sockets.size).toBe(0);
+});
+
+test('a stream that is cut has what came before', async () => {
+  const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const { client } = await start(({ socket }) => socket.end(`${head}e\r\ndata: {"a":1}\n\r\n`));
+  const answer = await client.send(post(CHAT, '{"stream":true}')).answer();
+  expect([answer.complete, answer.body.toString()]).toEqual([false, 'data: {"a":1}\n']);
+});

@@ -1,0 +1,319 @@
+/** What a client and Ollama say to each other arrives as it was said. */
+import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { get, post, rawClient } from './raw-client.ts';
+import { type Script, startScripted } from './scripted-ollama.ts';
+import { startProxyBefore } from './started-proxy.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+const answering =
+  (message: string | Buffer): Script =>
+  ({ socket }) =>
+    socket.write(message, 'latin1');
+
+async function start(script: Script = answering(OK)) {
+  const ollama = await startScripted(script);
+  const proxy = await startProxyBefore(ollama.url);
+  return { ollama, proxy, client: await rawClient(proxy.port) };
+}
+
+/** What Ollama has received for these bytes of a client; those of this connection, and Host, aside. */
+async function sent(bytes: string) {
+  const { ollama, client } = await start();
+  const answer = await client.send(bytes).answer();
+  expect(answer.statusLine).toBe('HTTP/1.1 200 OK');
+  const [{ head = '', body = Buffer.alloc(0) } = {}] = ollama.received;
+  const [requestLine = '', ...lines] = head.trimEnd().split('\r\n');
+  return {
+    requestLine,
+    body,
+    lines: lines.filter((line) => !/^(connection|transfer-encoding):/i.test(line)),
+  };
+}
+
+/** Both answers: of Ollama itself, and through the proxy. */
+async function bothAnswers(message: string | Buffer, request = get('/api/tags'), toHead = false) {
+  const { ollama, client } = await start(answering(message));
+  const direct = await rawClient(Number(ollama.url.port));
+  return [
+    await direct.send(request).answer({ toHead }),
+    await client.send(request).answer({ toHead }),
+  ] as const;
+}
+
+describe('of a request', () => {
+  test.each([
+    '//path',
+    '/%zz',
+    '/a%2Fb/../c/./d?x=%20&y[]=1&&',
+    '/?',
+    '/api/tags?target=http://x/#not',
+    `/${'a'.repeat(60_000)}`,
+  ])('the path %.40s', async (path) => {
+    expect((await sent(get(path))).requestLine).toBe(`GET ${path} HTTP/1.1`);
+  });
+
+  test.each(['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'])(
+    'the method %s',
+    async (method) => {
+      expect((await sent(get('/x', method))).requestLine).toBe(`${method} /x HTTP/1.1`);
+    },
+  );
+
+  test('headers in their case and order, duplicates and Latin-1 included', async () => {
+    const lines = [
+      'X-A: 1',
+      'x-b: 2',
+      'Accept: a/b',
+      'X-A: 3',
+      'X-LATIN: \xe9\xff',
+      'X-Empty: ',
+      'Cookie: a=b',
+      'cookie: c=d',
+    ];
+    const { lines: received } = await sent(
+      `GET /x HTTP/1.1\r\nHost: gpu-box:11435\r\n${lines.join('\r\n')}\r\n\r\n`,
+    );
+    expect(received.map((line) => line.trimEnd())).toEqual([
+      'host: gpu-box:11435',
+      ...lines.map((line) => line.trimEnd()),
+    ]);
+  });
+
+  test('Host, Origin and Authorization, which are for Ollama', async () => {
+    const { lines } = await sent(
+      'GET / HTTP/1.1\r\nHost: evil.example\r\nOrigin: https://a\r\nAuthorization: Bearer b\r\n\r\n',
+    );
+    expect(lines).toEqual(['host: evil.example', 'Origin: https://a', 'Authorization: Bearer b']);
+  });
+
+  test('nothing that is about the connection of the client', async () => {
+    const { lines } = await sent(
+      get(
+        '/x',
+        'GET',
+        'Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: a\r\nTE: trailers\r\nUpgrade: h2c\r\nX-Stays: 1\r\n',
+      ),
+    );
+    expect(lines).toEqual(['host: ollama', 'X-Stays: 1']);
+  });
+
+  test('its body to the byte where a client names its length as about the connection', async () => {
+    const { body } = await sent(post('/x', 'hello', 'Connection: content-length, host\r\n'));
+    expect(body.toString()).toBe('hello');
+  });
+
+  test('Accept-Encoding, but for requests that are measured', async () => {
+    expect((await sent(get('/api/tags', 'GET', 'Accept-Encoding: gzip\r\n'))).lines).toContain(
+      'Accept-Encoding: gzip',
+    );
+    const { lines } = await sent(post('/api/chat?x', '{}', 'ACCEPT-encoding: gzip\r\nX-B: 1\r\n'));
+    expect(lines).toEqual(['host: ollama', 'X-B: 1', 'content-length: 2']);
+  });
+
+  test.each([
+    ['with its length', (body: string) => post('/api/create', body)],
+    [
+      'in chunks',
+      (body: string) =>
+        `POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+    ],
+    ['of a DELETE', (body: string) => post('/api/delete', body).replace('POST', 'DELETE')],
+    ['of a GET', (body: string) => post('/api/tags', body).replace('POST', 'GET')],
+  ])('a body %s', async (_, request) => {
+    for (const body of ['{"model":"a"}', 'x'.repeat(300_000)]) {
+      expect((await sent(request(body))).body.toString()).toBe(body);
+    }
+  });
+
+  test('a body that is packed with zstd, as it is', async () => {
+    const body = randomBytes(5_000).toString('latin1');
+    const request = `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Encoding: zstd\r\nContent-Length: 5000\r\n\r\n${body}`;
+    const received = await sent(request);
+    expect(received.body.toString('latin1')).toBe(body);
+    expect(received.lines).toContain('Content-Encoding: zstd');
+  });
+
+  test('a body whose client waits for 100 Continue', async () => {
+    const { ollama, client } = await start();
+    client.send('POST /api/chat HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n');
+    await client.until((text) => text === 'HTTP/1.1 100 Continue\r\n\r\n');
+    client.send('{}');
+    await client.until((text) => text.includes('200 OK'));
+    expect(ollama.received[0]?.head).not.toMatch(/expect/i);
+    expect(ollama.received[0]?.body.toString()).toBe('{}');
+  });
+
+  test('more headers and longer ones than Node.js takes by itself', async () => {
+    const many = Array.from({ length: 3_000 }, (_, index) => `X-${index}: ${'v'.repeat(50)}`);
+    const { lines } = await sent(get('/x', 'GET', `${many.join('\r\n')}\r\n`));
+    expect(lines.slice(1)).toEqual(many);
+  });
+
+  test('from a client of HTTP/1.0, whose answer ends with its connection', async () => {
+    const stream = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n';
+    const { client } = await start(answering(stream));
+    const answer = await client.send('GET /x HTTP/1.0\r\n\r\n').answer({ untilClosed: true });
+    expect([answer.body.toString(), client.ended]).toEqual(['abc', 'closed']);
+  });
+});
+
+describe('of an answer', () => {
+  test.each([
+    [
+      'headers in their case and order, duplicates and Latin-1 included',
+      'HTTP/1.1 200 OK\r\nX-B: 1\r\ncontent-TYPE: a\r\nX-A: 2\r\nSet-Cookie: a\r\nX-B: \xe9\xff\r\nset-cookie: b\r\nX-Empty: \r\nContent-Length: 1\r\n\r\nx',
+    ],
+    ['no header that was not there, such as Date', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+    ['a reason phrase of its own', 'HTTP/1.1 200 Sure thing\r\nContent-Length: 0\r\n\r\n'],
+    ['a reason phrase that is empty', 'HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n'],
+    ['a status that nobody knows', 'HTTP/1.1 799 Odd\r\nContent-Length: 1\r\n\r\nx'],
+    [
+      '404 and its body',
+      'HTTP/1.1 404 Not Found\r\nContent-Length: 25\r\n\r\n{"error":"not found here"}'.replace('25', '26'),
+    ],
+    [
+      '503 and its body',
+      'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 16\r\n\r\n{"error":"busy!"}'.replace('16', '17'),
+    ],
+    ['204, which has no body', 'HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n'],
+    ['304, which has no body', 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'],
+    [
+      'a body in chunks',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n',
+    ],
+    [
+      'trailers',
+      'HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\n',
+    ],
+    ['a redirect', 'HTTP/1.1 307 Temporary Redirect\r\nLocation: /api/chat\r\nContent-Length: 0\r\n\r\n'],
+  ])('%s', async (_, message) => {
+    const [direct, through] = await bothAnswers(message);
+    expect(direct.complete).toBe(true);
+    expect(through).toEqual(direct);
+  });
+
+  test('a reason phrase that no HTTP server of Node.js may send is the usual one', async () => {
+    const [, through] = await bothAnswers('HTTP/1.1 200 \xe9\xff\r\nContent-Length: 0\r\n\r\n');
+    expect(through.statusLine).toBe('HTTP/1.1 200 OK');
+  });
+
+  test('the head alone, to HEAD', async () => {
+    const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 17\r\n\r\n';
+    const [direct, through] = await bothAnswers(head, get('/', 'HEAD'), true);
+    expect(through).toEqual(direct);
+    expect(through.headers).toContain('Content-Length: 17');
+  });
+
+  test('nothing that is about the connection of Ollama', async () => {
+    const { client } = await start(
+      answering(
+        'HTTP/1.1 200 OK\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nUpgrade: h2\r\nX-Stays: 1\r\nContent-Length: 0\r\n\r\n',
+      ),
+    );
+    await client.send(get('/x')).until((text) => text.includes('\r\n\r\n'));
+    expect(client.text).not.toMatch(/X-Hop|timeout=1\r|Upgrade/);
+    expect(client.text).toContain('X-Stays: 1');
+    expect(client.ended).toBe('open');
+  });
+
+  test('a body that ends with the connection of Ollama', async () => {
+    const { client } = await start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nall of it'));
+    const answer = await client.send(get('/x')).answer();
+    expect([answer.body.toString(), answer.complete]).toEqual(['all of it', true]);
+  });
+
+  test('a body that is compressed, whose tokens are not counted', async () => {
+    const body = gzipSync('{"model":"a","done":true,"eval_count":5}');
+    const head = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const { client, proxy } = await start(answering(Buffer.concat([Buffer.from(head), body])));
+    expect((await client.send(post('/api/generate', '{}')).answer()).body).toEqual(body);
+    expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  ok 1']);
+    expect(await proxy.counted('ollama_proxy_responses_without_usage_total')).toEqual(['generate  1']);
+  });
+
+  test('after interim responses, which are read past', async () => {
+    const interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n';
+    const { client } = await start(answering(interim + OK));
+    const answer = await client.send(get('/x')).answer();
+    expect([answer.statusLine, answer.body.toString()]).toEqual(['HTTP/1.1 200 OK', 'ok']);
+  });
+
+  test('the last one of several on one connection, each in its turn', async () => {
+    const { ollama, client } = await start();
+    const waiting: Array<() => void> = [];
+    ollama.script = ({ socket, head }) => {
+      const name = head.split(' ')[1] ?? '';
+      waiting.push(() => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${name.length}\r\n\r\n${name}`));
+    };
+    client.send(get('/first') + get('/second') + get('/third'));
+    for (const name of ['/first', '/second', '/third']) {
+      await expect.poll(() => waiting.length).toBe(1);
+      waiting.shift()?.();
+      expect((await client.answer()).body.toString()).toBe(name);
+    }
+  });
+});
+
+describe('refused with 400, and not passed on, is', () => {
+  test.each([
+    ['an absolute target', 'GET http://127.0.0.1/api/ps HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a second Host', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+  ])('%s', async (_, request) => {
+    const { ollama, proxy, client } = await start();
+    const answer = await client.send(request).answer();
+    expect(answer.statusLine).toBe('HTTP/1.1 400 Bad Request');
+    expect(JSON.parse(answer.body.toString())).toEqual({ error: expect.any(String) });
+    expect(ollama.received).toEqual([]);
+    expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['other  bad_request 1']);
+  });
+
+  test.each([
+    [
+      'Transfer-Encoding with a length',
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
+    ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx'],
+    ['a path beyond ASCII', 'GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['a space in the path', 'GET /a b HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ])('%s, by Node.js itself', async (_, request) => {
+    const { ollama, client } = await start();
+    const answer = await client.send(request).answer({ untilClosed: true });
+    expect(answer.statusLine).toBe('HTTP/1.1 400 Bad Request');
+    expect(ollama.received).toEqual([]);
+  });
+});
+
+test('CONNECT is not served: its connection is closed', async () => {
+  const { ollama, client } = await start();
+  await client.send('CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n').closed();
+  expect([client.text, ollama.received]).toEqual(['', []]);
+});
+
+test('a request to upgrade is answered as one that is not', async () => {
+  const { client } = await start();
+  const answer = await client
+    .send(get('/x', 'GET', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'))
+    .answer();
+  expect(answer.body.toString()).toBe('ok');
+});
+
+test('a path prefix of --ollama.url is put before each path', async () => {
+  const ollama = await startScripted(answering(OK));
+  const proxy = await startProxyBefore(new URL('/ollama/', ollama.url));
+  const client = await rawClient(proxy.port);
+  await client.send(get('/api/tags?x')).answer();
+  expect(ollama.received[0]?.head).toMatch(/^GET \/ollama\/api\/tags\?x HTTP/);
+});
+
+test('requests with different Host headers share a connection', async () => {
+  const { ollama, client } = await start();
+  for (const host of ['a', 'b', 'c']) {
+    await client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).answer();
+  }
+  expect(ollama.received.map(({ nth }) => nth)).toEqual([1, 2, 3]);
+});
