@@ -26,6 +26,8 @@ interface Case {
     readonly labels: Readonly<Record<string, string>>;
     readonly summary: string;
     readonly description: string;
+    /** Labels of the target that the alert loses, since it is about a sum. */
+    readonly loses?: readonly string[];
   };
   /** Just under the threshold, or for just too short a time. */
   readonly under: InputSeries;
@@ -58,6 +60,37 @@ const ps = (values: string) => ({
 const psOk = ps('1x80');
 /** In for a scrape, out for a scrape, so many times. */
 const visits = (times: number) => '1 _ '.repeat(times).trim();
+
+/** What is known of the work of a model: slots, and counters with the same values, which then do not grow. */
+function work(labels: string, busy: string, tokens: string): InputSeries {
+  return {
+    [`ollama_model_slots_busy{${labels}}`]: busy,
+    [`ollama_model_generated_tokens_total{${labels}}`]: tokens,
+    [`ollama_model_prompt_tokens_total{${labels}}`]: tokens,
+    [`ollama_model_prompt_cached_tokens_total{${labels}}`]: tokens,
+  };
+}
+
+/** Requests of one outcome, counted up to each scrape. */
+function requests(outcome: string, counted: string, modelName = 'llama3.1:8b', api = 'chat'): InputSeries {
+  return {
+    [`ollama_proxy_requests_total{api="${api}",model="${modelName}",outcome="${outcome}",${TARGET}}`]:
+      counted,
+  };
+}
+
+/** Streams whose first token took up to so many seconds, all of them in one bucket. */
+function firstTokens(seconds: '10' | '30' | '60', counted: string, modelName = 'llama3.1:8b'): InputSeries {
+  const labels = `api="chat",model="${modelName}",${TARGET}`;
+  const name = 'ollama_proxy_time_to_first_token_seconds';
+  const buckets = ['10', '30', '60', '+Inf'].map((le) => [
+    `${name}_bucket{le="${le}",${labels}}`,
+    Number(le) < Number(seconds) ? '0x160' : counted,
+  ]);
+  return { ...Object.fromEntries(buckets), [`${name}_count{${labels}}`]: counted };
+}
+
+const PROXY_LOSES = ['model', 'api', 'outcome'];
 
 const RELOADED = `ollama_exporter_config_last_reload_successful{${TARGET}}`;
 
@@ -253,6 +286,36 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    alert: 'OllamaModelStuck',
+    fires: {
+      series: {
+        ...up,
+        ...ps('1x150'),
+        ...model(MODEL, '4x150', '4x150'),
+        ...work(MODEL, '_x5 1x10 _ 1x150', '7x20 _ 7x150'),
+      },
+      at: '31m15s',
+      labels: { ...LABELS_OF_MODEL, severity: 'warning' },
+      summary: 'llama3.1:8b on gpu-07:10434 has been busy for over 30 minutes without progress.',
+      description:
+        'llama3.1:8b (Q4_K_M) on gpu-07:10434 has had a busy slot for over 30 minutes, and in that time no request began or ended in it. Either its runner is stuck, or it generates one very long response. Query /slots of the runner twice: if n_decoded grows, it generates; if not, run ollama stop.',
+    },
+    // A request ends every half hour.
+    under: {
+      ...up,
+      ...ps('1x360'),
+      ...model(MODEL, '4x360', '4x360'),
+      ...work(MODEL, '1x360', '7x119 9x119 11x119'),
+    },
+    // Idle for one scrape in between.
+    failedScrape: {
+      ...up,
+      ...ps('1x360'),
+      ...model(MODEL, '4x360', '4x360'),
+      ...work(MODEL, '1x50 _ 1x50 0 1x100 _ 0 1x100', '7x360'),
+    },
+  },
+  {
     alert: 'OllamaContextShrunk',
     fires: {
       series: { ...up, [`ollama_model_context_length_tokens{${MODEL}}`]: '32768x3 8192x8 _ 8192x60' },
@@ -270,6 +333,63 @@ const CASES: readonly Case[] = [
     failedScrape: { ...up, [`ollama_model_context_length_tokens{${MODEL}}`]: '32768x10 _ 32768x60' },
   },
   {
+    alert: 'OllamaRequestsFailing',
+    fires: {
+      series: {
+        ...up,
+        ...requests('ok', '0+9x2 _ 36+9x60'),
+        ...requests('cut', '0+1x2 _ 4+1x60'),
+        ...requests('error', '0+0.2x2 _ 0.8+0.2x60', ''),
+      },
+      at: '2m45s',
+      labels: { ...LABELS_OF_TARGET, severity: 'warning' },
+      loses: PROXY_LOSES,
+      summary: '12% of the requests to Ollama on gpu-07:10434 fail.',
+      description:
+        'Within 10 minutes, 12% of the requests through the proxy gpu-07:10434 have failed. Most of them: cut. Responses end before they are complete: a runner crashed, or Ollama was stopped. Its log says which.',
+    },
+    under: {
+      ...up,
+      ...requests('ok', '0+97x80'),
+      ...requests('error', '0+5x80', ''),
+      ...requests('bad_request', '0+40x80', ''),
+    },
+    failedScrape: { ...up, ...requests('ok', '0+1x20 _ 22+1x60'), ...requests('cut', '0x20 _ 2x60') },
+  },
+  {
+    alert: 'OllamaBusy',
+    fires: {
+      series: { ...up, ...requests('ok', '0+9x2 _ 36+9x60'), ...requests('busy', '0+1x2 _ 4+1x60', '') },
+      at: '2m45s',
+      labels: { ...LABELS_OF_TARGET, severity: 'warning' },
+      loses: PROXY_LOSES,
+      summary: 'Ollama on gpu-07:10434 rejects 10% of its requests as busy.',
+      description:
+        'Within 10 minutes, Ollama has responded to 10% of the requests through the proxy gpu-07:10434 with 503: its queue (OLLAMA_MAX_QUEUE, 512 by default) was full. More requests arrive than it serves, or they wait for a model that does not load. Clients may try again; the queue stays full until there are fewer of them.',
+    },
+    under: { ...up, ...requests('ok', '0+1000x80'), ...requests('busy', '0+10x80', '') },
+    failedScrape: { ...up, ...requests('ok', '0+1x20 _ 22+1x60'), ...requests('busy', '0x20 _ 2x60', '') },
+  },
+  {
+    alert: 'OllamaSlowFirstToken',
+    fires: {
+      series: {
+        ...up,
+        ...firstTokens('60', '0+2x5 _ 14+2x80'),
+        ...firstTokens('10', '0+0.1x5 _ 0.7+0.1x80', 'all-minilm:latest'),
+      },
+      at: '7m30s',
+      labels: { ...LABELS_OF_TARGET, severity: 'warning' },
+      loses: ['model', 'api'],
+      summary: 'The first token of Ollama on gpu-07:10434 takes up to 58.42s.',
+      description:
+        'Within 15 minutes, one in twenty streams through the proxy gpu-07:10434 has waited for its first token for 58.42s or longer. Slowest: llama3.1:8b, 58.5s. Requests wait for a free slot, for a model to load, or for long prompts.',
+    },
+    under: { ...up, ...firstTokens('30', '0+2x80') },
+    // Slow, but never twenty within 15 minutes.
+    failedScrape: { ...up, ...firstTokens('60', '0 _ 1x20 _ 19x60') },
+  },
+  {
     alert: 'OllamaExporterConfigReloadFailed',
     fires: {
       series: { ...up, [RELOADED]: '1x3 0x6 _ 0x30' },
@@ -284,8 +404,11 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Every 15 s for 20 minutes, to be sure that it never fires in between. */
-const ALWAYS = Array.from({ length: 80 }, (_, index) => `${index * 15}s`);
+/** Every 15 s for so many minutes, to be sure that it never fires in between. */
+const during = (minutes: number) => Array.from({ length: minutes * 4 }, (_, index) => `${index * 15}s`);
+const ALWAYS = during(20);
+/** Alerts that look back further. */
+const WATCHED: Readonly<Record<string, readonly string[]>> = { OllamaModelStuck: during(80) };
 
 describe.skipIf(binaries === undefined)('the alerts', () => {
   test('are all tested', () => {
@@ -312,7 +435,7 @@ function alertsOf(target: TargetLabels): void {
     at: string,
     alert: string,
     series: InputSeries,
-    { labels, summary, description }: Pick<Case['fires'], 'labels' | 'summary' | 'description'>,
+    { labels, summary, description, loses = [] }: Omit<Case['fires'], 'series' | 'at'>,
   ): string {
     const exp_annotations = {
       summary,
@@ -320,14 +443,16 @@ function alertsOf(target: TargetLabels): void {
       runbook_url: `https://github.com/ollama-exporter/ollama-exporter/blob/main/docs/runbooks.md#${alert.toLowerCase()}`,
     };
     const { severity = '', ...rest } = labels;
-    const exp_labels = { ...('instance' in rest ? target.of(rest) : rest), severity };
+    const seenLabels = Object.entries('instance' in rest ? target.of(rest) : rest);
+    const kept = seenLabels.filter(([name]) => !loses.includes(name));
+    const exp_labels = { ...Object.fromEntries(kept), severity };
     const alert_rule_test = [
       { eval_time: at, alertname: alert, exp_alerts: [{ exp_labels, exp_annotations }] },
     ];
     return check(seen(series), { alert_rule_test });
   }
 
-  function keepsStill(alert: string, series: InputSeries, times = ALWAYS): string {
+  function keepsStill(alert: string, series: InputSeries, times = WATCHED[alert] ?? ALWAYS): string {
     const alert_rule_test = times.map((eval_time) => ({ eval_time, alertname: alert, exp_alerts: [] }));
     return check(seen(series), { alert_rule_test });
   }
@@ -531,6 +656,128 @@ function alertsOf(target: TargetLabels): void {
       const visit = (value: string) => `${value} ${value} ${value} _ `.repeat(20).trim();
       const series = { ...up, ...psOk, ...model(MODEL, visit('4'), visit('4')), [EXPIRY]: visit('0') };
       expect(keepsStill('OllamaModelOverdue', series)).toBe('SUCCESS');
+    });
+  });
+
+  describe('OllamaModelOverdue, where slots are known,', () => {
+    const overdue = {
+      ...up,
+      ...psOk,
+      ...model(MODEL, '4x80', '4x80'),
+      [`ollama_model_expires_in_seconds{${MODEL}}`]: '-585-15x80',
+    };
+
+    test('keeps still about a model whose slots are busy, or were within 10 minutes', () => {
+      const busy = { [`ollama_model_slots_busy{${MODEL}}`]: '1x30 _ 1 0x30 2x20' };
+      expect(keepsStill('OllamaModelOverdue', { ...overdue, ...busy })).toBe('SUCCESS');
+    });
+
+    test('keeps still about a model whose requests are too short to be seen, but whose tokens are counted', () => {
+      const embedding = {
+        ...work(MODEL, '0x80', '0x80'),
+        [`ollama_model_prompt_tokens_total{${MODEL}}`]: '0+9x80',
+      };
+      expect(keepsStill('OllamaModelOverdue', { ...overdue, ...embedding })).toBe('SUCCESS');
+    });
+
+    test('fires for a model that is idle, which Ollama holds for a request all the same', () => {
+      expect(alertsAt('15m', 'OllamaModelOverdue', { ...overdue, ...work(MODEL, '0x80', '7x80') })).toContain(
+        'past its expiry',
+      );
+    });
+
+    test('fires for a model whose runner does not answer, and beside another one that is busy', () => {
+      const series = {
+        ...overdue,
+        ...work(OTHER, '1x80', '0+9x80'),
+        [`ollama_model_runner_up{${MODEL}}`]: '0x80',
+      };
+      expect(alertsAt('15m', 'OllamaModelOverdue', series)).toContain('llama3.1:8b');
+    });
+  });
+
+  describe('OllamaModelStuck', () => {
+    const loaded = { ...up, ...ps('1x360'), ...model(MODEL, '4x360', '4x360') };
+    const GENERATED = `ollama_model_generated_tokens_total{${MODEL}}`;
+    const PROMPT = `ollama_model_prompt_tokens_total{${MODEL}}`;
+    const CACHED = `ollama_model_prompt_cached_tokens_total{${MODEL}}`;
+    const still = work(MODEL, '1x360', '7x360');
+
+    test.each([GENERATED, PROMPT, CACHED])('keeps still while %s grows', (counter) => {
+      expect(
+        keepsStill('OllamaModelStuck', { ...loaded, ...still, [counter]: '7x100 8x100 9x100 10x60' }),
+      ).toBe('SUCCESS');
+    });
+
+    test('keeps still where the runner has no counters, for nothing is known then', () => {
+      const slots = { [`ollama_model_slots_busy{${MODEL}}`]: '1x360' };
+      expect(keepsStill('OllamaModelStuck', { ...loaded, ...slots })).toBe('SUCCESS');
+    });
+
+    test('fires on older runners, which do not count cached tokens and miss scrapes, and says how many slots', () => {
+      const { [CACHED]: _, ...older } = work(MODEL, '3 3 _ 3 _ _ '.repeat(40).trim(), '7x360');
+      expect(alertsAt('40m', 'OllamaModelStuck', { ...loaded, ...older })).toContain(
+        'has had 3 busy slots for over',
+      );
+    });
+
+    test('does not take a restart of the exporter for progress: its counters begin at 0 again', () => {
+      const restarted = work(MODEL, '1x360', '7x60 _x4 0x360');
+      expect(alertsAt('40m', 'OllamaModelStuck', { ...loaded, ...restarted })).toContain('llama3.1:8b');
+    });
+
+    test('ends minutes after the slot is free, after a token, and after the model is unloaded', () => {
+      const stuck = (busy: string, tokens: string, size = '4x360') => ({
+        ...loaded,
+        ...model(MODEL, size, size),
+        ...work(MODEL, busy, tokens),
+      });
+      for (const series of [
+        stuck('1x160 0x200', '7x360'),
+        stuck('1x360', '7x160 8x200'),
+        stuck('1x160 _x200', '7x360', '4x160 _x200'),
+      ]) {
+        expect(alertsAt('40m', 'OllamaModelStuck', series)).toContain('llama3.1:8b');
+        expect(alertsAt('43m', 'OllamaModelStuck', series)).toBe('SUCCESS');
+      }
+    });
+  });
+
+  describe('requests through the proxy:', () => {
+    test.each(['error', 'failed', 'incomplete', 'cut', 'unreachable'])(
+      'OllamaRequestsFailing fires for the outcome %s, and says what to do',
+      (outcome) => {
+        const series = { ...up, ...requests('ok', '0+1x60'), ...requests(outcome, '0+1x60', '') };
+        expect(alertsAt('10m', 'OllamaRequestsFailing', series)).toMatch(
+          new RegExp(`50% of the requests .* Most of them: ${outcome}\\. \\w.*[.?]"`),
+        );
+      },
+    );
+
+    test.each(['bad_request', 'not_found', 'client_gone', 'busy'])(
+      'OllamaRequestsFailing keeps still about the outcome %s',
+      (outcome) => {
+        const series = { ...up, ...requests('ok', '0+1x60'), ...requests(outcome, '0+9x60', '') };
+        expect(keepsStill('OllamaRequestsFailing', series)).toBe('SUCCESS');
+      },
+    );
+
+    test.each([
+      ['OllamaRequestsFailing', 'unreachable'],
+      ['OllamaBusy', 'busy'],
+    ])('%s keeps still about requests that are not measured', (alert, outcome) => {
+      const others = { ...requests('ok', '0+1x60'), ...requests(outcome, '0+9x60', '', 'other') };
+      expect(keepsStill(alert, { ...up, ...others })).toBe('SUCCESS');
+    });
+
+    test('OllamaRequestsFailing fires where all requests fail, and ends when they succeed again', () => {
+      const series = {
+        ...up,
+        ...requests('ok', '5x40 5+1x80'),
+        ...requests('unreachable', '0+1x40 40x80', ''),
+      };
+      expect(alertsAt('9m', 'OllamaRequestsFailing', series)).toContain('100% of the requests');
+      expect(alertsAt('21m', 'OllamaRequestsFailing', series)).toBe('SUCCESS');
     });
   });
 

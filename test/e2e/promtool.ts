@@ -41,7 +41,7 @@ export function ruleTest(promtool: string): RuleTest {
     runPromtool(promtool, {
       rule_files,
       evaluation_interval: '15s',
-      group_eval_order: ['ollama.recording', 'ollama.alerts'],
+      group_eval_order: ['ollama.recording', 'ollama.work', 'ollama.alerts'],
       tests: [
         {
           interval: '15s',

@@ -16,6 +16,7 @@ const OF_THE_TARGET: Labels = {
   format: '19-inch',
   family: 'hopper',
   parameter_size: 'large',
+  outcome: 'leased',
 };
 
 export interface TargetLabels {
