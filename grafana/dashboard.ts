@@ -1,4 +1,5 @@
 /** Puts the dashboard together; `grafana/ollama.json` is its JSON, and a test holds the two equal. */
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
   AnnotationQueryBuilder,
   type Dashboard,
@@ -20,6 +21,7 @@ import { DATASOURCE } from './panels.ts';
 import { QUERIES } from './queries.ts';
 import { modelRow, problemRow, serverRow } from './rows.ts';
 import { exporterRow, scrapeRow } from './scrape-rows.ts';
+import { requestRow, workRow } from './work-rows.ts';
 
 /** The least version of Grafana, and the schema of its first releases; later ones migrate it when they load it. */
 const LEAST_GRAFANA = '11.6.0';
@@ -65,28 +67,48 @@ export function buildDashboard() {
     .annotation(
       annotation('Version changes', 'blue', QUERIES.annotationVersions).titleFormat('Ollama {{version}}'),
     );
-  for (const [title, panels] of Object.entries({
-    'Is anything wrong?': problemRow(),
-    Servers: serverRow(),
-    Models: modelRow(),
-    Scrapes: scrapeRow(),
-  })) {
-    builder.withRow(new RowBuilder(title));
-    for (const panel of panels) {
-      builder.withPanel(panel);
-    }
-  }
-  const collapsed = new RowBuilder('Exporter').collapsed(true);
-  for (const panel of exporterRow()) {
-    collapsed.withPanel(panel);
+  for (const row of [
+    opened('Is anything wrong?', problemRow()),
+    opened('Servers', serverRow()),
+    opened('Models', modelRow()),
+    // Most exporters have neither: closed rows ask nothing of Prometheus.
+    closed('Work', workRow()),
+    closed('Requests', requestRow()),
+    opened('Scrapes', scrapeRow()),
+    closed('Exporter', exporterRow()),
+  ]) {
+    row(builder);
   }
   return {
     __requires: [
       { type: 'grafana', id: 'grafana', name: 'Grafana', version: LEAST_GRAFANA },
       { type: 'datasource', id: 'prometheus', name: 'Prometheus', version: LEAST_GRAFANA },
     ],
-    ...numbered(builder.withRow(collapsed).build()),
+    ...numbered(builder.build()),
     schemaVersion: SCHEMA_VERSION,
+  };
+}
+
+type Panels = ReadonlyArray<Builder<Panel>>;
+
+/** A row whose panels are below it. */
+function opened(title: string, panels: Panels) {
+  return (builder: DashboardBuilder) => {
+    builder.withRow(new RowBuilder(title));
+    for (const panel of panels) {
+      builder.withPanel(panel);
+    }
+  };
+}
+
+/** A row whose panels are shown when someone opens it. */
+function closed(title: string, panels: Panels) {
+  return (builder: DashboardBuilder) => {
+    const row = new RowBuilder(title).collapsed(true);
+    for (const panel of panels) {
+      row.withPanel(panel);
+    }
+    builder.withRow(row);
   };
 }
 
@@ -121,17 +143,24 @@ function annotation(name: string, color: string, expr: string): AnnotationQueryB
     .step('60s');
 }
 
-/** Grafana wants an id for each panel, and the builders give none. */
+/** Grafana wants an id for each panel, and what is below a closed row close to it; the builders do neither. */
 function numbered(dashboard: Dashboard): Dashboard {
   let last = 0;
-  const nextId = () => {
+  let hidden = 0;
+  const placed = (panel: Panel | RowPanel) => {
     last += 1;
-    return last;
+    const y = (panel.gridPos?.y ?? 0) - hidden;
+    return { id: last, ...(panel.gridPos && { gridPos: { ...panel.gridPos, y } }) };
   };
-  const panels = dashboard.panels?.map((panel): Panel | RowPanel =>
-    'panels' in panel
-      ? { ...panel, id: nextId(), panels: panel.panels.map((inner) => ({ ...inner, id: nextId() })) }
-      : { ...panel, id: nextId() },
-  );
+  const panels = dashboard.panels?.map((panel): Panel | RowPanel => {
+    if (!('panels' in panel)) {
+      return { ...panel, ...placed(panel) };
+    }
+    const row = { ...panel, ...placed(panel) };
+    const inner = panel.panels.map((one) => ({ ...one, ...placed(one) }));
+    const ends = inner.map(({ gridPos }) => (gridPos ? gridPos.y + gridPos.h : 0));
+    hidden += Math.max(0, ...ends) - (inner.length > 0 ? (row.gridPos?.y ?? 0) + 1 : 0);
+    return { ...row, panels: inner };
+  });
   return { ...dashboard, id: null, ...(panels && { panels }) };
 }

@@ -30,6 +30,11 @@ export const DATASOURCE: DataSourceRef = { type: 'prometheus', uid: '$datasource
 /** What it most often means that there is nothing to see. */
 const NOTHING_LOADED = 'No data: nothing is loaded, or Ollama or the exporter is down';
 export const NOTHING_SCRAPED = 'No data: the exporter is down, or not selected';
+/** Both are off by default. */
+export const NO_RUNNERS = 'No data: nothing is loaded, or --collector.runners is off';
+export const NO_COUNTERS =
+  'No data: no requests, --collector.runners is off, or Ollama runs without LLAMA_ARG_ENDPOINT_METRICS=1';
+export const NO_PROXY = 'No data: no requests, or no proxy (--proxy.listen-address)';
 
 export const COLORS = { OK: 'green', WARN: 'orange', BAD: 'red' } as const;
 

@@ -70,6 +70,7 @@ export const QUERIES = {
   serverVram: vramUsed,
   serverVramShare: vramShare,
   serverSpilled: `count by (${SERVER_LABELS}) (${spilled}) or 0 * ${loaded}`,
+  serverBusySlots: byServer('ollama_model_slots_busy', 'sum'),
   serverLastChange: `time() - max by (${SERVER_LABELS}) (max_over_time(timestamp(${changed})[1h:1m]))`,
 
   // On average over 5 minutes, as in the alerts, since a swap of models empties a server for a moment.
@@ -107,8 +108,9 @@ export const QUERIES = {
   // Not after an outage, only where another version was there before.
   annotationVersions: `count by (version) (max by (${SERVER_LABELS}, version) (${version('')}) unless on (${SERVER_LABELS}, version) ${version('[1d] offset 2m')} and on (${SERVER_LABELS}) ${version('[1d] offset 2m')})`,
 
-  jobs: 'label_values(ollama_up, job)',
-  instances: 'label_values(ollama_up{job=~"$job"}, instance)',
+  // A proxy of its own is a job of its own, which need not expose anything else.
+  jobs: 'label_values({__name__=~"ollama_up|ollama_proxy_requests_in_flight"}, job)',
+  instances: 'label_values({__name__=~"ollama_up|ollama_proxy_requests_in_flight", job=~"$job"}, instance)',
   models: `query_result(count by (model) (${own(`last_over_time(ollama_model_size_bytes{${TARGETS}}[$__range])`, 'model')}))`,
   exporterJobs: 'label_values(ollama_exporter_build_info, job)',
 } as const;

@@ -92,7 +92,7 @@ export const serverRow = () => [
   serverTable({
     title: 'Servers',
     description:
-      'One row for each server, the fullest first. "Last change" is when a model was last loaded or unloaded.',
+      'One row for each server, the fullest first. "Busy slots" are the requests that its models work on, with --collector.runners. "Last change" is when a model was last loaded or unloaded.',
     unit: 'none',
     width: 24,
     height: 9,

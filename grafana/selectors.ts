@@ -22,15 +22,24 @@ export function own(expr: string, ...labels: readonly string[]): string {
 }
 
 /**
- * One series for each model that the variables select.
+ * The series of the models that the variables select, under whichever name the label has.
  *
  * @param of a selector → what is taken of it, such as `changes(…[1h])`
  */
-export function byModel(aggregation: 'sum' | 'max', metric: string, of = (selector: string) => selector) {
+export function ofModels(metric: string, of = (selector: string) => selector): string {
   const [plain, renamed] = ['model', 'exported_model'].map((label) =>
     of(`${metric}{${TARGETS}, ${label}=~"$model"}`),
   );
-  return `${aggregation} by (${MODEL_LABELS}) (${own(`${plain} or ${renamed}`, 'model', 'quantization')})`;
+  return `${plain} or ${renamed}`;
+}
+
+/**
+ * One series for each model that the variables select.
+ *
+ * @param of as of `ofModels`
+ */
+export function byModel(aggregation: 'sum' | 'max', metric: string, of = (selector: string) => selector) {
+  return `${aggregation} by (${MODEL_LABELS}) (${own(ofModels(metric, of), 'model', 'quantization')})`;
 }
 
 /** One series for each server. */

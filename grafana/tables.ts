@@ -121,7 +121,8 @@ export function serverTable(frame: Frame): PanelBuilder {
           links(runbook('ollamamodelspilledtoram')),
         ],
       },
-      G: { title: 'Last change', width: 120, properties: [unit('s'), noValue('over 1 hour')] },
+      G: { title: 'Busy slots', width: 110, properties: [noValue()] },
+      H: { title: 'Last change', width: 120, properties: [unit('s'), noValue('over 1 hour')] },
       job,
     },
     {
@@ -131,7 +132,8 @@ export function serverTable(frame: Frame): PanelBuilder {
       D: QUERIES.serverVram,
       E: QUERIES.serverVramShare,
       F: QUERIES.serverSpilled,
-      G: QUERIES.serverLastChange,
+      G: QUERIES.serverBusySlots,
+      H: QUERIES.serverLastChange,
     },
   )
     .noValue(NOTHING_SCRAPED)

@@ -29,11 +29,14 @@ function formatted(unit) {
   };
 }
 
-/** Each series on top of those before it. */
+/** Each series on top of those before it, but for limits. */
 function stackedValues(series) {
   const sums = [];
-  return series.map(({ values }) =>
+  return series.map(({ values, isLimit }) =>
     values.map((value, index) => {
+      if (isLimit) {
+        return value;
+      }
       sums[index] = (sums[index] ?? 0) + (value ?? 0);
       return value === null ? null : sums[index];
     }),
@@ -69,7 +72,9 @@ function draw({ id, times, series, stacked, stepped, fill, min, unit, lines }) {
     width: 1.5,
     points: { show: false },
     ...(stepped && { paths: uPlot.paths.stepped({ align: 1 }) }),
-    ...(fill > 0 && { fill: `color-mix(in srgb, ${colorOf(index)} ${fill}%, ${themed('panel')})` }),
+    ...(series[index].isLimit
+      ? { dash: [10, 8] }
+      : fill > 0 && { fill: `color-mix(in srgb, ${colorOf(index)} ${fill}%, ${themed('panel')})` }),
   });
   const order = stacked ? [...series.keys()].reverse() : [...series.keys()];
   new uPlot(

@@ -17,12 +17,15 @@ import { randomNumbers } from '../../src/demo/workload.ts';
 import { ApiError, type FailureReason } from '../../src/ollama/errors.ts';
 import { parseRunningModels } from '../../src/ollama/models.ts';
 import type { Capacity, Snapshot } from '../../src/scrape/snapshot.ts';
+import { simulateWork, type WorkSamples } from './work.ts';
 
 export interface Server {
   readonly job: string;
   readonly instance: string;
   /** Moments, in Unix milliseconds, must not go back; undefined where the exporter can't be scraped. */
   readonly scrape: (nowMs: number) => Snapshot | undefined;
+  /** What `--collector.runners` and the proxy add to that scrape. */
+  readonly work: (snapshot: Snapshot | undefined) => WorkSamples;
 }
 
 const MINUTE_MS = 60_000;
@@ -158,7 +161,7 @@ function server(
       },
     };
   };
-  return { job: 'ollama', instance, scrape };
+  return { job: 'ollama', instance, scrape, work: simulateWork(Number(/\d+/.exec(instance))) };
 }
 
 function failure(reason: FailureReason = 'refused') {

@@ -13,11 +13,18 @@ export interface Page {
 
 const GAP_PX = 8;
 
-export async function pageOf(prometheus: Prometheus, range: Range, caption: string): Promise<Page> {
+/** @param opened rows to show opened, and nothing else; all as the dashboard is shipped, if left out */
+export async function pageOf(
+  prometheus: Prometheus,
+  range: Range,
+  caption: string,
+  opened?: readonly string[],
+): Promise<Page> {
   const dashboard = readDashboard();
+  const shown = opened === undefined ? dashboard.panels : openedRows(dashboard.panels, opened);
   const charts: Chart[] = [];
   const panels = await Promise.all(
-    dashboard.panels.map(async (panel) => {
+    shown.map(async (panel) => {
       const content = await contentOf(panel, prometheus, range);
       if (typeof content !== 'string') {
         charts.push(content);
@@ -28,11 +35,28 @@ export async function pageOf(prometheus: Prometheus, range: Range, caption: stri
       );
     }),
   );
-  const height = Math.max(...dashboard.panels.map(({ gridPos: { y, h } }) => y + h)) * CELL_PX;
+  const height = Math.max(...shown.map(({ gridPos: { y, h } }) => y + h)) * CELL_PX;
   const style = readFileSync(new URL('style.css', import.meta.url), 'utf8');
   const html = `<!doctype html><meta charset="utf-8"><style>${style}</style><body>
     ${header(dashboard, caption)}<main style="height:${height}px">${panels.join('')}</main></body>`;
   return { html, charts };
+}
+
+/** As Grafana shows closed rows after a click: their panels below them. */
+function openedRows(panels: readonly DashboardPanel[], titles: readonly string[]): readonly DashboardPanel[] {
+  const rows = panels.filter(({ type, title }) => type === 'row' && titles.includes(title));
+  const shown: DashboardPanel[] = [];
+  let top = 0;
+  for (const { panels: inner = [], ...row } of rows) {
+    const moved = (y: number) => y - row.gridPos.y + top;
+    const below = inner.map((panel) => ({
+      ...panel,
+      gridPos: { ...panel.gridPos, y: moved(panel.gridPos.y) },
+    }));
+    shown.push({ ...row, collapsed: false, gridPos: { ...row.gridPos, y: top } }, ...below);
+    top = Math.max(...below.map(({ gridPos: { y, h } }) => y + h));
+  }
+  return shown;
 }
 
 function header({ title, templating }: ShippedDashboard, caption: string): string {
@@ -63,7 +87,8 @@ async function contentOf(
 ): Promise<Chart | string> {
   const answers = new Map<string, Answer>();
   for (const { refId, expr, instant, legendFormat = '' } of panel.targets ?? []) {
-    answers.set(refId, { legendFormat, series: await ask(prometheus, range, expr, instant) });
+    const series = await ask(prometheus, range, expr, instant);
+    answers.set(refId, { legendFormat, series, isLimit: isLimit(panel, refId) });
   }
   const all = [...answers.values()];
   switch (panel.type) {
@@ -78,6 +103,16 @@ async function contentOf(
     default:
       return '';
   }
+}
+
+/** A query that an override takes out of the stack. */
+function isLimit({ fieldConfig }: DashboardPanel, refId: string): boolean {
+  return (fieldConfig?.overrides ?? []).some(
+    ({ matcher, properties }) =>
+      matcher.id === 'byFrameRefID' &&
+      matcher.options === refId &&
+      properties.some(({ id }) => id === 'custom.stacking'),
+  );
 }
 
 function ask(

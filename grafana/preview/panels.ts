@@ -13,6 +13,8 @@ export interface Range {
 
 export interface Answer {
   readonly legendFormat: string;
+  /** A dashed line above a stack. */
+  readonly isLimit: boolean;
   readonly series: readonly Series[];
 }
 
@@ -25,6 +27,7 @@ export interface Chart {
     readonly values: ReadonlyArray<number | null>;
     readonly last: string;
     readonly max: string;
+    readonly isLimit: boolean;
   }>;
   readonly stacked: boolean;
   readonly stepped: boolean;
@@ -126,7 +129,7 @@ export function chartOf(
   range: Range,
 ): Chart | string {
   const config = fieldConfig?.defaults ?? {};
-  const series = answers.flatMap(({ legendFormat, series }) =>
+  const series = answers.flatMap(({ legendFormat, isLimit, series }) =>
     series.map((one) => {
       const values = onGrid(one, range);
       const known = values.filter((value) => value !== null);
@@ -136,6 +139,7 @@ export function chartOf(
         values,
         last: last === undefined ? '' : show(last, config).text,
         max: show(Math.max(...known), config).text,
+        isLimit,
       };
     }),
   );

@@ -9,6 +9,7 @@ import type { Snapshot } from '../../src/scrape/snapshot.ts';
 import { findBinaries } from '../../test/e2e/debian-binaries.ts';
 import { type Prometheus, startPrometheus } from '../../test/e2e/prometheus-process.ts';
 import { PROMETHEUS_FOLDER } from '../../test/rule-files.ts';
+import type { Sample } from './counts.ts';
 import type { Server } from './fleet.ts';
 import { evaluateAlerts } from './rules.ts';
 
@@ -101,23 +102,29 @@ function scrapes(
 ): readonly string[] {
   const moments = Array.from({ length: (end - start) / STEP + 1 }, (_, index) => start + index * STEP);
   return moments.flatMap((at) =>
-    servers.flatMap(({ job, instance, scrape }) =>
-      scraped(scrape(at * 1_000)).map(({ name, labels, value }) =>
-        line(name, relabel(labels, { job, instance }), value, at),
-      ),
-    ),
+    servers.flatMap(({ job, instance, scrape, work }) => {
+      const snapshot = scrape(at * 1_000);
+      const { runners, proxy } = work(snapshot);
+      const of = (target: Labels) => (sample: Sample) =>
+        line(sample.name, relabel(sample.labels, target), sample.value, at);
+      return [
+        ...[...scraped(snapshot), ...runners].map(of({ job, instance })),
+        ...[UP, ...proxy].map(of({ job: `${job}-proxy`, instance })),
+      ];
+    }),
   );
 }
 
-function scraped(snapshot: Snapshot | undefined) {
-  const up = { name: 'up', labels: {}, value: Number(snapshot !== undefined) };
+const UP: Sample = { name: 'up', labels: {}, value: 1 };
+
+function scraped(snapshot: Snapshot | undefined): readonly Sample[] {
   if (snapshot === undefined) {
-    return [up];
+    return [{ ...UP, value: 0 }];
   }
   const ofOllama = FAMILIES.flatMap(({ name, samples }) =>
     samples(snapshot).map((sample) => ({ name, ...sample })),
   );
-  return [up, ...ofOllama];
+  return [UP, ...ofOllama];
 }
 
 function line(name: string, labels: Labels, value: number, at: number): string {

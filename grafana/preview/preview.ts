@@ -1,6 +1,6 @@
 /**
- * Draws the dashboard from its own queries: docs/dashboard.png and docs/dashboard-dark.png with 20 servers. With a
- * number of servers as argument, the pictures go into .cache/dashboard.
+ * Draws the dashboard from its own queries: docs/dashboard.png and docs/dashboard-dark.png with 20 servers, and beside
+ * them the rows that are closed at first. With a number of servers as argument, the pictures go into .cache/dashboard.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -53,9 +53,15 @@ async function preview(count: number, folder: string, name: string): Promise<voi
     args: ['--no-sandbox', '--disable-gpu', '--disable-lcd-text'],
   });
   try {
-    const page = await pageOf(prometheus, { start: START, end: END, step: STEP }, CAPTION);
-    await shoot(browser, page, join(folder, `${name}.png`), 'light');
-    await shoot(browser, page, join(folder, `${name}-dark.png`), 'dark');
+    const range = { start: START, end: END, step: STEP };
+    const pages = {
+      [name]: await pageOf(prometheus, range, CAPTION),
+      [`${name}-work`]: await pageOf(prometheus, range, CAPTION, ['Work', 'Requests']),
+    };
+    for (const [file, page] of Object.entries(pages)) {
+      await shoot(browser, page, join(folder, `${file}.png`), 'light');
+      await shoot(browser, page, join(folder, `${file}-dark.png`), 'dark');
+    }
   } finally {
     await browser.close();
     await stop();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { buildDashboard } from '../../grafana/dashboard.ts';
+import { OPTION_LIST } from '../../src/config/options.ts';
 import { annotationQueries, DASHBOARD_FILE, dataPanels, readDashboard } from '../dashboard.ts';
 import { ROOT, readPage } from '../markdown.ts';
 import { exportedNames } from '../metric-names.ts';
@@ -91,13 +92,32 @@ describe('the dashboard', () => {
     );
     expect(new Set(cells).size).toBe(cells.length);
     expect(dashboard.panels.every(({ gridPos: { x, w } }) => x + w <= 24)).toBe(true);
+    // Nor is there a gap below a closed row.
+    const rows = new Set(
+      dashboard.panels.flatMap(({ gridPos: { y, h } }) => [...Array(h).keys()].map((row) => y + row)),
+    );
+    expect(rows.size).toBe(Math.max(...rows) + 1);
   });
 
-  test('keeps the exporter’s own process out of sight until asked for', () => {
-    expect(dashboard.panels.find(({ title }) => title === 'Exporter')).toMatchObject({
-      type: 'row',
-      collapsed: true,
-    });
+  test.each(['Work', 'Requests', 'Exporter'])(
+    'keeps the row %s, which few need or have, out of sight until asked for',
+    (title) => {
+      expect(dashboard.panels.find((panel) => panel.title === title)).toMatchObject({
+        type: 'row',
+        collapsed: true,
+      });
+    },
+  );
+
+  test.each([
+    ['Work', '--collector.runners'],
+    ['Requests', '--proxy.listen-address'],
+  ])('names in each panel of the row %s, where it is empty, the option %s', (title, option) => {
+    const row = dashboard.panels.find((panel) => panel.title === title);
+    const texts = row?.panels?.map(({ fieldConfig }) => fieldConfig?.defaults.noValue ?? '');
+    expect(texts).toHaveLength(6);
+    expect(texts?.filter((text) => !text.includes(option))).toEqual([]);
+    expect(OPTION_LIST.map(({ flag }) => `--${flag}`)).toContain(option);
   });
 });
 
@@ -224,8 +244,8 @@ test.each(
     targets.map(({ refId, expr }) => ({ query: `${title} ${refId}`, expr })),
   ),
 )('$query takes counters as rates, over the interval that Grafana chooses, and nothing else', ({ expr }) => {
-  const rates = expr.match(/\brate\(\w+_total\{[^}]*\}\[\$__rate_interval\]/g) ?? [];
-  expect(expr.match(/_total\b/g) ?? []).toHaveLength(rates.length);
+  const rates = expr.match(/\brate\(\w+_(total|bucket)\{[^}]*\}\[\$__rate_interval\]/g) ?? [];
+  expect(expr.match(/_(total|bucket)\b/g) ?? []).toHaveLength(rates.length);
   expect(expr.match(/\$__rate_interval/g) ?? []).toHaveLength(rates.length);
 });
 
@@ -283,7 +303,9 @@ describe('every metric that is named is one that is exported:', () => {
   });
 });
 
-test.each(['dashboard.png', 'dashboard-dark.png'])('docs/%s is small enough for a README', (name) => {
+const pictures = ['dashboard', 'dashboard-work'].flatMap((name) => [`${name}.png`, `${name}-dark.png`]);
+
+test.each(pictures)('docs/%s is small enough for a README', (name) => {
   const picture = readFileSync(new URL(`docs/${name}`, ROOT));
   expect(picture.subarray(1, 4).toString()).toBe('PNG');
   expect(picture.length).toBeLessThan(300_000);
