@@ -16,7 +16,7 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { ALERTING, DASHBOARD_UID, RUNBOOKS } from './links.ts';
+import { ABOUT, DASHBOARD_UID, RUNBOOKS } from './links.ts';
 import { DATASOURCE } from './panels.ts';
 import { QUERIES } from './queries.ts';
 import { modelRow, problemRow, serverRow } from './rows.ts';
@@ -50,7 +50,7 @@ export function buildDashboard() {
     .time({ from: 'now-1h', to: 'now' })
     .refresh('30s')
     .link(link('Runbooks', RUNBOOKS))
-    .link(link('About this dashboard', ALERTING))
+    .link(link('About this dashboard', ABOUT))
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
     .withVariable(queryVariable('job', 'Job', QUERIES.jobs))
     .withVariable(queryVariable('instance', 'Instance', QUERIES.instances))
