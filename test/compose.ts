@@ -12,6 +12,13 @@ interface Service {
   readonly cap_add?: readonly string[];
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
+  readonly network_mode?: string;
+  readonly pid?: string;
+  readonly networks?: Readonly<Record<string, { readonly aliases?: readonly string[] }>>;
+  readonly depends_on?:
+    | readonly string[]
+    | Readonly<Record<string, { readonly condition: string; readonly restart?: boolean }>>;
+  readonly stop_grace_period?: string;
 }
 
 interface ComposeFile {
@@ -31,11 +38,20 @@ export function readText(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8');
 }
 
+/** Without the warning that the parser does not know Compose's own tag `!reset`. */
+function readCompose(path: string): ComposeFile {
+  return parse(readText(path), { logLevel: 'error' });
+}
+
 /** What `docker compose up` starts. */
-export const DEMO: ComposeFile = parse(readText('compose.yaml'));
+export const DEMO = readCompose('compose.yaml');
 
 /** What is added to it for a real Ollama. */
-export const WITH_OLLAMA: ComposeFile = parse(readText('compose.ollama.yaml'));
+export const WITH_OLLAMA = readCompose('compose.ollama.yaml');
+
+/** What is added to both: what models do, and a proxy. */
+export const WITH_RUNNERS = readCompose('compose.runners.yaml');
+export const WITH_PROXY = readCompose('compose.proxy.yaml');
 
 /** @throws Error for a service that does not exist */
 export function serviceOf({ services }: ComposeFile, name: string): Service {

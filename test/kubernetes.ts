@@ -8,7 +8,7 @@ import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PersistentVolumeClaim } from 'kubernetes-models/v1/PersistentVolumeClaim';
 import { Service } from 'kubernetes-models/v1/Service';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 
 const FOLDER = new URL('../deploy/kubernetes/', import.meta.url);
 
@@ -33,6 +33,20 @@ export function manifestPath(file: string): string {
   return new URL(file, FOLDER).pathname;
 }
 
+/** What OpenShift assigns, and rejects where a manifest names another. */
+export const USERS = /"(runAsUser|runAsGroup|fsGroup|supplementalGroups)":/;
+
+interface Kustomization {
+  readonly kind: string;
+  readonly resources?: readonly string[];
+  readonly patches?: ReadonlyArray<{ readonly patch: string }>;
+}
+
+/** @param folder in deploy/kubernetes, with a slash at its end */
+export function readKustomization(folder: string): Kustomization {
+  return parse(readFileSync(manifestPath(`${folder}kustomization.yaml`), 'utf8'));
+}
+
 export function manifestFiles(): readonly string[] {
   return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.yaml') && !/(^|\/)kustomization\.yaml$/.test(file))
@@ -49,6 +63,71 @@ export function readManifests(file: string): readonly Manifest[] {
     const content: { readonly kind: string } = document.toJS();
     return { file, kind: content.kind, content };
   });
+}
+
+/** Of deploy/kubernetes/sidecar: what can be taken in, each a component of kustomize. */
+export const COMPONENTS = ['runners', 'proxy'] as const;
+
+export type Component = (typeof COMPONENTS)[number];
+
+/** The sidecar as kustomize makes it with these components; what it adds for all, a user, is left out. */
+export function sidecarWith(components: readonly Component[]): readonly Manifest[] {
+  const files = ['ollama.yaml', ...(components.includes('proxy') ? ['proxy/podmonitor.yaml'] : [])];
+  const patches = components.flatMap(componentPatches);
+  return files
+    .flatMap((file) => readManifests(`sidecar/${file}`))
+    .map(({ content, ...manifest }) => {
+      const own = patches.filter((patch) => identity(patch) === identity(content));
+      return { ...manifest, content: own.reduce<Fields>(merged, { ...content }) };
+    });
+}
+
+/** Each way to run the sidecar. */
+export const SIDECARS = [[], ...COMPONENTS.map((component) => [component]), [...COMPONENTS]].map(
+  (components) => ({
+    title: ['the sidecar', ...components].join(' with '),
+    components,
+    sidecar: sidecarWith(components),
+  }),
+);
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export function componentPatches(component: Component): readonly Fields[] {
+  const { patches = [] } = readKustomization(`sidecar/${component}/`);
+  return patches.map(({ patch }) => parse(patch, { version: '1.1' }));
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function identity({ kind, metadata }: { readonly kind?: unknown; readonly metadata?: unknown }): string {
+  return `${kind} ${isFields(metadata) ? metadata['name'] : ''}`;
+}
+
+/** As kustomize merges a patch: items of lists are the same if they have the same name, or the same port. */
+function merged(base: Fields, patch: Fields): Fields {
+  const changed = Object.entries(patch).map(([key, value]) => {
+    const before = base[key];
+    if (Array.isArray(before) && Array.isArray(value)) {
+      return [key, mergedList(before, value)] as const;
+    }
+    return [key, isFields(before) && isFields(value) ? merged(before, value) : value] as const;
+  });
+  return { ...base, ...Object.fromEntries(changed) };
+}
+
+function mergedList(base: readonly unknown[], patch: readonly unknown[]): readonly unknown[] {
+  const keyOf = (item: unknown) => (isFields(item) ? (item['name'] ?? item['port']) : item);
+  const portOf = (item: unknown) => (isFields(item) ? item['port'] : undefined);
+  const isSame = (one: unknown, other: unknown) =>
+    keyOf(one) === keyOf(other) || (portOf(one) !== undefined && portOf(one) === portOf(other));
+  const kept = base.map((item) => {
+    const change = patch.find((candidate) => isSame(item, candidate));
+    return isFields(item) && isFields(change) ? merged(item, change) : item;
+  });
+  return [...kept, ...patch.filter((item) => !base.some((other) => isSame(other, item)))];
 }
 
 /** @returns what is wrong with it, by the schema of its kind; the paths of fields that the schema does not know */

@@ -1,12 +1,24 @@
 /** The compose files: what Compose itself does not check. */
 import { existsSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseCommandLine } from '../../src/config/command-line.ts';
-import { OPTIONS } from '../../src/config/options.ts';
-import { DEMO, mounts, ROOT, readText, serviceOf, WITH_OLLAMA } from '../compose.ts';
+import { parseGoDuration } from '../../src/config/go-duration.ts';
+import { OPTION_LIST, OPTIONS } from '../../src/config/options.ts';
+import { FAMILIES } from '../../src/metrics/families.ts';
+import {
+  DEMO,
+  mounts,
+  ROOT,
+  readText,
+  serviceOf,
+  WITH_OLLAMA,
+  WITH_PROXY,
+  WITH_RUNNERS,
+} from '../compose.ts';
 
-const SERVICES = [DEMO, WITH_OLLAMA].flatMap(({ services }) => Object.values(services));
+const FILES = [DEMO, WITH_OLLAMA, WITH_RUNNERS, WITH_PROXY];
+const SERVICES = FILES.flatMap(({ services }) => Object.values(services));
 
 test('the exporter accepts its options, and scrapes the service ollama with compose.ollama.yaml', () => {
   const { command = [] } = serviceOf(WITH_OLLAMA, 'ollama-exporter');
@@ -41,11 +53,11 @@ test('mounted files are read-only, and labelled for containers where SELinux is 
   expect(files.filter(({ options }) => options !== 'ro,z')).toEqual([]);
 });
 
-test('no service has a capability or can gain one, also with a real Ollama', () => {
-  const names = new Set([DEMO, WITH_OLLAMA].flatMap(({ services }) => Object.keys(services)));
-  expect(names).toContain('ollama');
+test('no service has a capability or can gain one, whatever is added to the demo', () => {
+  const names = new Set(FILES.flatMap(({ services }) => Object.keys(services)));
+  expect([...names]).toEqual(expect.arrayContaining(['ollama', 'ollama-proxy']));
   for (const name of names) {
-    const service = { ...DEMO.services[name], ...WITH_OLLAMA.services[name] };
+    const service = Object.assign({}, ...FILES.map(({ services }) => services[name]));
     expect(service, name).toMatchObject({ cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
     expect(service.cap_add, name).toBeUndefined();
   }
@@ -58,5 +70,94 @@ test('all ports are on 127.0.0.1, and nobody can log in to Grafana, as docs/inst
     GF_AUTH_ANONYMOUS_ORG_ROLE: 'Viewer',
     GF_AUTH_DISABLE_LOGIN_FORM: 'true',
     GF_AUTH_BASIC_ENABLED: 'false',
+  });
+});
+
+function exposed(job: string, file: string): readonly string[] {
+  const { scrape_configs }: { readonly scrape_configs: readonly ScrapeConfig[] } = parse(readText(file));
+  const found = scrape_configs.find(({ job_name }) => job_name === job);
+  return found?.static_configs.flatMap(({ targets }) => targets) ?? [];
+}
+
+interface ScrapeConfig {
+  readonly job_name: string;
+  readonly static_configs: ReadonlyArray<{
+    readonly targets: readonly string[];
+    readonly labels?: Readonly<Record<string, string>>;
+  }>;
+}
+
+describe('compose.runners.yaml', () => {
+  const exporter = serviceOf(WITH_RUNNERS, 'ollama-exporter');
+  const ollama = serviceOf(WITH_RUNNERS, 'ollama');
+
+  test('puts the exporter into the network and among the processes of Ollama, and lets it follow a new one', () => {
+    expect(exporter).toMatchObject({ network_mode: 'service:ollama', pid: 'service:ollama' });
+    expect(exporter.depends_on).toEqual({ ollama: { condition: 'service_started', restart: true } });
+  });
+
+  test('publishes the port of the exporter by Ollama, and by it alone', () => {
+    expect(exporter.ports).toEqual([]);
+    expect(readText('compose.runners.yaml')).toContain('ports: !reset []');
+    expect(ollama.ports).toEqual(serviceOf(DEMO, 'ollama-exporter').ports);
+  });
+
+  test('keeps the name by which Prometheus knows the exporter', () => {
+    const hosts = exposed('ollama', 'deploy/compose/prometheus.yml').map((target) => target.split(':')[0]);
+    expect(ollama.networks?.['default']?.aliases).toEqual(hosts);
+  });
+
+  test('turns the counters of runners on', () => {
+    expect(ollama.environment).toEqual({ LLAMA_ARG_ENDPOINT_METRICS: '1' });
+  });
+
+  test('has options that the exporter accepts, for the Ollama on its loopback', () => {
+    const invocation = parseCommandLine(exporter.command ?? [], {}, '');
+    expect(invocation).toMatchObject({ kind: 'run', config: { ollamaUrl: { hostname: '127.0.0.1' } } });
+  });
+});
+
+describe('compose.proxy.yaml', () => {
+  const proxy = serviceOf(WITH_PROXY, 'ollama-proxy');
+
+  test('has options that the exporter accepts, and publishes the port that the proxy listens on', () => {
+    const [, port = ''] = /--proxy\.listen-address=:(\d+)/.exec(proxy.command?.join(' ') ?? '') ?? [];
+    expect(proxy.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+    expect(parseCommandLine(proxy.command ?? [], {}, '')).toMatchObject({
+      kind: 'run',
+      config: { ollamaUrl: { hostname: 'ollama' }, proxyListenAddresses: [{ port: Number(port) }] },
+    });
+  });
+
+  test('gives it more time to stop than it gives to responses', () => {
+    const grace = OPTION_LIST.find(({ flag }) => flag === 'proxy.shutdown-grace');
+    const [stop = 0, responses = Number.POSITIVE_INFINITY] = [proxy.stop_grace_period, grace?.fallback].map(
+      (text) => parseGoDuration(text ?? ''),
+    );
+    expect(stop).toBeGreaterThan(responses);
+  });
+
+  test('has Prometheus scrape it besides, as the same instance, and only what the proxy itself exposes', () => {
+    const [source] = mounts(serviceOf(WITH_PROXY, 'prometheus'));
+    const shipped = parse(readText('deploy/compose/prometheus.yml'));
+    const { scrape_configs, ...others } = parse(readText(source?.source ?? ''));
+    const [ollama, added, ...more] = scrape_configs;
+    expect({ scrape_configs: [ollama], ...others }).toEqual(shipped);
+    expect(more).toEqual([]);
+    const [instance] = exposed('ollama', 'deploy/compose/prometheus.yml');
+    expect(added).toMatchObject({
+      job_name: 'ollama-proxy',
+      static_configs: [{ targets: ['ollama-proxy:10434'], labels: { instance } }],
+      metric_relabel_configs: [{ source_labels: ['__name__'], action: 'keep' }],
+    });
+    const kept = new RegExp(`^(?:${added.metric_relabel_configs[0].regex})$`);
+    expect(FAMILIES.filter(({ name }) => kept.test(name))).toEqual([]);
+    expect('ollama_proxy_requests_total').toMatch(kept);
+  });
+
+  test('is mounted where the demo mounts the configuration in its place', () => {
+    const [added] = mounts(serviceOf(WITH_PROXY, 'prometheus'));
+    const targets = mounts(serviceOf(DEMO, 'prometheus')).map(({ target }) => target);
+    expect(targets).toContain(added?.target);
   });
 });

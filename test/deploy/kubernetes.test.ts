@@ -1,18 +1,24 @@
 /** The manifests by their published schemas, and what they say of the exporter by the exporter. */
-import { readFileSync } from 'node:fs';
 import { Probe } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/Probe';
 import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { readBuildInfo } from '../../src/config/build-info.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { environmentName, OPTION_LIST } from '../../src/config/options.ts';
 import { FAMILIES } from '../../src/metrics/families.ts';
 import { parseOllamaHost } from '../../src/ollama/host.ts';
 import { loadConfigFile } from '../../src/targets/config-file.ts';
-import { manifestFiles, manifestPath, readManifests, schemaProblems } from '../kubernetes.ts';
+import {
+  manifestFiles,
+  manifestPath,
+  readKustomization,
+  readManifests,
+  SIDECARS,
+  schemaProblems,
+  USERS,
+} from '../kubernetes.ts';
 import { ownMetrics } from '../own-metrics.ts';
 
 /** Volumes that the restricted standard and restricted-v2 both allow. */
@@ -27,17 +33,22 @@ const VOLUMES = [
   'secret',
 ];
 
-function readKustomization(folder: string) {
-  return parse(readFileSync(manifestPath(`${folder}kustomization.yaml`), 'utf8'));
-}
-
 const manifests = manifestFiles().flatMap(readManifests);
 const contents: readonly unknown[] = manifests.map(({ content }) => content);
-const deployments = contents.filter(Deployment.is).map(({ metadata, spec }) => {
-  const { metadata: podMetadata, spec: pod } = spec?.template ?? {};
-  const exporter = pod?.containers.find(({ name }) => name === 'ollama-exporter');
-  return { name: metadata?.name, labels: [metadata?.labels, podMetadata?.labels], pod, exporter };
-});
+/** Of the manifests as they stand, and of the sidecar with what can be taken in. */
+const deployments = [
+  { title: 'the fleet', sidecar: manifests.filter(({ file }) => !file.startsWith('sidecar/')) },
+  ...SIDECARS,
+].flatMap(({ title, sidecar }) =>
+  sidecar
+    .map(({ content }: { readonly content: unknown }) => content)
+    .filter(Deployment.is)
+    .map(({ metadata, spec }) => {
+      const { metadata: podMetadata, spec: pod } = spec?.template ?? {};
+      const exporters = pod?.containers.filter(({ name }) => name !== 'ollama') ?? [];
+      return { title, labels: [metadata?.labels, podMetadata?.labels], pod, exporters };
+    }),
+);
 
 test.each(manifests)('$kind in $file is what its published schema allows', ({ content }) => {
   // In the schema since 0.66 of the Prometheus Operator; the package's is older.
@@ -51,32 +62,18 @@ test('a field that the schema does not know is a problem', () => {
   expect(schemaProblems(misspelt)).toEqual(['unknown field /spec/ports/0/tagetPort']);
 });
 
-test.each(['', 'sidecar/'])(
+test.each(['', 'sidecar/', 'sidecar/runners/', 'sidecar/proxy/'])(
   'the kustomization in deploy/kubernetes/%s has all files of its folder',
   (folder) => {
-    const { resources } = readKustomization(folder);
+    const { resources = [] } = readKustomization(folder);
     const inFolder = manifestFiles().filter((file) => file.startsWith(folder));
     const names = inFolder.map((file) => file.slice(folder.length)).filter((name) => !name.includes('/'));
-    expect(resources.sort()).toEqual(names);
+    expect([...resources].sort()).toEqual(names);
   },
 );
 
 test.each(manifests)('$kind in $file names no user or group: OpenShift assigns them', ({ content }) => {
-  expect(JSON.stringify(content)).not.toMatch(/"(runAsUser|runAsGroup|fsGroup|supplementalGroups)":/);
-});
-
-test('elsewhere the sidecar gets a user that is not root, and the volume its group', () => {
-  const patches: ReadonlyArray<{ readonly patch: string }> = readKustomization('sidecar/').patches;
-  expect(patches.map(({ patch }) => parse(patch))).toEqual([
-    {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { name: 'ollama' },
-      spec: {
-        template: { spec: { securityContext: { runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532 } } },
-      },
-    },
-  ]);
+  expect(JSON.stringify(content)).not.toMatch(USERS);
 });
 
 test('the NetworkPolicy lets DNS out by the port of Kubernetes and by that of OpenShift', () => {
@@ -89,21 +86,26 @@ test('the NetworkPolicy lets DNS out by the port of Kubernetes and by that of Op
   ]);
 });
 
-describe.each(deployments)('Deployment $name:', ({ labels, pod, exporter }) => {
-  test('the exporter accepts its arguments and variables, and listens on its port', () => {
-    const variables = (exporter?.env ?? []).map(({ name }) => name);
-    const known = OPTION_LIST.map((option) => environmentName(option));
-    expect(variables.filter((name) => !known.includes(name))).toEqual([]);
-    const invocation = parseCommandLine(exporter?.args ?? [], {}, '');
-    expect(invocation).toMatchObject({
-      kind: 'run',
-      config: { listenAddresses: [{ port: exporter?.ports?.[0]?.containerPort }] },
-    });
+describe.each(deployments)('the pod of $title:', ({ labels, pod, exporters }) => {
+  test('exporters accept their arguments and variables, and listen on their ports', () => {
+    expect(exporters).not.toEqual([]);
+    for (const { args = [], env = [], ports = [] } of exporters) {
+      const known = OPTION_LIST.map((option) => environmentName(option));
+      expect(env.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
+      const variables = Object.fromEntries(env.flatMap(({ name, value }) => (value ? [[name, value]] : [])));
+      const invocation = parseCommandLine(args, variables, '');
+      expect(invocation).toMatchObject({ kind: 'run' });
+      const config: Readonly<Record<string, unknown>> = invocation.kind === 'run' ? invocation.config : {};
+      const listens = [config['proxyListenAddresses'] ?? [], config['listenAddresses']].flat();
+      expect(listens).toMatchObject(ports.map(({ containerPort }) => ({ port: containerPort })));
+    }
   });
 
   test('the image is the one of this version', () => {
     const version = readBuildInfo().version.replace(/-dev$/, '');
-    expect(exporter?.image).toBe(`ghcr.io/ollama-exporter/ollama-exporter:${version}`);
+    for (const { image } of exporters) {
+      expect(image).toBe(`ghcr.io/ollama-exporter/ollama-exporter:${version}`);
+    }
     const labelled = labels.flatMap((of) => of?.['app.kubernetes.io/version'] ?? []);
     expect(labelled.filter((label) => label !== version)).toEqual([]);
   });
@@ -137,6 +139,9 @@ test('the modules file has the module of the Probe, which allows all its targets
 test('the ServiceMonitor keeps the metrics of the exporter itself, and none of an Ollama', async () => {
   const endpoint = contents.find(ServiceMonitor.is)?.spec?.endpoints?.[0];
   const kept = new RegExp(`^(?:${endpoint?.metricRelabelings?.[0]?.regex})$`);
-  expect((await ownMetrics()).filter(({ name }) => !kept.test(name))).toEqual([]);
+  // What the runners of an Ollama beside it would count, and a proxy in front of one: the fleet has neither.
+  const ofOneOllama = /^ollama_(model|proxy)_/;
+  const own = (await ownMetrics()).filter(({ name }) => !ofOneOllama.test(name));
+  expect(own.filter(({ name }) => !kept.test(name))).toEqual([]);
   expect(FAMILIES.filter(({ name }) => kept.test(name))).toEqual([]);
 });

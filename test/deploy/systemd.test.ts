@@ -33,6 +33,36 @@ test('the drop-in for the socket unit sets what it suggests, and binds the servi
   expect(`:${/^ListenStream=(.*)$/m.exec(socket)?.[1]}`).toBe(OPTIONS.listenAddresses.fallback);
 });
 
+/** Settings of the file, the last one of each name. */
+function settings(name: string): Readonly<Record<string, string>> {
+  const text = readFileSync(new URL(`../../deploy/systemd/${name}`, import.meta.url), 'utf8');
+  const lines = [...text.matchAll(/^([A-Z]\w+)=(.*)$/gm)];
+  return Object.fromEntries(lines.map(([, setting = '', value = '']) => [setting, value]));
+}
+
+test('the drop-in for runners undoes what hides them in the unit, and nothing else', () => {
+  const { Environment, ...undone } = settings('runners.conf');
+  expect(undone).toEqual({ ProtectProc: 'default', PrivateUsers: 'no' });
+  expect(settings('ollama-exporter.service')).toMatchObject({
+    ProtectProc: 'invisible',
+    PrivateUsers: 'yes',
+  });
+  expect(Environment).toBe('OLLAMA_EXPORTER_COLLECTOR_RUNNERS=true');
+});
+
+test('the drop-in for runners sets what the environment file suggests', () => {
+  const [name = '', value] = settings('runners.conf')['Environment']?.split('=') ?? [];
+  expect(suggested[name]).toBe(value);
+});
+
+test('the drop-in for Ollama turns the counters of its runners on, and changes nothing else', () => {
+  expect(settings('ollama.conf')).toEqual({ Environment: 'LLAMA_ARG_ENDPOINT_METRICS=1' });
+});
+
+test('the unit has two file descriptors for each of a hundred thousand streams', () => {
+  expect(Number(settings('ollama-exporter.service')['LimitNOFILE'])).toBeGreaterThanOrEqual(200_000);
+});
+
 test.each(Object.entries(suggested))('%s=%s is accepted', (name, value) => {
   expect(value).not.toBe('');
   expect(parseCommandLine([], { [name]: value }, '')).toMatchObject({ kind: 'run' });

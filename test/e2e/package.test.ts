@@ -38,6 +38,8 @@ test('the package holds what runs, the unit, the rules, the dashboard and the do
     'deploy/systemd/ollama-exporter.env',
     'deploy/systemd/ollama-exporter.service',
     'deploy/systemd/ollama-exporter.socket',
+    'deploy/systemd/ollama.conf',
+    'deploy/systemd/runners.conf',
     'deploy/systemd/socket.conf',
     'grafana/ollama.json',
     'package.json',

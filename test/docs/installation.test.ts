@@ -1,0 +1,51 @@
+/** docs/installation.md, in what it repeats of the files that it is about. */
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { environmentName, OPTION_LIST } from '../../src/config/options.ts';
+import { codeBlocks, readPage, section } from '../markdown.ts';
+
+const PAGE = readPage('docs/installation.md');
+
+test('the scrape configuration for a proxy is the one that is shipped, but for the addresses', () => {
+  const [yaml = ''] = codeBlocks(section(PAGE, 'Scrape the proxy'), 'yaml');
+  const shipped = readPage('deploy/compose/prometheus.proxy.yml')
+    .replaceAll('ollama-exporter:10434', 'localhost:10434')
+    .replace('ollama-proxy:10434', 'localhost:10435');
+  expect(parse(yaml).scrape_configs).toEqual(parse(shipped).scrape_configs);
+});
+
+test('the settings of the drop-in for runners are those of the file', () => {
+  const text = section(PAGE, 'Runners with systemd');
+  const file = readPage('deploy/systemd/runners.conf');
+  for (const [, setting = ''] of text.matchAll(/`([A-Z]\w+=(?:default|no))`/g)) {
+    expect(file).toMatch(new RegExp(`^${setting}$`, 'm'));
+  }
+  expect(text).toContain('`ProtectProc=default`');
+});
+
+test('drop-ins are installed where they say that they belong', () => {
+  const commands = codeBlocks(section(PAGE, 'Runners with systemd'), 'sh').join('');
+  for (const name of ['runners.conf', 'ollama.conf']) {
+    const [, place = ''] = /^# (\/etc\/\S+):/.exec(readPage(`deploy/systemd/${name}`)) ?? [];
+    expect(commands).toContain(`${name} ${place}\n`);
+  }
+});
+
+test('the variables of the proxy with systemd are those of options', () => {
+  const [ini = ''] = codeBlocks(section(PAGE, 'Proxy with systemd'), 'ini');
+  const variables = [...ini.matchAll(/^Environment=(\w+)=/gm)].map(([, name]) => name);
+  expect(variables).toHaveLength(2);
+  expect(OPTION_LIST.map(environmentName)).toEqual(expect.arrayContaining(variables));
+});
+
+test('the limits of descriptors and the time to stop are those of the unit and the option', () => {
+  const text = section(PAGE, 'Proxy');
+  const [, limit = ''] =
+    /^LimitNOFILE=(\d+)$/m.exec(readPage('deploy/systemd/ollama-exporter.service')) ?? [];
+  expect(text).toContain(`The systemd unit has ${limit};`);
+  const grace = OPTION_LIST.find(({ flag }) => flag === 'proxy.shutdown-grace')?.fallback.replace(
+    /s$/,
+    ' seconds',
+  );
+  expect(text).toContain(`\`--proxy.shutdown-grace\` (${grace})`);
+});
