@@ -4,7 +4,7 @@ export const DASHBOARD_UID = 'ollama-overview';
 
 const DOCS = 'https://github.com/ollama-exporter/ollama-exporter/blob/main/docs';
 export const RUNBOOKS = `${DOCS}/runbooks.md`;
-export const ALERTING = `${DOCS}/dashboard.md`;
+export const ABOUT = `${DOCS}/dashboard.md`;
 
 interface Link {
   readonly title: string;
