@@ -36,7 +36,7 @@ export function createServerFinder({ processes, target, walk, argv }: ServerFind
     const seen = (await walk()).filter((process) => mayBeServer(process) && isRunning(processes, process));
     const candidates = await Promise.all(
       seen.map(async (process): Promise<Candidate> => {
-        const uid = processes.status(process.pid)?.uid ?? Number.NaN;
+        const uid = processes.uid(process.pid) ?? Number.NaN;
         const isServing = isServe((await argv(process)) ?? []);
         return { ...process, uid, isServe: isServing, sockets: processes.sockets(process.pid) };
       }),

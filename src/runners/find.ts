@@ -48,7 +48,8 @@ export function createFinder(
     ...command,
     life: lifeOf(process),
     isOlder: process.startTicks < (processes.self?.startTicks ?? 0),
-    residentBytes: processes.status(process.pid)?.residentBytes,
+    residentBytes:
+      processes.pageBytes === undefined ? undefined : process.residentPages * processes.pageBytes,
   });
 
   const commandOf = async (
@@ -64,7 +65,7 @@ export function createFinder(
     const command = parseRunner(process.comm, (await argv(process)) ?? []);
     const isOurs =
       command !== undefined &&
-      processes.status(process.pid)?.uid === uid &&
+      processes.uid(process.pid) === uid &&
       sockets().some(
         (socket) => socket.port === command.port && socket.uid === uid && LOOPBACK.has(socket.address),
       );

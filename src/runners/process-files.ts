@@ -9,6 +9,8 @@ export interface ProcessStat {
   readonly state: string;
   /** Ticks since the boot. Together with the pid it is unique: a pid that is used again has another one. */
   readonly startTicks: number;
+  /** RAM that it has now, shared pages included. */
+  readonly residentPages: number;
 }
 
 /** The name is whatever the process wants, parentheses and spaces included: its end is the last parenthesis. */
@@ -24,25 +26,29 @@ export function parseStat(text: string): ProcessStat | undefined {
     state,
     // Field 22, counted from 1; the state is the third.
     startTicks: Number(fields[19]),
+    residentPages: Number(fields[21]),
   };
-  return open > 0 && close > open && [stat.pid, stat.parent, stat.startTicks].every(Number.isSafeInteger)
-    ? stat
-    : undefined;
+  const numbers = [stat.pid, stat.parent, stat.startTicks, stat.residentPages];
+  return open > 0 && close > open && numbers.every(Number.isSafeInteger) ? stat : undefined;
 }
 
-export interface ProcessStatus {
-  /** The effective one. */
-  readonly uid: number;
-  /** RAM that it has now, shared pages included; undefined of a process without memory: a zombie. */
-  readonly residentBytes: number | undefined;
-}
-
-export function parseStatus(text: string): ProcessStatus | undefined {
+/** @param text `/proc/PID/status` @returns the effective user id */
+export function parseUid(text: string): number | undefined {
   const [, uid] = /^Uid:\t\d+\t(\d+)/m.exec(text) ?? [];
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(text) ?? [];
-  return uid === undefined
-    ? undefined
-    : { uid: Number(uid), residentBytes: kibibytes === undefined ? undefined : Number(kibibytes) * 1_024 };
+  return uid === undefined ? undefined : Number(uid);
+}
+
+/** AT_PAGESZ of getauxval(3). */
+const PAGE_SIZE = 6n;
+
+/** @param vector `/proc/self/auxv` of a 64-bit machine @returns bytes of a page */
+export function parsePageSize(vector: Buffer): number | undefined {
+  for (let offset = 0; offset + 16 <= vector.length; offset += 16) {
+    if (vector.readBigUInt64LE(offset) === PAGE_SIZE) {
+      return Number(vector.readBigUInt64LE(offset + 8));
+    }
+  }
+  return undefined;
 }
 
 /** A TCP socket that listens. */

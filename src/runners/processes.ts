@@ -7,17 +7,20 @@ import {
   isRealUid,
   type ListeningSocket,
   type ProcessStat,
-  type ProcessStatus,
+  parsePageSize,
   parseSockets,
   parseStat,
-  parseStatus,
+  parseUid,
 } from './process-files.ts';
 
 export interface Processes {
   /** Of this process, to tell which others began before it. */
   readonly self: ProcessStat | undefined;
   readonly stat: (pid: number) => ProcessStat | undefined;
-  readonly status: (pid: number) => ProcessStatus | undefined;
+  /** The effective user id. */
+  readonly uid: (pid: number) => number | undefined;
+  /** undefined where it is not known. */
+  readonly pageBytes: number | undefined;
   /** Its words, or the first 16 KiB of them. Can take for ever, as the process holds a lock that it needs. */
   readonly argv: (pid: number) => Promise<readonly string[] | undefined>;
   /** undefined where the kernel has no such file (CONFIG_PROC_CHILDREN). */
@@ -42,7 +45,8 @@ export function readProcesses(folder: string): Processes {
   return {
     self: stat('self'),
     stat,
-    status: (pid) => parseStatus(readSmall(`${folder}/${pid}/status`) ?? ''),
+    uid: (pid) => parseUid(readSmall(`${folder}/${pid}/status`) ?? ''),
+    pageBytes: parsePageSize(Buffer.from(readSmall(`${folder}/self/auxv`) ?? '', 'latin1')),
     argv: (pid) => readArgv(join(folder, `${pid}`, 'cmdline')),
     children: (pid) => {
       // The child of a thread is listed with that thread only, and Go starts processes from any.

@@ -42,6 +42,7 @@ export class FakeProc {
   constructor() {
     onTestFinished(() => rmSync(this.root, { recursive: true, force: true }));
     this.#write('self/stat', statLine({ pid: 4_000, comm: 'node', argv: [], startTicks: SELF_TICKS }));
+    this.#write('self/auxv', AUXILIARY_VECTOR);
     this.uidMap('         0          0 4294967295\n');
     this.#writeSockets();
   }
@@ -72,11 +73,10 @@ export class FakeProc {
   }
 
   #writeProcess(process: FakeProcess): void {
-    const { pid, comm, argv, uid = OLLAMA_UID, residentKib = 1_000, sockets, state = 'S' } = process;
+    const { pid, comm, argv, uid = OLLAMA_UID, sockets, state = 'S' } = process;
     rmSync(join(this.folder, `${pid}`), { recursive: true, force: true });
     this.#write(`${pid}/stat`, statLine(process));
-    const memory = state === 'Z' ? '' : `VmRSS:\t${String(residentKib).padStart(8)} kB\n`;
-    this.#write(`${pid}/status`, `Name:\t${comm}\nUid:\t0\t${uid}\t0\t0\nGid:\t0\t0\t0\t0\n${memory}`);
+    this.#write(`${pid}/status`, `Name:\t${comm}\nUid:\t0\t${uid}\t0\t0\nGid:\t0\t0\t0\t0\n`);
     this.#write(`${pid}/cmdline`, state === 'Z' ? '' : argv.map((word) => `${word}\0`).join(''));
     if (sockets !== undefined) {
       mkdirSync(join(this.folder, `${pid}/fd`));
@@ -115,16 +115,28 @@ export class FakeProc {
     );
   }
 
-  #write(path: string, text: string): void {
+  #write(path: string, text: string | Uint8Array): void {
     const file = join(this.folder, path);
     mkdirSync(join(file, '..'), { recursive: true });
     writeFileSync(file, text);
   }
 }
 
-function statLine({ pid, comm, parent = 1, state = 'S', startTicks = 1_000 }: FakeProcess): string {
+/** Of getauxval(3): pairs of a type and a value; 6 is the size of a page. */
+const AUXILIARY_VECTOR = new Uint8Array(
+  new BigUint64Array([33n, 140_243_778_187_264n, 16n, 395_049_983n, 6n, 4_096n, 17n, 100n, 0n, 0n]).buffer,
+);
+
+function statLine({
+  pid,
+  comm,
+  parent = 1,
+  state = 'S',
+  startTicks = 1_000,
+  residentKib = 1_000,
+}: FakeProcess) {
   const before = `${pid} (${comm}) ${state} ${parent} 1 1 0 -1 4194560 100 0 0 0 5 3 0 0 20 0 9 0`;
-  return `${before} ${startTicks} 1000000 250 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n`;
+  return `${before} ${startTicks} 1000000 ${residentKib / 4} 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n`;
 }
 
 function socketLine(

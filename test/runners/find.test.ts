@@ -323,5 +323,5 @@ test('a command line that hangs is given up, is not read a second time, and cost
 test('what another user may not see needs no error: user ids and names are for all', async () => {
   const proc = machine().add({ ...SERVER, sockets: undefined }, { ...RUNNER, sockets: undefined });
   expect(await blobsOf(finderOf(proc))).toEqual([A]);
-  expect(readProcesses(proc.folder).status(100)?.uid).toBe(OLLAMA_UID);
+  expect(readProcesses(proc.folder).uid(100)).toBe(OLLAMA_UID);
 });
