@@ -1,4 +1,4 @@
-/** What the requests of the demo are for a runner: slots at work, tokens, and the time that they take. */
+/** What the demo's requests mean for a runner: busy slots, tokens, and seconds. */
 import { type CatalogModel, GIB } from './catalog.ts';
 
 export interface RunningRequest {
@@ -36,7 +36,7 @@ export function busySlots(model: CatalogModel, requests: readonly RunningRequest
   return Math.min(busy, slotsOf(model));
 }
 
-/** When a request begins: most of a chat's prompt is what was said before. */
+/** When a request begins. Most of a chat's prompt repeats the messages before, which are cached. */
 export function prompted(model: CatalogModel, work: Work, durationMs: number): Work {
   const clients = clientsOf(model, durationMs);
   const tokens = clients * (200 + Math.round(durationMs / 10));
@@ -62,7 +62,7 @@ export function answered(model: CatalogModel, work: Work, durationMs: number): W
   };
 }
 
-/** Of a card with 900 GiB/s, through which all of a model has to go for each token. */
+/** By memory bandwidth: each token takes one read of the whole model. */
 function tokensPerSecond({ diskBytes }: CatalogModel): number {
   return Math.min(400 / (diskBytes / GIB), 180);
 }

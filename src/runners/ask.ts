@@ -1,4 +1,4 @@
-/** Asks a runner, over loopback and within limits: never more than one request of the exporter waits for an answer. */
+/** Sends requests to a runner over loopback, at most one at a time, and limits time and size of the responses. */
 import { createAgent } from '../ollama/agent.ts';
 import { readText } from '../ollama/body.ts';
 import { ApiError, asApiError, failureReason } from '../ollama/errors.ts';
@@ -7,9 +7,9 @@ import { unlessAborted } from '../scrape/sharing.ts';
 import { keepLatest } from './bounded.ts';
 import { parseMetrics, parseSlots, type RunnerCounters, type Slots } from './llama-server.ts';
 
-/** What a scrape gets of a runner. */
+/** What a runner reported in one scrape. */
 export interface Answer {
-  /** Whether there was one, and it was llama-server's. */
+  /** Whether it responded as llama-server does. */
   readonly up: boolean;
   readonly slots: Slots | undefined;
   readonly counters: RunnerCounters | undefined;
@@ -17,7 +17,7 @@ export interface Answer {
 }
 
 export interface Asker {
-  /** Joins the request that is under way; when the signal fires, the answer is a timeout, and the request goes on. */
+  /** Joins the request that is in progress, or sends one. If the signal fires first, returns a timeout; the request continues. */
   readonly ask: (
     runner: { readonly life: string; readonly port: number },
     signal: AbortSignal,
@@ -29,12 +29,12 @@ export interface Asker {
 const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
- * llama-server before b10434 answers only between batches: 35 s were measured. One that is asked again meanwhile piles
- * the questions up, which slows it down; so a new one is sent only when this time is over.
+ * llama-server before b10434 responds only between batches: 35 s were measured. Further requests would queue up there
+ * and slow it down, so none is sent until this time has passed.
  */
 const PATIENCE_MS = 60_000;
 
-/** More runners than there are at a time. */
+/** Twice as many as the exporter reads. */
 const MAX_TOTALS = 128;
 
 export function createAsker(patienceMs = PATIENCE_MS): Asker {
@@ -63,7 +63,7 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
     }
   };
 
-  /** `/slots` only where `/metrics` does not say it: the number of slots is the same as long as a runner lives. */
+  /** `/metrics` has the busy slots, and the number of slots of a runner never changes: `/slots` is needed once. */
   const askBoth = async (life: string, port: number, signal: AbortSignal): Promise<Answer> => {
     const metrics = await settled(get(port, '/metrics', signal).then(parseMetrics));
     const isOff = metrics.problem?.reason === 'metrics_off';

@@ -18,13 +18,13 @@ export type BlobsOf = (
   signal: AbortSignal,
 ) => Promise<ReadonlyMap<string, string | ApiError>>;
 
-/** What a digest stands for never changes; more are loaded nowhere. */
+/** The blob of a digest never changes. No server loads more models. */
 const MAX_KNOWN = 1_024;
 
-/** More than there can be runners; the others have their turn in the next scrape. */
+/** As many as there can be runners. The others follow in the next scrape. */
 const MAX_ASKED = 64;
 
-/** `/api/tags` costs Ollama a read of every manifest, so it is not asked in vain at each scrape. */
+/** For `/api/tags`, Ollama reads every manifest: too much for each scrape. */
 const RETRY_MS = 60_000;
 
 interface Known {
@@ -32,7 +32,7 @@ interface Known {
   readonly untilMs: number;
 }
 
-/** What is kept can be had again from Ollama, as long as the name of the row leads to its digest. */
+/** Caches what Ollama reports, for as long as a digest is in use. */
 export function createBlobs(retryMs = RETRY_MS): BlobsOf {
   const known = new Map<string, Known>();
 
@@ -44,7 +44,7 @@ export function createBlobs(retryMs = RETRY_MS): BlobsOf {
   const ask = async (ollama: OllamaClient, rows: readonly Row[], signal: AbortSignal) => {
     const { models } = await ollama.tags({ signal });
     const blobOf = async ({ model, digest }: Row) => {
-      // A name that was created anew leads to another blob than that which is loaded.
+      // If the name was created again, /api/show reports another blob than the loaded one.
       const isInstalled = models.some(
         (installed) => installed.model === model && installed.digest === digest,
       );

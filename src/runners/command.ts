@@ -1,11 +1,11 @@
-/** Tells from its command line what a process of Ollama's is: a server, or the runner of a model. */
+/** Command line of a process → whether it is `ollama serve`, or the runner of a model. */
 import type { ProcessStat } from './process-files.ts';
 
-/** What a runner serves, and where. Nothing else of a command line gets any further. */
+/** What a runner serves, and where. Nothing else of a command line is used. */
 export interface RunnerCommand {
-  /** The digest of the weights' blob, 64 hexadecimal digits; undefined of MLX, which has a name. */
+  /** Digest of the file with the weights, 64 hexadecimal digits; undefined for MLX, which has a name instead. */
   readonly blob: string | undefined;
-  /** The name of the model, of MLX only, and only to be compared. */
+  /** Name of the model, for MLX only. It is compared, never shown. */
   readonly name: string | undefined;
   readonly port: number;
   /** Whether it has `/slots` and `/metrics`: llama-server, since Ollama 0.30. */
@@ -15,7 +15,7 @@ export interface RunnerCommand {
 const LLAMA_SERVER = 'llama-server';
 const OLLAMA = 'ollama';
 
-/** Whether the command line is worth reading: that of a stuck process can hang. */
+/** Checked first, because reading the command line of a stuck process can hang. */
 export function mayBeRunner({ comm, state }: ProcessStat): boolean {
   return (comm === LLAMA_SERVER || comm === OLLAMA) && state !== 'Z' && state !== 'X';
 }

@@ -29,7 +29,7 @@ const DECLARED: Readonly<Record<CounterName, { readonly name: string; readonly h
 
 /** Names of models that are not loaded any more, whose sums are kept. */
 const MAX_UNLOADED = 256;
-/** More runners than live between two scrapes: a value that is forgotten would be added once more. */
+/** Must exceed the number of runners: a value that is forgotten would be added again. */
 const MAX_LIVES = 1_024;
 
 export interface Life {
@@ -41,8 +41,8 @@ export interface Life {
 
 export interface ModelCounters {
   /**
-   * Adds by how much each runner's counters grew since it was read last. All of what a runner has counted that began
-   * after the exporter; nothing of one that was there before, when it is met for the first time.
+   * Adds the increase of each runner's counters since they were last read. When a runner is first read, adds all if it
+   * started after the exporter, and nothing if it is older.
    */
   readonly add: (model: NamedModel, lives: readonly Life[]) => void;
   /** Drops the sums of those that were unloaded longest ago, beyond 256. @param loaded all that is loaded now */
@@ -57,9 +57,9 @@ export function createCounters(): ModelCounters {
       new Counter({ ...DECLARED[name], labelNames: ['model', 'quantization'], registers: [] }),
     ]),
   );
-  /** What each runner had counted when it was read last; the latest one is the last. */
+  /** The counters of each runner when it was last read, least recently read first. */
   const lives = new Map<string, RunnerCounters>();
-  /** The labels that have sums; that which was loaded latest is the last. */
+  /** The labels that have sums, least recently loaded first. */
   const summed = new Map<string, NamedModel>();
 
   const grow = (labels: LabelsOfModel, { life, isOlder, counters: now = {} }: Life) => {
@@ -70,7 +70,7 @@ export function createCounters(): ModelCounters {
       if (value !== undefined) {
         const base = before?.[name] ?? (before === undefined && isOlder ? value : 0);
         counter.inc(labels, Math.max(0, value - base));
-        // A runner that says less than before must not have it counted twice.
+        // Else the difference would be counted twice after a value that fell.
         highest[name] = Math.max(base, value);
       }
     }

@@ -1,4 +1,4 @@
-/** Finds the process of the Ollama that the exporter scrapes, and knows it as long as it lives. */
+/** Finds the process of the Ollama that the exporter scrapes, and keeps it while it runs. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError } from '../ollama/errors.ts';
 import { isServe, mayBeServer } from './command.ts';
@@ -16,7 +16,7 @@ export interface ServerFinder {
   readonly find: () => Promise<Server>;
 }
 
-/** The words of a command line, within a time. */
+/** The arguments of a process; undefined if they cannot be read in time. */
 export type Argv = (process: ProcessStat) => Promise<readonly string[] | undefined>;
 
 interface ServerFinderOptions {
@@ -59,7 +59,7 @@ export function createArgv(processes: Processes): Argv {
   const underWay = new Map<string, Promise<readonly string[] | undefined>>();
   return async (process) => {
     const life = lifeOf(process);
-    // One that hangs is never read a second time.
+    // Each read that hangs occupies a thread, so there is only one per process.
     const reading = underWay.get(life) ?? processes.argv(process.pid);
     underWay.set(life, reading);
     const read = reading.finally(() => underWay.delete(life));
@@ -72,7 +72,7 @@ export function lifeOf({ pid, startTicks }: ProcessStat): string {
   return `${pid} ${startTicks}`;
 }
 
-/** Not one that has ended: without a parent that collects it, its pid stays. */
+/** False for a zombie: its pid remains until its parent collects it. */
 function isRunning(processes: Processes, process: ProcessStat): boolean {
   const now = processes.stat(process.pid);
   return now?.startTicks === process.startTicks && mayBeServer(now);

@@ -1,4 +1,4 @@
-/** Finds the runners of the Ollama that the exporter scrapes, and of no other: among the children of its server. */
+/** Finds the runners of the Ollama that the exporter scrapes: children of its server process. */
 import { ApiError } from '../ollama/errors.ts';
 import { mayBeRunner, parseRunner, type RunnerCommand } from './command.ts';
 import { createArgv, createServerFinder, lifeOf, type Server } from './find-server.ts';
@@ -15,17 +15,17 @@ export interface Runner extends RunnerCommand {
   readonly residentBytes: number | undefined;
 }
 
-/** The real one reads /proc, that of a demo knows its own. */
+/** Implemented by the reader of /proc, and by the demo. */
 export interface RunnerFinder {
-  /** Those that were found before, and live. Cheap: the rest of the machine is not looked at. */
+  /** Those that were found before and still run. Cheap: reads nothing of other processes. */
   readonly known: () => readonly Runner[];
   /** @throws ApiError `hidden`, `ambiguous` or `too_large`; rejects within a second or two */
   readonly find: () => Promise<readonly Runner[]>;
-  /** Whether it is still the same process, since another one may have its pid and its port by now. */
+  /** False once it has ended: another process may then have its pid or its port. */
   readonly isAlive: (runner: Runner) => boolean;
 }
 
-/** A walk takes 16 µs a process, and finds nothing new unless Ollama was started again. */
+/** Reading all processes takes 16 µs each, and is needed only after a restart of Ollama. */
 const WALK_EVERY_MS = 10_000;
 
 /** Ollama loads three models for each GPU. */
@@ -33,7 +33,7 @@ const MAX_RUNNERS = 64;
 
 const LOOPBACK: ReadonlySet<string> = new Set(['7f000001', '00000000', '0'.repeat(32)]);
 
-/** What is kept between two scrapes is what a process is, which does not change as long as it lives. */
+/** Caches server and runners by pid and start time; what they are does not change while they run. */
 export function createFinder(
   processes: Processes,
   target: LocalTarget,
@@ -70,7 +70,7 @@ export function createFinder(
         (socket) => socket.port === command.port && socket.uid === uid && LOOPBACK.has(socket.address),
       );
     if (!isOurs) {
-      // Not kept: a process becomes another one by exec, and opens its port when it has read its model.
+      // Not cached: the process may be about to exec, or to open its port.
       return undefined;
     }
     commands.set(life, command);
@@ -81,7 +81,7 @@ export function createFinder(
     known: () =>
       [...commands].flatMap(([life, command]) => {
         const process = processes.stat(pidOf(life));
-        // The child of a server that was killed has another parent.
+        // An orphan of a killed server has another parent.
         return process !== undefined &&
           lifeOf(process) === life &&
           process.parent === findServer.known()?.pid &&
@@ -137,7 +137,7 @@ function once<T extends object>(make: () => T): () => T {
   };
 }
 
-/** What the last call brought, or is about to bring, until that is so old. */
+/** Shares the last result until it is older than this. */
 function atMostEvery<T>(ms: number, make: () => Promise<T>): () => Promise<T> {
   let madeAt = Number.NEGATIVE_INFINITY;
   let made: Promise<T> | undefined;

@@ -1,4 +1,4 @@
-/** What llama-server answers: `/slots` → how many are busy, `/metrics` → counters. Numbers are checked, whoever sent them. */
+/** Parses the responses of llama-server: `/slots` → busy slots, `/metrics` → counters. */
 import { parseJson } from '../ollama/body.ts';
 import { ApiError } from '../ollama/errors.ts';
 import { isRecord } from '../ollama/json.ts';

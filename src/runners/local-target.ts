@@ -1,4 +1,4 @@
-/** Whether Ollama is on this machine, as far as its address tells: else runners of another one would be taken for its own. */
+/** Checks that Ollama's address is one of this machine, whose processes are read. */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';

@@ -6,7 +6,7 @@ import type { Answer } from './ask.ts';
 import type { BlobsOf, Row } from './blobs.ts';
 import type { Runner } from './find.ts';
 
-/** A runner that was found, and what it answered; undefined of one that has nothing to be asked. */
+/** A runner and its response; undefined for one that has no HTTP endpoints of llama-server. */
 export interface Asked {
   readonly runner: Runner;
   readonly answer: Answer | undefined;
@@ -30,7 +30,7 @@ export async function match(
     asked.filter(({ runner: { name } }) => name !== undefined && [name, `${name}:latest`].includes(model));
   const hasBlobs = asked.some(({ runner }) => runner.blob !== undefined);
   const unnamed = models.flatMap(({ model, sizeBytes, details }) =>
-    // Without a size, it is none that is loaded here: Ollama might ask its cloud.
+    // Without a size, it may be a cloud model, for which /api/show queries ollama.com.
     hasBlobs && sizeBytes > 0 && byName(model).length === 0
       ? details.map(({ digest }) => ({ model, digest }))
       : [],

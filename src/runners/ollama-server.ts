@@ -1,4 +1,4 @@
-/** Tells which of the processes called `ollama` is the server that the exporter scrapes. Pure. */
+/** Picks the server that the exporter scrapes from the processes called `ollama`. Pure. */
 import { ApiError } from '../ollama/errors.ts';
 import type { ListeningSocket, ProcessStat } from './process-files.ts';
 
@@ -19,7 +19,7 @@ export interface Candidate extends ProcessStat {
 
 const WILDCARD = /^0+$/;
 
-/** A socket that is bound to the very address comes before one that is bound to all. */
+/** As in the kernel, a socket bound to this address takes precedence over one bound to all addresses. */
 export function listenersAt(
   { addresses, port }: LocalTarget,
   sockets: readonly ListeningSocket[],
@@ -33,7 +33,8 @@ export function listenersAt(
 }
 
 /**
- * The one that holds the listening socket. Where the exporter may not see who does, the only one that can be.
+ * The process that holds the listening socket; if the exporter may not see that, the only `ollama serve` of the user
+ * that owns the socket.
  *
  * @param listeners those of the target
  * @throws ApiError `hidden` or `ambiguous`
@@ -61,7 +62,7 @@ export function pickServer(
   return server;
 }
 
-/** A runner that is just being started is still a copy of its server, sockets and command line included. */
+/** Between fork and exec, a runner is a copy of its server, including sockets and command line. */
 function withoutForks(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter(({ parent }) => !candidates.some(({ pid }) => pid === parent));
 }

@@ -1,8 +1,8 @@
-/** Turns what is wrong with the runners into log lines: one for each cause that an operator has to remove, once. */
+/** Logs each reason for missing runners once, if it is one that the operator has to fix. */
 import type { Logger } from 'pino';
 import type { ApiError } from '../ollama/errors.ts';
 
-/** Of the setup; what comes and goes with a model is for the metrics and the page. */
+/** Other reasons come and go with a model: metrics and page show them. */
 const LEVELS: ReadonlyMap<string, 'info' | 'warn'> = new Map([
   ['hidden', 'warn'],
   ['ambiguous', 'warn'],

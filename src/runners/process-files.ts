@@ -1,19 +1,19 @@
-/** Reads what the kernel's files of a process say: proc(5). Pure, and undefined where a text is not what it should be. */
+/** Parses the files of /proc: proc(5). Pure; undefined for an unexpected text. */
 
 export interface ProcessStat {
   readonly pid: number;
   readonly parent: number;
   /** The name of the program, cut at 15 bytes. */
   readonly comm: string;
-  /** `Z`: ended, and not yet collected by its parent. */
+  /** `Z` is a zombie. */
   readonly state: string;
-  /** Ticks since the boot. Together with the pid it is unique: a pid that is used again has another one. */
+  /** Ticks since the boot. Identifies the process together with the pid, which can be reused. */
   readonly startTicks: number;
   /** RAM that it has now, shared pages included. */
   readonly residentPages: number;
 }
 
-/** The name is whatever the process wants, parentheses and spaces included: its end is the last parenthesis. */
+/** A process can choose its name, with parentheses and spaces: it ends at the last parenthesis. */
 export function parseStat(text: string): ProcessStat | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
@@ -83,13 +83,13 @@ function keyOf(words: string): string {
   return bytes.startsWith(MAPPED) ? bytes.slice(MAPPED.length) : bytes;
 }
 
-/** Bytes of an address, as the sockets have theirs: 8 hexadecimal digits, or 32. */
+/** Bytes of an address → 8 or 32 hexadecimal digits, as in {@link ListeningSocket}. */
 export function addressKey(bytes: readonly number[]): string {
   const key = Buffer.from(bytes).toString('hex');
   return key.startsWith(MAPPED) ? key.slice(MAPPED.length) : key;
 }
 
-/** Whether a user id stands for a user: ids that a user namespace does not map are all shown as this one. */
+/** What a user namespace shows for every id that it does not map. */
 const OVERFLOW_UID = 65_534;
 
 /** @param uidMap `/proc/self/uid_map`: first id here, first id outside, number of ids */

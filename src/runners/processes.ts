@@ -1,4 +1,4 @@
-/** Reads the processes of this machine from /proc: what is not there or not allowed is undefined, and never an error. */
+/** Reads processes from /proc. What does not exist or may not be read is undefined, never an error. */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,29 +14,29 @@ import {
 } from './process-files.ts';
 
 export interface Processes {
-  /** Of this process, to tell which others began before it. */
+  /** The exporter itself. */
   readonly self: ProcessStat | undefined;
   readonly stat: (pid: number) => ProcessStat | undefined;
   /** The effective user id. */
   readonly uid: (pid: number) => number | undefined;
   /** undefined where it is not known. */
   readonly pageBytes: number | undefined;
-  /** Its words, or the first 16 KiB of them. Can take for ever, as the process holds a lock that it needs. */
+  /** Its arguments, from the first 16 KiB. May never resolve: the kernel needs a lock that the process can hold. */
   readonly argv: (pid: number) => Promise<readonly string[] | undefined>;
   /** undefined where the kernel has no such file (CONFIG_PROC_CHILDREN). */
   readonly children: (pid: number) => readonly number[] | undefined;
-  /** Inodes of the sockets that it has open; undefined where that takes another user. */
+  /** Inodes of its open sockets; undefined if the exporter's user may not see them. */
   readonly sockets: (pid: number) => ReadonlySet<number> | undefined;
   /** In the network namespace of the exporter. */
   readonly listening: () => readonly ListeningSocket[];
-  /** All that there are. Takes turns with the rest of the exporter: 5,000 processes are 0.1 s of work. */
+  /** All processes. Yields to the event loop: 5,000 processes take 0.1 s. */
   readonly all: () => Promise<readonly ProcessStat[]>;
   readonly isRealUid: (uid: number) => boolean;
 }
 
 const MAX_COMMAND_LINE = 16 * 1024;
 
-/** Processes to read before others get a turn: 2 ms. */
+/** Processes between two yields: 2 ms. */
 const CHUNK = 100;
 
 /** @param folder `/proc`, but for tests */
@@ -49,7 +49,7 @@ export function readProcesses(folder: string): Processes {
     pageBytes: parsePageSize(Buffer.from(readSmall(`${folder}/self/auxv`) ?? '', 'latin1')),
     argv: (pid) => readArgv(join(folder, `${pid}`, 'cmdline')),
     children: (pid) => {
-      // The child of a thread is listed with that thread only, and Go starts processes from any.
+      // A child is listed under the thread that forked it, which in Go can be any.
       const tasks = namesIn(join(folder, `${pid}`, 'task')).map((task) =>
         readSmall(`${folder}/${pid}/task/${task}/children`),
       );
@@ -73,7 +73,7 @@ export function readProcesses(folder: string): Processes {
   };
 }
 
-/** The kernel gives a file of a process in one read. `readFileSync` takes twice the time, for its five calls. */
+/** One read returns the whole file. `readFileSync` takes twice as long, with five system calls. */
 const PAGE = Buffer.allocUnsafe(4_096);
 
 function readSmall(file: string): string | undefined {

@@ -1,4 +1,4 @@
-/** `--collector.runners`: for each loaded model what its runners say, and the counters that come of it. */
+/** `--collector.runners`: reads the runners of each loaded model, and counts tokens. */
 import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -14,9 +14,9 @@ import type { Runner, RunnerFinder } from './find.ts';
 import { type Asked, distinct, type FoundModel, match, modelRunner, problemsOf } from './match.ts';
 import { createProblemLog } from './problem-log.ts';
 
-/** For a runner to answer both questions. */
+/** For a runner to respond to both requests. */
 const ASK_MS = 1_000;
-/** For all of it: beside `/api/ps`, so that runners that hang cost a scrape that much at most. */
+/** For all of it, in parallel with `/api/ps`: the most that runners can delay a scrape. */
 const READ_MS = 2_000;
 
 export interface Runners {
@@ -50,7 +50,7 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
     return asked.filter(({ runner, answer }) => answer === undefined || finder.isAlive(runner));
   };
 
-  /** Those that have come, beside those that were asked. */
+  /** Adds the runners that have started since. */
   const findMore = async (asked: readonly Asked[], within: AbortSignal): Promise<Found> => {
     try {
       const found = await unlessAborted(finder.find(), within, () => {
@@ -64,7 +64,7 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
     }
   };
 
-  /** @param known those that were found before, which are all there are unless a model was loaded */
+  /** @param known those that were found before: all of them, unless a model was loaded since */
   const readRows = async (
     running: RunningModels,
     known: readonly Asked[],
@@ -75,7 +75,7 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
     if (models.length > 0 && models.every(({ missing }) => missing.length === 0)) {
       return { models };
     }
-    // Also where nothing is loaded: whether the processes can be seen should be known by then.
+    // Also if nothing is loaded, so that hidden processes are reported before the first load.
     const { asked, problem } = await findMore(known, within);
     return { models: await match(running, asked, blobs), problem };
   };
@@ -105,14 +105,14 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
           const blobs = (rows: readonly Row[]) => blobsOf(ollama, rows, within);
           const { models, problem } = await readRows(running, await asking, blobs, within);
           count(models, running);
-          // That the processes are hidden says all about the runners that were not found.
+          // If processes are hidden, that explains the runners that were not found.
           const problems = problem ? [problem] : distinct(models.flatMap(problemsOf));
           logProblems(problems);
           const found = models.filter(({ runners }) => runners.length > 0);
           return { seconds: seconds(), models: found.map(modelRunner), problems };
         });
       } catch (error) {
-        // A fault here must not cost the scrape of Ollama.
+        // A bug here must not fail the scrape of Ollama.
         return { seconds: seconds(), models: [], problems: [asApiError(error)] };
       }
     },

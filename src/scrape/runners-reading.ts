@@ -4,11 +4,11 @@ import type { ApiError } from '../ollama/errors.ts';
 import type { NamedModel } from '../ollama/model-list.ts';
 import type { RunningModels } from '../ollama/models.ts';
 
-/** The runners of one name and quantization; more than one where the name was created anew while it is loaded. */
+/** The runners of one name and quantization: several if the name was created again while it was loaded. */
 export interface ModelRunner extends NamedModel {
-  /** Whether all answered; undefined of runners that have nothing to be asked: MLX, and Ollama before 0.30. */
+  /** Whether all responded; undefined for MLX and Ollama before 0.30, which have no such endpoints. */
   readonly up: boolean | undefined;
-  /** Requests that they take at once, and how many are at work; undefined without an answer. */
+  /** Requests that they process at once, and how many they are processing; undefined without a response. */
   readonly slots: number | undefined;
   readonly busySlots: number | undefined;
   /** RAM of the processes. */
@@ -19,15 +19,15 @@ export interface RunnersReading {
   readonly seconds: number;
   /** Of the loaded models whose runner was found. */
   readonly models: readonly ModelRunner[];
-  /** One for each reason; none where all that is loaded could be read. */
+  /** One for each reason; empty if every loaded model could be read. */
   readonly problems: readonly ApiError[];
 }
 
 /**
- * Reads them beside `/api/ps`, whose rows say to which models they belong.
+ * Reads the runners in parallel with `/api/ps`, which lists the models that they belong to.
  *
  * @param ps undefined where it failed
- * @returns undefined where nothing says what is loaded; never rejects for what a runner does
+ * @returns undefined if `ps` is; never rejects
  */
 export type ReadRunners = (
   ollama: OllamaClient,

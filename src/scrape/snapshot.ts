@@ -89,7 +89,7 @@ export function startScrape(
   const runners = async () => {
     const ps = calls.get('ps')?.then(
       () => (snapshot.ps?.ok ? snapshot.ps.value : undefined),
-      // Whoever waits for the scrape learns of it.
+      // `done` rejects with it.
       () => undefined,
     );
     const reading = ps && (await readRunners?.(ollama, ps, signal));

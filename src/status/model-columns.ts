@@ -51,7 +51,7 @@ const CELLS: readonly ModelColumn[] = [
   },
 ];
 
-/** Only where runners are read. */
+/** Only if runners are read. */
 const BUSY: ModelColumn = {
   key: 'busy',
   heading: 'Busy',
