@@ -37,8 +37,10 @@ export function createServerFinder({ processes, target, walk, argv }: ServerFind
     const candidates = await Promise.all(
       seen.map(async (process): Promise<Candidate> => {
         const uid = processes.uid(process.pid) ?? Number.NaN;
-        const isServing = isServe((await argv(process)) ?? []);
-        return { ...process, uid, isServe: isServing, sockets: processes.sockets(process.pid) };
+        const words = await argv(process);
+        // One whose arguments cannot be read may be a server.
+        const mayServe = words === undefined || isServe(words);
+        return { ...process, uid, isServe: mayServe, sockets: processes.sockets(process.pid) };
       }),
     );
     const listeners = listenersAt(target, processes.listening());
@@ -53,7 +55,7 @@ export function createServerFinder({ processes, target, walk, argv }: ServerFind
 }
 
 /** For a command line, once for each process: see {@link Processes.argv}. */
-const ARGV_MS = 500;
+const ARGV_MS = 1_000;
 
 export function createArgv(processes: Processes): Argv {
   const underWay = new Map<string, Promise<readonly string[] | undefined>>();

@@ -314,7 +314,7 @@ test('a command line that hangs is given up, is not read a second time, and cost
   const start = performance.now();
   expect(await blobsOf(finder)).toEqual([A]);
   expect(await blobsOf(finder)).toEqual([A]);
-  expect(performance.now() - start).toBeLessThan(3_000);
+  expect(performance.now() - start).toBeLessThan(5_000);
   expect(reads).toBe(1);
   // Else its thread would never end.
   closeSync(openSync(file, constants.O_WRONLY));

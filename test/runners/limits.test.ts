@@ -157,7 +157,7 @@ test('a request that gets no response is given up in the end, and another one is
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const asker = createAsker(200);
+  const asker = createAsker(1_500);
   onTestFinished(async () => {
     await asker.close();
     server.closeAllConnections();
