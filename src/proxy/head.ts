@@ -22,7 +22,8 @@ export function requestHead(raw: RawHeaders, dropped: ReadonlySet<string>): Requ
   let hasBody = false;
   const named = namedByConnection(raw);
   for (let index = 0; index < raw.length; index += 2) {
-    const [name = '', value = ''] = [raw[index], raw[index + 1]];
+    const name = raw[index] ?? '';
+    const value = raw[index + 1] ?? '';
     const lower = name.toLowerCase();
     hasBody ||= lower === 'transfer-encoding' || (lower === 'content-length' && Number(value) > 0);
     if (!OF_REQUESTS.has(lower) && !dropped.has(lower) && !named.has(lower)) {
@@ -43,22 +44,22 @@ export interface ResponseHead {
 /** @param raw as undici has received it, each byte a character */
 export function responseHead(raw: RawHeaders): ResponseHead {
   const headers: string[] = [];
-  const found = new Map<string, string>();
+  let contentType = '';
+  let isEncoded = false;
+  let hasLength = false;
   const named = namedByConnection(raw);
   for (let index = 0; index < raw.length; index += 2) {
-    const [name = '', value = ''] = [raw[index], raw[index + 1]];
+    const name = raw[index] ?? '';
+    const value = raw[index + 1] ?? '';
     const lower = name.toLowerCase();
     if (!OF_RESPONSES.has(lower) && !named.has(lower)) {
       headers.push(name, value);
-      found.set(lower, value);
+      contentType = lower === 'content-type' ? value : contentType;
+      isEncoded ||= lower === 'content-encoding' && value !== 'identity';
+      hasLength ||= lower === 'content-length';
     }
   }
-  return {
-    headers,
-    contentType: found.get('content-type') ?? '',
-    isEncoded: (found.get('content-encoding') ?? 'identity') !== 'identity',
-    hasLength: found.has('content-length'),
-  };
+  return { headers, contentType, isEncoded, hasLength };
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -51,14 +51,28 @@ export function createProxyMetrics(): ProxyMetrics {
       const model = labelOf(measurement.findings?.model);
       if (model !== '' && !begun.has(`${api} ${model}`)) {
         begun.add(`${api} ${model}`);
-        for (const outcome of OUTCOMES_OF_MODELS) {
-          families.requests.inc({ api, model, outcome }, 0);
-        }
+        beginAtZero(families, { api, model });
       }
       addTo(families, model, measurement);
     },
     addFault: () => families.faults.inc(),
   };
+}
+
+/** So that `increase()` sees what comes after the first answer of a model. */
+function beginAtZero(families: ProxyFamilies, labels: Labels): void {
+  for (const outcome of OUTCOMES_OF_MODELS) {
+    families.requests.inc({ ...labels, outcome }, 0);
+  }
+  for (const counter of [
+    families.promptTokens,
+    families.cachedPromptTokens,
+    families.generatedTokens,
+    families.withoutUsage,
+    ...(/^v1\//.test(labels.api) ? [] : [families.promptSeconds, families.generationSeconds]),
+  ]) {
+    counter.inc(labels, 0);
+  }
 }
 
 interface Labels {
@@ -85,8 +99,8 @@ function addSuccess(families: ProxyFamilies, labels: Labels, measurement: Measur
   const { findings, durationSeconds, firstTokenSeconds } = measurement;
   const { figures, generatedNothing } = findings ?? {};
   families.duration.observe(labels, durationSeconds);
-  if (labels.api !== OTHER && !generatedNothing) {
-    families.withoutUsage.inc(labels, hasTokens(figures) ? 0 : 1);
+  if (labels.api !== OTHER && !generatedNothing && !hasTokens(figures)) {
+    families.withoutUsage.inc(labels);
   }
   const tokensAfterFirst = (figures?.generatedTokens ?? 0) - 1;
   if (firstTokenSeconds !== undefined && tokensAfterFirst > 0) {
@@ -96,12 +110,19 @@ function addSuccess(families: ProxyFamilies, labels: Labels, measurement: Measur
 
 function addFigures(families: ProxyFamilies, labels: Labels, figures: Figures): void {
   const { loadSeconds } = figures;
-  families.promptTokens.inc(labels, figures.promptTokens ?? 0);
-  families.cachedPromptTokens.inc(labels, figures.cachedPromptTokens ?? 0);
-  families.generatedTokens.inc(labels, figures.generatedTokens ?? 0);
+  add(families.promptTokens, labels, figures.promptTokens);
+  add(families.cachedPromptTokens, labels, figures.cachedPromptTokens);
+  add(families.generatedTokens, labels, figures.generatedTokens);
   if (loadSeconds !== undefined) {
     families.load.observe({ model: labels.model }, loadSeconds);
-    families.promptSeconds.inc(labels, figures.promptSeconds ?? 0);
-    families.generationSeconds.inc(labels, figures.generationSeconds ?? 0);
+    add(families.promptSeconds, labels, figures.promptSeconds);
+    add(families.generationSeconds, labels, figures.generationSeconds);
+  }
+}
+
+/** Each call costs a microsecond, so that none adds nothing. */
+function add(counter: ProxyFamilies['promptTokens'], labels: Labels, value: number | undefined): void {
+  if (value !== undefined && value > 0) {
+    counter.inc(labels, value);
   }
 }

@@ -8,6 +8,7 @@ import { errorBody } from './errors.ts';
 import { Exchange, type Watcher } from './exchange.ts';
 import { type ResponseHead, requestHead } from './head.ts';
 import { isEventStream } from './reader.ts';
+import { isShort, readUpTo } from './request-body.ts';
 import type { Upstream, UpstreamRequest } from './upstream.ts';
 import { createUsageFilter } from './usage-filter.ts';
 import { mayRequestUsage, withUsage } from './usage-request.ts';
@@ -38,9 +39,14 @@ export function createRelay(dependencies: RelayDependencies): RequestListener {
   };
 }
 
+type Dropped = Readonly<Record<'withPassword' | 'else', ReadonlySet<string>>>;
+
+const DROPPED: Dropped = { withPassword: new Set(['authorization']), else: new Set() };
 /** A compressed answer, as of a cloud model, could not be measured. */
-const MEASURED_DROP = ['accept-encoding'];
-const OWN_PASSWORD_DROP = ['authorization'];
+const DROPPED_IF_MEASURED: Dropped = {
+  withPassword: new Set(['authorization', 'accept-encoding']),
+  else: new Set(['accept-encoding']),
+};
 
 function relay(request: IncomingMessage, response: ServerResponse, dependencies: RelayDependencies): void {
   const { upstream, prefix, asksForPassword, includeUsage, watch, isStopping, log } = dependencies;
@@ -60,7 +66,7 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
     refuse(400, 'the request target must be a path that begins with /');
     return;
   }
-  const dropped = new Set([...(api ? MEASURED_DROP : []), ...(asksForPassword() ? OWN_PASSWORD_DROP : [])]);
+  const dropped = (api ? DROPPED_IF_MEASURED : DROPPED)[asksForPassword() ? 'withPassword' : 'else'];
   const { headers, hasBody } = requestHead(request.rawHeaders, dropped);
   const outgoing: UpstreamRequest = {
     path: `${prefix}${url}`,
@@ -95,20 +101,24 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
       return repeats;
     },
   });
-  if (!requestsUsage) {
-    // Not the request itself: undici destroys a body that it has not sent to its end, and with it the connection.
-    outgoing.body = hasBody ? request.pipe(new PassThrough()) : null;
-    upstream.dispatch(outgoing, exchange);
-    return;
-  }
-  void withUsage(request).then(({ body, added }) => {
+  const send = (body: UpstreamRequest['body'], added = false) => {
     if (!response.destroyed) {
       addedUsage = added;
-      outgoing.body = body;
+      outgoing.body = body ?? null;
       outgoing.headers = added ? withoutLength(headers) : headers;
       upstream.dispatch(outgoing, exchange);
     }
-  });
+  };
+  if (!hasBody) {
+    send(null);
+  } else if (requestsUsage) {
+    void withUsage(request).then(({ body, added }) => send(body, added));
+  } else if (isShort(request)) {
+    void readUpTo(request, Number.POSITIVE_INFINITY).then(({ bytes }) => send(bytes));
+  } else {
+    // Not the request itself: undici destroys a body that it has not sent to its end, and with it the connection.
+    send(request.pipe(new PassThrough()));
+  }
 }
 
 /** Its length is about to change. */

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { isRecord } from '../ollama/json.ts';
+import { readUpTo } from './request-body.ts';
 
 /** Longer requests pass unchanged: parsing 4 MiB holds up all streams for some 20 ms. */
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -34,30 +35,6 @@ export async function withUsage(request: IncomingMessage): Promise<UsageRequest>
   const body = new PassThrough();
   body.write(bytes);
   return { body: request.pipe(body), added: false };
-}
-
-function readUpTo(
-  request: IncomingMessage,
-  mostBytes: number,
-): Promise<{ readonly bytes: Buffer; readonly whole: boolean }> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const finish = (whole: boolean) => {
-      request.off('data', add).off('end', end);
-      resolve({ bytes: Buffer.concat(chunks), whole });
-    };
-    const add = (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > mostBytes) {
-        request.pause();
-        finish(false);
-      }
-    };
-    const end = () => finish(true);
-    request.on('data', add).on('end', end);
-  });
 }
 
 /**

@@ -62,12 +62,21 @@ describe.each(WAYS)('a client that %s its connection ends the request to Ollama 
 
   test('in the middle of its own request', async () => {
     const { ollama, client } = await start(() => {});
-    client.send('POST /api/blobs/sha256-a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nhalf');
+    client.send('POST /api/blobs/sha256-a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhalf');
     await expect.poll(() => ollama.sockets.size).toBe(1);
     const [socket = client.socket] = ollama.sockets;
     expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
     expect(ollama.received).toEqual([]);
   });
+});
+
+test('a client that leaves in the middle of a short request costs no request', async () => {
+  const { ollama, proxy, client } = await start(() => {});
+  client.send('POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{');
+  await expect.poll(() => proxy.counted('ollama_proxy_requests_in_flight')).toEqual(['chat 1']);
+  client.socket.destroy();
+  await expect.poll(() => proxy.counted('ollama_proxy_requests_total')).toEqual(['chat  client_gone 1']);
+  expect(ollama.sockets.size).toBe(0);
 });
 
 test('a client that leaves before Ollama is connected costs no request', async () => {
