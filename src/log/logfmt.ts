@@ -1,10 +1,11 @@
 /** Turns a line of JSON as pino writes it into a line of logfmt, quoted by the rules of Go's slog.TextHandler. */
+import { INVISIBLE } from './invisible.ts';
 
 /** What a bare value may not hold: space, quote, equals sign, and anything that a terminal could act on. */
-const NEEDS_QUOTES = /^$|[\s"=\p{C}]/u;
+const NEEDS_QUOTES = new RegExp(`^$|[\\s"=\\p{C}${INVISIBLE}]`, 'u');
 
 /** Left as they are by JSON.stringify: control characters above ASCII, format characters, line separators. */
-const UNPRINTABLE = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/gu;
+const UNPRINTABLE = new RegExp(`(?!\n)[\\p{C}${INVISIBLE}]`, 'gu');
 
 /** @param json in which a line end can only be the last character */
 export function escapeUnprintable(json: string): string {

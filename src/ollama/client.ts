@@ -1,5 +1,6 @@
 /** The requests to one Ollama server. The only file that knows Ollama's paths. */
 import { messageOf } from '../log/error-text.ts';
+import { INVISIBLE } from '../log/invisible.ts';
 import type { Agents } from './agent.ts';
 import { parseJson, readBeginning, readText } from './body.ts';
 import { ApiError, ForbiddenAddressError, failureReason, withoutTexts } from './errors.ts';
@@ -18,7 +19,7 @@ const ERROR_BODY_BYTES = 4_096;
 const ERROR_BODY_MS = 100;
 
 /** Without spaces: the value of Authorization has one, and the server may repeat it. */
-const VERSION = /^[^\s\p{Cc}\p{Cf}]{1,256}$/u;
+const VERSION = new RegExp(`^[^\\s${INVISIBLE}]{1,256}$`, 'u');
 
 /** One request, and what has come back of it so far. */
 export interface Exchange {

@@ -1,4 +1,5 @@
 /** The list in the body of /api/ps or /api/tags, row by row, where rows of one name and quantization are one model. */
+import { INVISIBLE } from '../log/invisible.ts';
 import { ApiError } from './errors.ts';
 import { isByteCount, isRecord, textOf } from './json.ts';
 
@@ -11,8 +12,8 @@ const MAX_TEXT = 500_000;
  * Neither has line ends or invisible characters: what does is no name, but perhaps a request that the server repeats.
  * Ollama's own names have at most 593 characters; what `details` hold is free text.
  */
-const NAME = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,1024}$/u;
-const DETAIL = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,256}$/u;
+const NAME = new RegExp(`^[^${INVISIBLE}]{1,1024}$`, 'u');
+const DETAIL = new RegExp(`^[^${INVISIBLE}]{1,256}$`, 'u');
 
 /** The labels that distinguish series. */
 export interface NamedModel {

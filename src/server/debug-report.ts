@@ -1,4 +1,5 @@
 /** One probe as a text for people: what was requested, what came back, the metrics, and by which rules. */
+import { INVISIBLE } from '../log/invisible.ts';
 import { outcomes } from '../scrape/snapshot.ts';
 import type { Scraped } from './scrape-request.ts';
 
@@ -45,7 +46,9 @@ function shownBody(body: string | undefined, sendsSecrets: boolean): string {
     : `${bytes.subarray(0, SHOWN_BODY_BYTES)}… (the first ${SHOWN_BODY_BYTES} of ${bytes.length} bytes)`;
 }
 
+const UNPRINTABLE = new RegExp(`(?![\n\t])[\\p{C}${INVISIBLE}]`, 'gu');
+
 /** A terminal must not act on what a stranger sends. */
 function printable(text: string): string {
-  return text.replaceAll(/[^\P{C}\n\t]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return text.replaceAll(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }

@@ -1,0 +1,8 @@
+/** Characters that nobody sees, or that act on what stands beside them. */
+
+/**
+ * For a class of a regular expression: line ends, control and format characters (bidi among them), and what Unicode lets
+ * a font leave out, such as Hangul fillers (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point). The
+ * Braille blank looks the same.
+ */
+export const INVISIBLE = String.raw`\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800`;
