@@ -54,7 +54,12 @@ async function run(config: Config, build: BuildInfo, log: Logger): Promise<void>
     log.warn({ variable: name, ...hint }, 'No option has this environment variable');
   }
   const sockets = config.systemdSocket ? inheritedSockets(process.env, process.pid) : undefined;
-  // Not before the signal is taken care of.
+  // What has been started when the signal comes: until nvidia-smi answers, nothing that must be closed.
+  let starting: Promise<Exporter> | undefined;
+  if (!config.once) {
+    closeOnSignal(config, log, async () => (await starting)?.close());
+  }
+  // Not before the signals are taken care of.
   const preparing = Promise.resolve().then(() => prepareScraper(config, build, machine, log));
   reloadOnSignal(config, preparing);
   const scraper = await preparing;
@@ -62,9 +67,7 @@ async function run(config: Config, build: BuildInfo, log: Logger): Promise<void>
     await printOnce(scraper);
     return;
   }
-  const starting = startExporter(scraper, config, build, log, sockets);
-  // Before it has started, so that a signal in the middle of the start shuts it down in order.
-  closeOnSignal(config, log, async () => (await starting).close());
+  starting = startExporter(scraper, config, build, log, sockets);
   warnIfOpen(config, await starting, log);
   await tellReady(process.env).catch((error) =>
     log.warn({ err: messageOf(error) }, 'Could not tell systemd that it is ready'),

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseExposition, sampleValue } from '../exposition.ts';
@@ -227,6 +229,25 @@ describe('a running exporter', () => {
     const landing = await (await request(url)).body.text();
     expect(landing).toContain('href="./custom/path"');
     expect(landing).toContain('Simulated Ollama');
+  });
+
+  test('ends with 0 at SIGTERM while nvidia-smi does not answer', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'nvidia-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const asked = join(folder, 'asked');
+    writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\n: > ${asked}\nexec sleep 8\n`, { mode: 0o755 });
+    let child: ChildProcess | undefined;
+    const started = startExporterProcess(
+      ['--ollama.vram-capacity=auto', `--ollama.url=${NOBODY}`],
+      { PATH: `${folder}:${process.env['PATH']}` },
+      (spawned) => {
+        child = spawned;
+      },
+    );
+    await expect.poll(() => existsSync(asked), { timeout: 5_000 }).toBe(true);
+    child?.kill('SIGTERM');
+    await expect(started).rejects.toThrow('msg=Stopping signal=SIGTERM');
+    expect(child?.exitCode).toBe(0);
   });
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
