@@ -131,7 +131,8 @@ const BAD: Readonly<Record<string, string>> = {
   'user-long-plain-password': `2: ${NO_HASH}`,
   'user-hash-of-another-kind': `2: ${NO_HASH}`,
   'user-hash-too-long': `2: ${NO_HASH}`,
-  'user-cost-too-low': '2: basic_auth_users.alice: cost 3 is outside allowed inclusive range 4..31',
+  'user-cost-too-low': '2: basic_auth_users.alice: cost 3 is outside allowed inclusive range 4..16',
+  'user-cost-too-high': '2: basic_auth_users.alice: cost 17 is outside allowed inclusive range 4..16',
   'user-list': '1: basic_auth_users: expected a mapping',
   'user-named-constructor':
     '1: basic_auth_users: the names __proto__, prototype, constructor can not be used',
