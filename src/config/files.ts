@@ -1,30 +1,43 @@
 /** Files that the operator has named: regular ones only, since a pipe would wait for a writer and hold up everything. */
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, type Stats, statSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { messageOf } from '../log/error-text.ts';
+
+/** A pipe is open at once, so that it can be refused. What has been opened is what is looked at and read. */
+const HOW = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** @throws Error, also where the file is a pipe, a device or a folder, or too large */
 export async function readRegularFile(file: string): Promise<string> {
-  refuseOther(file, await stat(file));
-  return await readFile(file, 'utf8');
+  const handle = await open(file, HOW);
+  try {
+    refuseOther(file, await handle.stat());
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
 }
 
-/** @throws Error, also where the file is a pipe, a device or a folder */
-export function readRegularFileSync(file: string): string {
-  refuseOther(file, statSync(file));
-  return readFileSync(file, 'utf8');
+/** @throws Error, also where the file is a pipe, a device or a folder, or too large */
+export function readRegularFileSync(file: string, maxBytes = MAX_BYTES): string {
+  const fd = openSync(file, HOW);
+  try {
+    refuseOther(file, fstatSync(fd), maxBytes);
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
 }
 
-/** All public authorities are 300 KB; YAML of 100 MB would hold up everything. */
+/** All public authorities are 300 KB. */
 const MAX_BYTES = 2 * 1024 * 1024;
 
-function refuseOther(file: string, stats: Stats): void {
+function refuseOther(file: string, stats: Stats, maxBytes = MAX_BYTES): void {
   if (!stats.isFile()) {
     throw new Error(`${file} is not a regular file`);
   }
-  if (stats.size > MAX_BYTES) {
-    throw new Error(`${file} has ${stats.size} bytes, more than ${MAX_BYTES}`);
+  if (stats.size > maxBytes) {
+    throw new Error(`${file} has ${stats.size} bytes, more than ${maxBytes}`);
   }
 }
 

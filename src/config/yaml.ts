@@ -26,6 +26,7 @@ export function readYaml<TSchema extends v.GenericSchema>(
 export function readYamlAsWritten<TSchema extends v.GenericSchema>(
   file: string,
   schema: TSchema,
+  source = readSource(file),
 ): { readonly value: v.InferOutput<TSchema>; readonly written: unknown } {
   const lines = new LineCounter();
   // 1.1 as in Go's yaml package, and so in Prometheus's own files; failsafe makes no numbers or booleans.
@@ -36,7 +37,7 @@ export function readYamlAsWritten<TSchema extends v.GenericSchema>(
     prettyErrors: false,
     merge: true,
   } as const;
-  const document = parseDocument(readText(file), { ...options, lineCounter: lines });
+  const document = parseDocument(source, { ...options, lineCounter: lines });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) {
     throw new FileError(`${file}:${lines.linePos(problem.pos[0]).line}: ${withoutQuote(problem)}`);
@@ -119,9 +120,13 @@ export function parseBoolean(word: string): boolean {
   return value;
 }
 
-function readText(file: string): string {
+/** 10,000 entries. The parser takes memory and time for more, until it ends the process. */
+const MAX_BYTES = 256 * 1024;
+
+/** @throws FileError */
+export function readSource(file: string): string {
   try {
-    return readRegularFileSync(file);
+    return readRegularFileSync(file, MAX_BYTES);
   } catch (cause) {
     throw new FileError(`${file}: can't be read: ${messageOf(cause)}`, { cause });
   }

@@ -139,6 +139,10 @@ describe('refuses, with file, line and path,', () => {
     expect(() => readYaml(pipe, SCHEMA)).toThrow(/can't be read: .* is not a regular file$/);
   });
 
+  test('a file of more than 256 KiB', () => {
+    expect(refusal(`name: ${'x'.repeat(256 * 1024)}`)).toMatch(/has 262150 bytes, more than 262144$/);
+  });
+
   test('an alias without an anchor, and aliases of aliases beyond measure', () => {
     expect(refusal('name: *secret')).toBe(
       `${file}: Unresolved alias (the anchor must be set before the alias)`,
