@@ -1,6 +1,7 @@
 /** The route /probe: metrics of a target that a module allows or, with `debug=true`, a report for people. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { createRepeatLog, type LogRepeated } from '../log/repeats.ts';
 import { CONTENT_TYPE, createRender } from '../metrics/registry.ts';
 import { UNLIMITED } from '../scrape/limits.ts';
 import { outcomes } from '../scrape/snapshot.ts';
@@ -10,11 +11,12 @@ import { queryOf, type Scraped, scrapeProbed } from './scrape-request.ts';
 
 export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependencies): void {
   const render = createRender();
+  const logRepeated = createRepeatLog();
   // A target that hangs holds its scrape for the whole timeout: half a fleet would use up any limit for the other half.
   const unlimited = { ...dependencies, limit: UNLIMITED };
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
     const scraped = await scrapeProbed(request, reply, unlimited);
-    logFailures(dependencies.log, scraped);
+    logFailures(dependencies.log, logRepeated, scraped);
     if (scraped.complete) {
       const { target, snapshot } = scraped;
       dependencies.fleet.remember(target.url, target.module.name, snapshot);
@@ -28,16 +30,24 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependen
 }
 
 /** Not by state, as on the telemetry path: no state of a target is kept. */
-function logFailures(log: Logger, { target: { url, module }, snapshot }: Scraped): void {
+function logFailures(
+  log: Logger,
+  logRepeated: LogRepeated,
+  { target: { url, module }, snapshot }: Scraped,
+): void {
   for (const [api, outcome] of outcomes(snapshot)) {
     if (!outcome.ok) {
       const { reason, message } = outcome.error;
+      const fields = { target: url.href, module: module.name, api, reason, err: message };
+      const text = 'A request of a probe failed';
       // Faults of the exporter's own files are for its operator; faults of a target are in its metrics.
-      const level = reason === 'config' ? 'warn' : 'debug';
-      log[level](
-        { target: url.href, module: module.name, api, reason, err: message },
-        'A request of a probe failed',
-      );
+      if (reason === 'config') {
+        logRepeated(`${module.name} ${api}`, message, (repeats) =>
+          log.warn({ ...fields, ...(repeats > 0 && { repeats }) }, text),
+        );
+      } else {
+        log.debug(fields, text);
+      }
     }
   }
 }

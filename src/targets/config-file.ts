@@ -1,7 +1,7 @@
 /** `--config.file` → modules, and texts that show it without its secrets. */
 import { dirname } from 'node:path';
 import { stringify } from 'yaml';
-import { FileError, readYamlAsWritten } from '../config/yaml.ts';
+import { FileError, readSource, readYamlAsWritten } from '../config/yaml.ts';
 import { messageOf } from '../log/error-text.ts';
 import { isRecord } from '../ollama/json.ts';
 import { checkModule, createModule, isSecretHeader, type Module } from './module.ts';
@@ -11,33 +11,46 @@ export interface ConfigFile {
   readonly modules: ReadonlyMap<string, Module>;
   /** YAML as it was written, secrets as `<secret>`. */
   readonly shown: string;
+  /** The file as it was read. */
+  readonly source: string;
 }
 
 /**
  * @param timeoutMs of modules that name none
+ * @param known what the file was before: returned if it has not changed, with its modules and their connections
  * @throws FileError, also where a file that it names can't be used
  */
-export async function loadConfigFile(file: string, timeoutMs: number): Promise<ConfigFile> {
-  const { value, written } = readYamlAsWritten(file, CONFIG_FILE);
+export async function loadConfigFile(
+  file: string,
+  timeoutMs: number,
+  known?: ConfigFile,
+): Promise<ConfigFile> {
+  const source = readSource(file);
+  if (known?.source === source) {
+    await checkAll(known.modules.values(), file);
+    return known;
+  }
+  const { value, written } = readYamlAsWritten(file, CONFIG_FILE, source);
   const shown = withoutSecrets(written);
   const modules = Object.entries(value.modules).map(([name, settings]) =>
     createModule({ name, settings, folder: dirname(file), shown: stringify(shown[name] ?? {}) }, timeoutMs),
   );
-  for (const module of modules) {
-    await check(module, file);
-  }
+  await checkAll(modules, file);
   return {
     modules: new Map(modules.map((module) => [module.name, module])),
     shown: stringify({ modules: shown }),
+    source,
   };
 }
 
-async function check(module: Module, file: string): Promise<void> {
-  try {
-    await checkModule(module);
-  } catch (cause) {
-    const problem = messageOf(cause);
-    throw new FileError(`${file}: modules.${module.name}: ${problem}`, { cause });
+async function checkAll(modules: Iterable<Module>, file: string): Promise<void> {
+  for (const module of modules) {
+    try {
+      await checkModule(module);
+    } catch (cause) {
+      const problem = messageOf(cause);
+      throw new FileError(`${file}: modules.${module.name}: ${problem}`, { cause });
+    }
   }
 }
 

@@ -79,6 +79,10 @@ export function withoutAllowList(module: Module): Module {
 export async function checkModule({ headers, tls }: Module): Promise<void> {
   await headers?.();
   const options = await tls();
+  if (Object.keys(options).length === 0) {
+    // A context takes milliseconds, for each module at each reload.
+    return;
+  }
   try {
     createSecureContext(options);
   } catch (cause) {

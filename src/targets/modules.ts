@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import type { Agent } from 'undici';
 import { messageOf } from '../log/error-text.ts';
+import { createRepeatLog } from '../log/repeats.ts';
 import type { ConfigFile } from './config-file.ts';
 import { createModule, type Module, withoutAllowList } from './module.ts';
 
@@ -18,7 +19,11 @@ export interface Modules {
   readonly probeable: () => readonly string[];
   /** The configuration file as YAML, secrets hidden. */
   readonly shown: () => string;
-  /** @throws FileError if the file is invalid, or Error if there is none; the old modules then stay in force */
+  /**
+   * Calls that come while it works share the next one. A file that has not changed keeps its modules and connections.
+   *
+   * @throws FileError if the file is invalid, or Error if there is none; the old modules then stay in force
+   */
   readonly reload: () => Promise<void>;
   /** Adds whether the last reload worked. */
   readonly registerMetrics: (registry: Registry) => void;
@@ -32,8 +37,9 @@ interface LastReload {
   readonly successSeconds: number;
 }
 
-interface Loaded extends ConfigFile {
+interface Loaded extends Pick<ConfigFile, 'modules' | 'shown'> {
   readonly local: Module;
+  readonly configFile: ConfigFile;
 }
 
 /**
@@ -46,8 +52,11 @@ export async function loadModules(
   timeoutMs: number,
   log: Logger,
 ): Promise<Modules> {
-  const loadAndWarn = async () => {
-    const loaded = await load(file, timeoutMs);
+  const loadAndWarn = async (known?: Loaded) => {
+    const loaded = await load(file, timeoutMs, known);
+    if (loaded === known) {
+      return known;
+    }
     for (const { name, exposedBy } of loaded.modules.values()) {
       if (exposedBy.length > 0) {
         const allow = exposedBy.join(', ');
@@ -58,24 +67,35 @@ export async function loadModules(
   };
   let current = await loadAndWarn();
   let lastReload: LastReload = { successful: true, successSeconds: Date.now() / 1_000 };
+  const logRepeated = createRepeatLog();
   const reload = async () => {
     if (file === undefined) {
       throw new Error('there is nothing to reload: the exporter was started without --config.file');
     }
+    const old = current;
     try {
-      const old = current;
-      current = await loadAndWarn();
-      retire(old);
+      current = await loadAndWarn(old);
+      if (current !== old) {
+        retire(old);
+      }
     } catch (error) {
       lastReload = { ...lastReload, successful: false };
       const err = messageOf(error);
-      log.error({ file, err }, 'Could not reload the configuration file, the old one stays active');
+      logRepeated('reload', err, (repeats) =>
+        log.error(
+          { file, err, ...(repeats > 0 && { repeats }) },
+          'Could not reload the configuration file, the old one stays active',
+        ),
+      );
       throw error;
     }
     lastReload = { successful: true, successSeconds: Date.now() / 1_000 };
-    log.info({ file }, 'Reloaded the configuration file');
+    logRepeated('reload', current === old ? '' : current.configFile.source, (repeats) =>
+      log.info({ file, ...(repeats > 0 && { repeats }) }, 'Reloaded the configuration file'),
+    );
   };
   let reloading: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
   return {
     local: () => current.local,
     get: (name) => current.modules.get(name),
@@ -83,8 +103,14 @@ export async function loadModules(
     shown: () => current.shown,
     reload: () => {
       // One after the other, so that the last one called reads the last state of the file, and wins.
-      reloading = reloading.catch(() => {}).then(reload);
-      return reloading;
+      next ??= reloading
+        .catch(() => {})
+        .then(() => {
+          next = undefined;
+          reloading = reload();
+          return reloading;
+        });
+      return next;
     },
     registerMetrics: (registry) => registerReloadMetrics(registry, () => lastReload),
     close: async () => {
@@ -93,24 +119,34 @@ export async function loadModules(
   };
 }
 
-async function load(file: string | undefined, timeoutMs: number): Promise<Loaded> {
-  const { modules, shown } = await loadFile(file, timeoutMs);
+/** @returns what is known, if the file has not changed */
+async function load(file: string | undefined, timeoutMs: number, known?: Loaded): Promise<Loaded> {
+  const configFile = await loadFile(file, timeoutMs, known?.configFile);
+  if (known !== undefined && configFile === known.configFile) {
+    return known;
+  }
+  const { modules, shown } = configFile;
   const source = { name: DEFAULT_MODULE, settings: {}, folder: '.', shown: '{}\n' };
   const local = modules.get(DEFAULT_MODULE) ?? createModule(source, timeoutMs);
   return {
     modules: new Map([[DEFAULT_MODULE, local], ...modules]),
     shown,
+    configFile,
     local: withoutAllowList(local),
   };
 }
 
-async function loadFile(file: string | undefined, timeoutMs: number): Promise<ConfigFile> {
+async function loadFile(
+  file: string | undefined,
+  timeoutMs: number,
+  known: ConfigFile | undefined,
+): Promise<ConfigFile> {
   if (file === undefined) {
-    return { modules: new Map(), shown: 'modules: {}\n' };
+    return { modules: new Map(), shown: 'modules: {}\n', source: '' };
   }
   // Imported only here: YAML and schemas take a tenth of a second to load.
   const { loadConfigFile } = await import('./config-file.ts');
-  return await loadConfigFile(file, timeoutMs);
+  return await loadConfigFile(file, timeoutMs, known);
 }
 
 function all({ local, modules }: Loaded): readonly Module[] {

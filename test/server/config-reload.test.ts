@@ -87,8 +87,35 @@ test('a scrape under way ends as it began', async () => {
 test('a reload drops the connections that were made by the old rules', async () => {
   await probe();
   expect(ollama.connections.size).toBe(2);
+  exporter.writeConfig(`${OPEN} # another file`);
   await ask('/-/reload', 'POST');
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
+});
+
+describe('of reloads that anybody can ask for as often as they like,', () => {
+  test('those of a file that has not changed keep the connections', async () => {
+    await probe();
+    const connections = [...ollama.connections];
+    await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
+    await probe();
+    expect([...ollama.connections]).toEqual(connections);
+  });
+
+  test('the log has one line for each outcome', async () => {
+    await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
+    expect(lines).toHaveLength(1);
+    exporter.writeConfig('modules: { default: [] }');
+    await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
+    expect(lines.filter((line) => line.includes('level=ERROR'))).toHaveLength(1);
+  });
+
+  test('each reads the file as it is after it was asked for', async () => {
+    const before = [ask('/-/reload', 'POST'), ask('/-/reload', 'POST')];
+    exporter.writeConfig(CLOSED);
+    await ask('/-/reload', 'POST');
+    expect(await probe()).toBe(403);
+    await Promise.all(before);
+  });
 });
 
 test('/config shows what is in force, as text', async () => {

@@ -1,0 +1,52 @@
+/** Limits lines that clients can cause as often as they like, so that none can fill the disk. */
+
+const WINDOW_MS = 10_000;
+
+/**
+ * @param subject what the outcome is of; there must be few of them
+ * @param outcome logged at once where it differs from the last one of the subject; else counted, and logged once a window
+ * @param write logs it; `repeats` is 0 for the first, then how often it happened since the line before
+ */
+export type LogRepeated = (subject: string, outcome: string, write: (repeats: number) => void) => void;
+
+interface Last {
+  readonly outcome: string;
+  readonly end: () => void;
+  repeats: number;
+}
+
+export function createRepeatLog(windowMs = WINDOW_MS): LogRepeated {
+  const lasts = new Map<string, Last>();
+  return (subject, outcome, write) => {
+    const known = lasts.get(subject);
+    if (known?.outcome === outcome) {
+      known.repeats += 1;
+      return;
+    }
+    known?.end();
+    write(0);
+    const told = () => {
+      const { repeats } = last;
+      last.repeats = 0;
+      if (repeats > 0) {
+        write(repeats);
+      }
+      return repeats > 0;
+    };
+    const timer = setInterval(() => {
+      if (!told()) {
+        last.end();
+      }
+    }, windowMs).unref();
+    const last: Last = {
+      outcome,
+      repeats: 0,
+      end: () => {
+        clearInterval(timer);
+        lasts.delete(subject);
+        told();
+      },
+    };
+    lasts.set(subject, last);
+  };
+}
