@@ -42,7 +42,12 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   const mayBeUnread = createUnreadLimit();
   watchRequests(app.server);
   app.server.maxConnections = MAX_CONNECTIONS;
-  app.server.on('drop', createLimitLog(log, 'connections', { limit: MAX_CONNECTIONS }));
+  const logDrop = createLimitLog(log, 'connections', { limit: MAX_CONNECTIONS });
+  app.server.on('drop', () => {
+    // Kept between two requests for 90 s, they would keep all others out.
+    app.server.closeIdleConnections();
+    logDrop();
+  });
   app.setErrorHandler((error, request, reply) => replyWithError(error, request, reply, log));
   app.setNotFoundHandler((_request, reply) => replyNotFound(reply));
   app.addHook('onRequest', (request, _reply, done) => done(refusal(request)));
@@ -54,8 +59,8 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
       // Else a scraper's idle connection would hold up the end until it is cut.
       reply.header('connection', 'close');
     }
-    const packed = await packForTaker(request, reply, payload);
-    return mayBeUnread(reply, packed) ? packed : refuseToSend(reply);
+    // Before it is packed, which takes its time: until then, all that wait are in memory.
+    return mayBeUnread(reply, payload) ? await packForTaker(request, reply, payload) : refuseToSend(reply);
   });
   ignoreRequestBodies(app);
   addMetricsRoute(app, dependencies);
@@ -74,7 +79,7 @@ function refusal({ url, headers, routeOptions }: FastifyRequest): RequestError |
   if (url.length > MAX_URL_LENGTH) {
     return new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`);
   }
-  const isForeign = headers['sec-fetch-site'] === 'cross-site';
+  const isForeign = /cross-site/i.test(String(headers['sec-fetch-site']));
   // The route, since the URL can have it encoded. The page without a query scrapes only what /metrics does.
   const route = routeOptions.url ?? '';
   const hasEffects = HAS_EFFECTS.has(route) || (route === '/' && url.includes('?'));

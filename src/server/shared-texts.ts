@@ -1,18 +1,17 @@
-/** Texts of one scrape result, each made once for all requests that wait for it. */
+/** Texts of one scrape result, or of one list of the fleet, each made once for all requests that wait for it. */
 import { RequestError } from '../scrape/limits.ts';
-import type { Snapshot } from '../scrape/snapshot.ts';
 
 /** Of one result: pages differ by the order of their rows. */
 const MAX_TEXTS = 8;
 
 /** @returns what `make` returned the first time for this result and this key; throws a RequestError for too many keys */
-export type SharedTexts = (snapshot: Snapshot, key: string, make: () => string) => Buffer;
+export type SharedTexts = (result: object, key: string, make: () => string) => Buffer;
 
 export function createSharedTexts(): SharedTexts {
-  const bySnapshot = new WeakMap<Snapshot, Map<string, Buffer>>();
-  return (snapshot, key, make) => {
-    const texts = bySnapshot.get(snapshot) ?? new Map<string, Buffer>();
-    bySnapshot.set(snapshot, texts);
+  const byResult = new WeakMap<object, Map<string, Buffer>>();
+  return (result, key, make) => {
+    const texts = byResult.get(result) ?? new Map<string, Buffer>();
+    byResult.set(result, texts);
     const known = texts.get(key);
     if (known !== undefined) {
       return known;

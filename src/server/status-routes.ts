@@ -24,9 +24,11 @@ export function addStatusRoutes(app: FastifyInstance, dependencies: ServerDepend
   });
   app.head('/api/status', (_request, reply) => reply.type(JSON_TYPE).send());
   app.head('/api/fleet', (_request, reply) => reply.type(JSON_TYPE).send());
-  app.get('/api/fleet', { exposeHeadRoute: false }, (_request, reply) =>
-    reply.header('cache-control', 'no-store').send({ targets: dependencies.fleet.rows() }),
-  );
+  app.get('/api/fleet', { exposeHeadRoute: false }, (_request, reply) => {
+    const targets = dependencies.fleet.rows();
+    const text = shared(targets, 'json', () => JSON.stringify({ targets }));
+    return reply.header('cache-control', 'no-store').type(JSON_TYPE).send(text);
+  });
   if (dependencies.config.telemetryPath !== '/') {
     app.get('/', { exposeHeadRoute: false }, (request, reply) =>
       sendPage(request, reply, dependencies, assets, shared),
@@ -57,15 +59,16 @@ async function sendPage(
     capacitySource: query.has('target')
       ? { module: query.get('module') || DEFAULT_MODULE }
       : { vram: config.vramCapacity, memory: config.memoryCapacity },
-    fleet: isLocal && (openModules.length > 0 || !hasOllama) ? fleetTable(fleet.rows(), query) : undefined,
   };
+  const rows = isLocal && (openModules.length > 0 || !hasOllama) ? fleet.rows() : undefined;
+  const framed = (): PageFrame => ({ ...frame, fleet: rows && fleetTable(rows, query) });
   reply.type(HTML).header('content-security-policy', assets.policy).header('cache-control', 'no-store');
-  if (isLocal && !hasOllama) {
-    return reply.send(fleetPage(frame, assets));
+  if (rows !== undefined && !hasOllama) {
+    return reply.send(shared(rows, request.url, () => fleetPage(framed(), assets)));
   }
   try {
     const { snapshot, status } = await readStatus(request, reply, dependencies);
-    return reply.send(shared(snapshot, request.url, () => statusPage(status(), frame, assets)));
+    return reply.send(shared(snapshot, request.url, () => statusPage(status(), framed(), assets)));
   } catch (error) {
     if (error instanceof RequestError) {
       return reply.code(error.statusCode).send(refusalPage(error.statusCode, error.message, frame, assets));

@@ -126,14 +126,16 @@ const COLLATOR = new Intl.Collator('en', { numeric: true });
 /** What is not known comes last in either order; rows that are equal are sorted by server. */
 function sorted(rows: readonly FleetRow[], query: URLSearchParams): readonly FleetRow[] {
   const { column, reverse } = sortingOf(query);
-  return [...rows].sort((a, b) => {
-    const [left, right] = [column.value(a), column.value(b)];
+  // Each is made once: a comparison of ten thousand rows asks for them a quarter of a million times.
+  const keyed = rows.map((row) => ({ row, value: column.value(row), name: nameOf(row) }));
+  const inOrder = keyed.sort((a, b) => {
     const order =
-      left === null || right === null
-        ? Number(left === null) - Number(right === null)
-        : compare(left, right) * (reverse ? -1 : 1);
-    return order || compare(nameOf(a), nameOf(b));
+      a.value === null || b.value === null
+        ? Number(a.value === null) - Number(b.value === null)
+        : compare(a.value, b.value) * (reverse ? -1 : 1);
+    return order || compare(a.name, b.name);
   });
+  return inOrder.map(({ row }) => row);
 }
 
 function compare(a: string | number, b: string | number): number {

@@ -6,6 +6,13 @@ const MAX_TARGETS = 10_000;
 
 const REMEMBERED_MS = 10 * 60_000;
 
+/** The path of a target is the client's choice: 10,000 long ones would fill the memory, and each text made of them. */
+const MAX_TARGET_LENGTH = 256;
+
+/** More rows than these are listed once a second: ten thousand take a tenth of one, for each request. */
+const FEW_ROWS = 100;
+const LISTED_MS = 1_000;
+
 /** As it goes out as JSON; sizes in bytes, null where something is not known. */
 export interface FleetRow {
   readonly target: string;
@@ -35,7 +42,7 @@ interface Remembered extends Omit<FleetRow, 'vram_share' | 'probed_at' | 'age_se
 
 export interface Fleet {
   readonly remember: (target: URL, module: string, snapshot: Snapshot) => void;
-  /** Targets that were probed in the last ten minutes, the oldest first. */
+  /** Targets that were probed in the last ten minutes, the oldest first; of many, the same list for a second. */
   readonly rows: () => readonly FleetRow[];
 }
 
@@ -43,6 +50,7 @@ export interface Fleet {
 export function createFleet(now: () => number = Date.now): Fleet {
   /** The oldest first. */
   const targets = new Map<string, Remembered>();
+  let listed: { readonly atMs: number; readonly rows: readonly FleetRow[] } = { atMs: 0, rows: [] };
   const dropOld = () => {
     for (const [key, { probedAtMs }] of targets) {
       if (targets.size <= MAX_TARGETS && now() - probedAtMs <= REMEMBERED_MS) {
@@ -53,21 +61,32 @@ export function createFleet(now: () => number = Date.now): Fleet {
   };
   return {
     remember: ({ href }, module, snapshot) => {
+      if (href.length > MAX_TARGET_LENGTH) {
+        return;
+      }
       const key = `${module} ${href}`;
       targets.delete(key);
       targets.set(key, { target: href, module, ...resultOf(snapshot), probedAtMs: now() });
       dropOld();
     },
     rows: () => {
-      dropOld();
       const nowMs = now();
-      return [...targets.values()].map(({ probedAtMs, ...row }) => ({
-        ...row,
-        vram_share: shareOf(row),
-        probed_at: new Date(probedAtMs).toISOString(),
-        age_seconds: Math.max(nowMs - probedAtMs, 0) / 1_000,
-      }));
+      const ageMs = nowMs - listed.atMs;
+      if (listed.rows.length <= FEW_ROWS || ageMs < 0 || ageMs >= LISTED_MS) {
+        dropOld();
+        listed = { atMs: nowMs, rows: [...targets.values()].map((row) => rowOf(row, nowMs)) };
+      }
+      return listed.rows;
     },
+  };
+}
+
+function rowOf({ probedAtMs, ...row }: Remembered, nowMs: number): FleetRow {
+  return {
+    ...row,
+    vram_share: shareOf(row),
+    probed_at: new Date(probedAtMs).toISOString(),
+    age_seconds: Math.max(nowMs - probedAtMs, 0) / 1_000,
   };
 }
 

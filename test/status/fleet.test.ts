@@ -124,6 +124,28 @@ describe('a target is forgotten', () => {
   });
 });
 
+describe('the memory and time that clients of /probe can take are limited:', () => {
+  test('a target of over 256 characters is not remembered', () => {
+    const { remember, rows } = fleetWithClock();
+    remember(`a.${'b'.repeat(240)}`);
+    remember(`a.${'b'.repeat(241)}`);
+    expect(rows().map(({ target }) => target.length)).toEqual([256]);
+  });
+
+  test('more than 100 rows are listed once a second', () => {
+    const { remember, rows, wait } = fleetWithClock();
+    for (let index = 0; index < 101; index += 1) {
+      remember(`gpu-${index}`);
+    }
+    const listed = rows();
+    wait(999);
+    remember('late');
+    expect(rows()).toBe(listed);
+    wait(1);
+    expect(rows()).toHaveLength(102);
+  });
+});
+
 test('a target is one row by each module, with its last result', () => {
   const { remember, rows } = fleetWithClock();
   remember('a', 'default', { ...up([]), ps: failed('status'), version: failed('status') });
