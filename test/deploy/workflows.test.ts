@@ -1,5 +1,7 @@
 /** The workflows, in what neither actionlint nor zizmor can know: the versions and files of this repository. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { NODES } from '../matrix.mjs';
@@ -23,4 +25,25 @@ test('a release attaches files that exist', () => {
   const files = command.split(/\s+/).filter((word) => /^(prometheus|grafana)\//.test(word));
   expect(files).toHaveLength(3);
   expect(files.filter((path) => !existsSync(new URL(path, ROOT)))).toEqual([]);
+});
+
+test('every night, the suite runs against the program of the newest image of Ollama', () => {
+  const { on, jobs } = read('.github/workflows/ollama.yml');
+  const steps: ReadonlyArray<{ readonly run?: string }> = jobs.test.steps;
+  const commands = steps.map(({ run = '' }) => run).join('\n');
+  expect(on.schedule).toHaveLength(1);
+  expect(commands).toMatch(/\bollama\/ollama:latest\b.* bin\/ollama lib\/ollama\b/);
+  expect(commands).toContain('npm run test:ollama -- --ollama "$RUNNER_TEMP/ollama/bin/ollama"');
+});
+
+test.each([
+  [[], 'Usage: npm run test:ollama -- --ollama PATH'],
+  [['--ollama', '/nowhere/ollama'], '/nowhere/ollama is not a program ollama that runs here'],
+  [['--olama', 'x'], "Unknown option '--olama'"],
+])('that suite says what it needs, and fails: %s', (args, words) => {
+  const script = fileURLToPath(new URL('test/genuine/run.mjs', ROOT));
+  const { status, stderr } = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+  expect(status).toBe(2);
+  expect(stderr).toContain(words);
+  expect(stderr).toContain('Usage: npm run test:ollama -- --ollama PATH');
 });

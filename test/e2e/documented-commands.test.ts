@@ -34,7 +34,7 @@ const RUNNABLE: readonly Runnable[] = [
 
 const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [
-    /^((npm ci && )?npm test|npx vitest|npm run (check|coverage|dashboard|prometheus-rule|test:(image|matrix)))\b/,
+    /^((npm ci && )?npm test|npx vitest|npm run (check|coverage|dashboard|prometheus-rule|test:(image|matrix|ollama)))\b/,
     'is the test run',
   ],
   [/^npm ci( && npm run build)?$/, 'was run before the tests'],

@@ -1,0 +1,189 @@
+/** Runs a genuine `ollama serve`, drives it through its API and its command line, and sees its processes. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../free-port.ts';
+
+const BINARY = process.env['OLLAMA_BINARY'] ?? '';
+
+/** What a finished request says of itself; the counts are absent where they are 0. */
+export interface Answer {
+  readonly done?: boolean;
+  readonly done_reason?: string;
+  readonly error?: string;
+  readonly prompt_eval_count?: number;
+  readonly eval_count?: number;
+  /** Nanoseconds. */
+  readonly eval_duration?: number;
+}
+
+export interface PsRow {
+  readonly name: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly size_vram: number;
+  readonly context_length: number;
+  readonly expires_at: string;
+  readonly details: {
+    readonly format: string;
+    readonly family: string;
+    readonly parameter_size: string;
+    readonly quantization_level: string;
+  };
+}
+
+export interface Generation {
+  /** The client disconnects. */
+  readonly leave: () => void;
+  readonly finished: Promise<Answer>;
+}
+
+export interface Ollama {
+  readonly url: URL;
+  readonly pid: number;
+  /** All that it and its runners have logged. */
+  readonly log: () => string;
+  /** @throws Error with the server's own message for any status but 200 */
+  readonly post: (path: string, body: Readonly<Record<string, unknown>>) => Promise<Answer>;
+  readonly ps: () => Promise<readonly PsRow[]>;
+  /** A generation that is at work: its first token has arrived. */
+  readonly generate: (body: Readonly<Record<string, unknown>>) => Promise<Generation>;
+  readonly create: (model: string, gguf: Buffer) => Promise<void>;
+  readonly delete: (model: string) => Promise<void>;
+  /** The command line; its standard output. */
+  readonly cli: (...args: readonly string[]) => Promise<string>;
+  /** Process ids of the `llama-server`s that have a model. */
+  readonly runners: () => readonly number[];
+  readonly stop: (signal?: NodeJS.Signals) => Promise<void>;
+}
+
+/**
+ * @param folder for models, keys and history; a server started there again has the same models
+ * @param port a free one, if left out
+ */
+export async function startOllama(
+  folder: string,
+  env: Readonly<Record<string, string>> = {},
+  port?: number,
+): Promise<Ollama> {
+  const url = new URL(`http://127.0.0.1:${port ?? (await freePort())}`);
+  const environment = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: folder,
+    OLLAMA_MODELS: `${folder}/models`,
+    OLLAMA_HOST: url.host,
+    ...env,
+  };
+  const child = spawn(BINARY, ['serve'], { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines: string[] = [];
+  child.stdout.on('data', (chunk) => lines.push(String(chunk)));
+  child.stderr.on('data', (chunk) => lines.push(String(chunk)));
+  const log = () => lines.join('');
+  const pid = child.pid ?? 0;
+  await answering(url, child, log);
+  const post: Ollama['post'] = async (path, body) => {
+    const response = await fetch(new URL(path, url), postOf({ stream: false, ...body }));
+    const answer: Answer = JSON.parse((await response.text()) || '{}');
+    if (!response.ok) {
+      throw new Error(`${path}: ${response.status}: ${answer.error}`);
+    }
+    return answer;
+  };
+  return {
+    url,
+    pid,
+    log,
+    post,
+    ps: async () => {
+      const { models }: { readonly models: readonly PsRow[] } = JSON.parse(
+        await (await fetch(new URL('/api/ps', url))).text(),
+      );
+      return models;
+    },
+    generate: (body) => generate(url, body),
+    create: async (model, gguf) => {
+      const digest = `sha256:${createHash('sha256').update(gguf).digest('hex')}`;
+      await fetch(new URL(`/api/blobs/${digest}`, url), { method: 'POST', body: new Uint8Array(gguf) });
+      await post('/api/create', { model, files: { 'model.gguf': digest } });
+    },
+    delete: async (model) => {
+      await fetch(new URL('/api/delete', url), { ...postOf({ model }), method: 'DELETE' });
+    },
+    cli: (...args) => cli(args, environment),
+    runners: () => childrenOf(pid).filter((runner) => commandLine(runner).includes('--model')),
+    stop: async (signal = 'SIGTERM') => {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(signal);
+        await once(child, 'exit');
+      }
+    },
+  };
+}
+
+async function answering(url: URL, child: ChildProcess, log: () => string): Promise<void> {
+  const started = Date.now();
+  while (!(await fetch(new URL('/api/version', url)).catch(() => undefined))?.ok) {
+    if (child.exitCode !== null || Date.now() - started > 60_000) {
+      child.kill('SIGKILL');
+      throw new Error(`ollama serve does not answer: ${log()}`);
+    }
+    await delay(50);
+  }
+}
+
+function postOf(body: Readonly<Record<string, unknown>>): RequestInit {
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+async function generate(url: URL, body: Readonly<Record<string, unknown>>): Promise<Generation> {
+  const client = new AbortController();
+  const response = await fetch(new URL('/api/generate', url), {
+    ...postOf({ ...body, stream: true }),
+    signal: client.signal,
+  });
+  if (!response.ok || response.body === null) {
+    throw new Error(`/api/generate: ${response.status}: ${await response.text()}`);
+  }
+  const lines = createInterface({ input: Readable.from(response.body) })[Symbol.asyncIterator]();
+  const first = await lines.next();
+  const finished = lastOf(lines, first.value ?? '{}');
+  // Of a client that leaves, nobody asks for the end.
+  finished.catch(() => {});
+  return { leave: () => client.abort(), finished };
+}
+
+async function lastOf(lines: AsyncIterator<string>, first: string): Promise<Answer> {
+  let last = first;
+  for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
+    last = next.value;
+  }
+  const answer: Answer = JSON.parse(last);
+  return answer;
+}
+
+function cli(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(BINARY, args, { env }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
+  });
+}
+
+/** Children belong to the thread that started them. */
+function childrenOf(pid: number): readonly number[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).flatMap((task) =>
+    readFileSync(`${tasks}/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
+  );
+}
+
+/** Empty for a process that has ended. */
+function commandLine(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
