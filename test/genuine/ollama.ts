@@ -56,6 +56,8 @@ export interface Ollama {
   readonly delete: (model: string) => Promise<void>;
   /** The command line; its standard output. */
   readonly cli: (...args: readonly string[]) => Promise<string>;
+  /** The same, as if the server were elsewhere. */
+  readonly cliAt: (at: URL, ...args: readonly string[]) => Promise<string>;
   /** Process ids of the `llama-server`s that have a model. */
   readonly runners: () => readonly number[];
   readonly stop: (signal?: NodeJS.Signals) => Promise<void>;
@@ -114,6 +116,7 @@ export async function startOllama(
       await fetch(new URL('/api/delete', url), { ...postOf({ model }), method: 'DELETE' });
     },
     cli: (...args) => cli(args, environment),
+    cliAt: (at, ...args) => cli(args, { ...environment, OLLAMA_HOST: at.host }),
     runners: () => childrenOf(pid).filter((runner) => commandLine(runner).includes('--model')),
     stop: async (signal = 'SIGTERM') => {
       if (child.exitCode === null && child.signalCode === null) {
@@ -167,7 +170,11 @@ async function lastOf(lines: AsyncIterator<string>, first: string): Promise<Answ
 
 function cli(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(BINARY, args, { env }, (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
+    const child = execFile(BINARY, args, { env }, (error, stdout) =>
+      error === null ? resolve(stdout) : reject(error),
+    );
+    // `ollama run` adds what it reads there to the prompt.
+    child.stdin?.end();
   });
 }
 
