@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startExporterProcess } from '../e2e/exporter-process.ts';
 import { type Exposition, sampleValue } from '../exposition.ts';
@@ -41,6 +42,18 @@ function countersOf(exposition: Exposition, model: string): Counted {
     cached: of(COUNTERS.cached),
     promptSeconds: of(COUNTERS.promptSeconds),
   };
+}
+
+/** The names of the counters that are ever less than in the reading before. */
+function fallen(readings: readonly Counted[]): readonly string[] {
+  return Object.keys(COUNTERS).filter((name) => {
+    const values = readings.map((reading) => new Map(Object.entries(reading)).get(name) ?? 0);
+    return values.some((value, index) => value < (values[index - 1] ?? 0));
+  });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
@@ -218,6 +231,40 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
       return;
     }
     await expectCounted(run);
+  });
+
+  test('a hundred requests of two models beside scrapes: no counter ever falls, and none is lost', async () => {
+    const models = ['one:latest', 'two:latest'];
+    const read = async () => {
+      const exposition = await scrape(exporter);
+      return models.map((model) => countersOf(exposition, model));
+    };
+    const requests = async (model: string, first: number): Promise<readonly Answer[]> => {
+      const answers: Answer[] = [];
+      for (let index = first; index < first + 25; index += 1) {
+        const options = { num_predict: 1 + ((index * 37) % 200) };
+        answers.push(await generate(model, { prompt: 'ab '.repeat(1 + ((index * 11) % 60)), options }));
+      }
+      return answers;
+    };
+    const readings = [await read()];
+    const work = Promise.all(
+      models.map(async (model) => (await Promise.all([requests(model, 0), requests(model, 25)])).flat()),
+    );
+    const ended = work.then(() => true);
+    // Asked without a pause, runners before Ollama 0.32.14 get little else done.
+    while (!(await Promise.race([ended, delay(200, false)]))) {
+      readings.push(await read());
+    }
+    readings.push(await read());
+    expect(models.flatMap((_, model) => fallen(readings.flatMap((reading) => reading[model] ?? [])))).toEqual(
+      [],
+    );
+    const generated = (await work).map((answers) => sum(answers.map(({ eval_count }) => eval_count ?? 0)));
+    const grown = models.map(
+      (_, model) => (readings.at(-1)?.[model]?.generated ?? 0) - (readings[0]?.[model]?.generated ?? 0),
+    );
+    expect(grown).toEqual(generated);
   });
 
   test('embeddings count prompt tokens, and no slot generates', async () => {
