@@ -74,7 +74,7 @@ const CASES: Readonly<
   },
   'an Ollama that answers nothing right': {
     answers: { ps: json('<html>'), version: json('<html>') },
-    words: ['Down', 'What answers there is not Ollama'],
+    words: ['Down', 'The response is not from Ollama'],
   },
   'more VRAM in use than there is': {
     answers: { ps: list(row('large', 60, 55, 275), row('tiny', 0.1, 0.1, 90)) },
