@@ -1,4 +1,5 @@
 /** The label `model`: as /api/ps writes the name, and never more values than Prometheus can bear. */
+import { INVISIBLE } from '../log/invisible.ts';
 import { textOf } from '../ollama/json.ts';
 import { shortestName } from '../ollama/model-name.ts';
 
@@ -6,7 +7,7 @@ import { shortestName } from '../ollama/model-name.ts';
 const MAX_MODELS = 200;
 
 /** As for the rows of /api/ps. */
-const NAME = /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,1024}$/u;
+const NAME = new RegExp(`^[^${INVISIBLE}]{1,1024}$`, 'u');
 
 /** For each model beyond the limit. */
 const OTHER_MODEL = 'other';
