@@ -67,7 +67,8 @@ describe('--config.check', () => {
     expect(await runExporter(['--config.check'])).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'ollama-exporter: --config.check requires --config.file, --web.config.file or --proxy.web.config.file\n',
+      stderr:
+        'ollama-exporter: --config.check requires --config.file, --web.config.file or --proxy.web.config.file\n',
     });
   });
 });
