@@ -1,5 +1,5 @@
-# Both can be those of a mirror. The program and its dependencies are the same for all platforms: only the second image
-# is of the target's.
+# Both images can come from a mirror. The program and its dependencies are the same for all platforms: only the second
+# image is of the target platform.
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 
@@ -16,7 +16,7 @@ RUN REVISION=$REVISION npm run build
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS dependencies
 WORKDIR /src
 COPY package.json package-lock.json ./
-# Without optional ones: valibot names TypeScript as a peer, which npm would install.
+# Without optional dependencies: TypeScript is an optional peer of valibot, and npm would install it.
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --omit=dev --omit=optional
 
 FROM ${RUNTIME_IMAGE}
@@ -34,10 +34,10 @@ COPY --from=dependencies /src/package.json ./
 COPY --from=dependencies /src/node_modules node_modules
 COPY --from=build /src/dist dist
 COPY LICENSE ./
-# As a number, for Kubernetes to see that it is not root's: "nonroot" of distroless.
+# A number, so that Kubernetes can verify that it is not root: the user "nonroot" of distroless.
 USER 65532:65532
 EXPOSE 10434
-# Without a shell. It finds the address in the environment, or among the exporter's own arguments.
+# Without a shell. It reads the address from the environment, or from the exporter's own arguments.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 \
   CMD ["/nodejs/bin/node", "/app/dist/health-check.js"]
 ENTRYPOINT ["/nodejs/bin/node", "/app/dist/main.js"]

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /**
  * @param {string} changelog
  * @param {string} version
- * @returns {string} what stands under `## 0.1.0 / 2026-11-22`, the form of Prometheus's own changelogs
+ * @returns {string} the text under `## 0.1.0 / 2026-11-22`, the form of Prometheus's own changelogs
  * @throws Error that says what is missing
  */
 export function releaseNotes(changelog, version) {
