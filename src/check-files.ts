@@ -1,4 +1,4 @@
-/** `--config.check`: the configuration files → what is wrong with them. */
+/** `--config.check`: the configuration files → their errors. */
 import { UsageError } from './config/command-line.ts';
 import type { Config } from './config/options.ts';
 

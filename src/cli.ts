@@ -17,7 +17,7 @@ import { type Exporter, prepareScraper, type Scraper, scrapeOnce, startExporter 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
 const GIVE_UP_MS = 4_800;
 
-/** For nvidia-smi to answer, also at start; with a stuck driver it never does. */
+/** Timeout of nvidia-smi, also at start; with a stuck driver it never returns. */
 const NVIDIA_SMI_PATIENCE_MS = 10_000;
 
 /** Between two tries of `auto`: a driver that is upgraded, or loaded late, takes people or a reboot. */
@@ -103,10 +103,10 @@ function reachable(addresses: Exporter['addresses']): string {
     .join();
 }
 
-/** Without a file to read again, the signal means what it means to any program: its terminal is gone. */
+/** Without a file to read again, SIGHUP has its usual meaning: the terminal was closed, so the exporter exits. */
 function reloadOnSignal({ configFile }: Config, preparing: Promise<Scraper>): void {
   if (configFile !== undefined) {
-    // What goes wrong is logged, and shows in the metrics.
+    // Errors are logged, and reported in the metrics.
     process.on('SIGHUP', () => void preparing.then(({ modules }) => modules.reload()).catch(() => {}));
   }
 }
@@ -126,7 +126,7 @@ function closeOnSignal(config: Config, log: Logger, close: () => Promise<void>):
   });
 }
 
-/** In the format of the log; a mistyped option is for people, unless they have asked for JSON. */
+/** In the format of the log; an invalid option is plain text, unless the format is JSON. */
 function fail(message: string): void {
   process.exitCode = 1;
   if (logger === undefined && logFormatOf(process.argv.slice(2), process.env) === 'json') {

@@ -37,7 +37,7 @@ export interface Scraper {
   readonly targets: Targets;
   /** undefined: they are not read. */
   readonly runners: Runners | undefined;
-  /** Logs the changes of what the Ollama of the telemetry path answers. */
+  /** Logs changes of the state of the Ollama of the telemetry path. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** Ends the connections to Ollama. */
   readonly close: () => Promise<void>;
@@ -86,7 +86,7 @@ export async function prepareScraper(
   };
 }
 
-/** A demo has a machine of its own; without an Ollama, there is no machine. */
+/** The demo simulates its machine; without an Ollama, there is no machine. */
 function capacityOptions({ demo, ollamaUrl, vramCapacity, memoryCapacity }: Config): CapacityOptions {
   if (!demo && ollamaUrl === undefined) {
     return { vramCapacity: undefined, memoryCapacity: undefined };
@@ -115,8 +115,8 @@ export interface Exporter {
   /** Those of the proxy. */
   readonly proxyAddresses: readonly BoundAddress[];
   /**
-   * Takes no new connection, and lets the scrapes under way answer, which takes four seconds at most. At the same time
-   * the answers in the proxy end, within --proxy.shutdown-grace.
+   * Stops accepting connections and lets running scrapes finish, which takes at most four seconds. At the same time
+   * the proxy lets its responses finish, within --proxy.shutdown-grace.
    */
   readonly close: () => Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** What was built: the version in package.json, the revision that the build left beside the program. */
+/** Version and revision: from package.json, and from the file that the build writes beside the program. */
 import { existsSync, readFileSync } from 'node:fs';
 
 export interface BuildInfo {

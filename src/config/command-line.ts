@@ -18,7 +18,7 @@ export type Invocation =
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the user typed can't be used. The message is one line that names the option and the value. */
+/** The command line is invalid. The message is one line that names the option and the value. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -56,7 +56,7 @@ export function logFormatOf(args: readonly string[], env: Environment): LogForma
   try {
     command.parse(args, { from: 'user' });
   } catch {
-    // What was read up to there counts.
+    // Options before the invalid one apply.
   }
   try {
     return readOption(SPECS.logFormat, typed(command, 'logFormat'), env);
@@ -169,7 +169,7 @@ function redact(text: string): string {
   return /[@?]/.test(text) ? '<secret>' : text;
 }
 
-/** An unknown option goes without its value, which may be a secret behind a misspelt name. */
+/** Omits the value of an unknown option, which may be the secret of a misspelt one. */
 function oneLine(error: unknown): string {
   const message = messageOf(error);
   const [, negated] = /^error: unknown option '(--no-[^'=]*)=/.exec(message) ?? [];

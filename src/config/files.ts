@@ -1,10 +1,10 @@
-/** Files that the operator has named: regular ones only, since a pipe would wait for a writer and hold up everything. */
+/** Files in the configuration: regular ones only, since reading a pipe waits for a writer and blocks the exporter. */
 import { X509Certificate } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { messageOf } from '../log/error-text.ts';
 
-/** A pipe is open at once, so that it can be refused. What has been opened is what is looked at and read. */
+/** Opens a pipe without waiting, to reject it. Checks the opened file, which can't be replaced before it is read. */
 const HOW = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** @throws Error, also where the file is a pipe, a device or a folder, or too large */
@@ -44,7 +44,7 @@ function refuseOther(file: string, stats: Stats, maxBytes = MAX_BYTES): void {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
 /**
- * The certificates of authorities in a PEM text. OpenSSL skips what it can't read, and of an empty `ca` Node.js makes
+ * The certificates of authorities in a PEM text. OpenSSL skips what it can't read, and Node.js takes an empty `ca` for
  * all public authorities.
  *
  * @param source what it was read from, for errors

@@ -1,11 +1,11 @@
-/** What an option is declared as. */
+/** The declaration of an option. */
 
 export interface OptionSpec<T> {
   /** Without the leading dashes. */
   readonly flag: string;
   /** Placeholder of the value in the help; undefined for a switch. */
   readonly placeholder?: string;
-  /** What applies where neither flag nor environment says anything, as one would type it. */
+  /** The default, if neither the flag nor its variable is set, in the form that users type. */
   readonly fallback: string;
   readonly help: string;
   /** Given several times, the values are joined by commas; else the last one counts. */

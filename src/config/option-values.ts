@@ -7,7 +7,7 @@ export function parseOllamaUrl(text: string): URL | undefined {
   return text.trim().toLowerCase() === 'none' ? undefined : parseOllamaHost(text);
 }
 
-/** Bytes, `auto`, or undefined for nothing said. */
+/** Bytes, `auto`, or undefined if not set. */
 export function parseCapacity(text: string): number | 'auto' | undefined {
   if (text === '') {
     return undefined;
@@ -15,12 +15,12 @@ export function parseCapacity(text: string): number | 'auto' | undefined {
   return text === 'auto' ? text : parseByteSize(text);
 }
 
-/** undefined for nothing said. */
+/** undefined if not set. */
 export function parseFile(text: string): string | undefined {
   return text || undefined;
 }
 
-/** undefined for nothing said. Others see it, so it holds no password. */
+/** undefined if not set. Every visitor of the page sees it, so it must not contain a password. */
 export function parseLink(text: string): URL | undefined {
   if (text === '') {
     return undefined;

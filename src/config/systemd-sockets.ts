@@ -1,4 +1,4 @@
-/** What systemd says of the sockets that it passes → what to listen on (sd_listen_fds(3)). */
+/** The environment that systemd sets for the sockets that it passes → the sockets to listen on (sd_listen_fds(3)). */
 import { type Environment, UsageError } from './command-line.ts';
 
 export interface InheritedSocket {

@@ -45,7 +45,7 @@ export function readYamlAsWritten<TSchema extends v.GenericSchema>(
   const written = plain(document, file);
   const result = v.safeParse(schema, written);
   if (!result.success) {
-    // Where a key is misspelt, it is also missing: the first says more.
+    // A misspelt key is also missing: the first error says more.
     const { message, path = [] } =
       result.issues.find(({ expected }) => expected === 'never') ?? result.issues[0];
     const keys = path.map(({ key }) => key);
@@ -82,19 +82,19 @@ export function namedEntries<TSchema extends v.GenericSchema>(schema: TSchema) {
   );
 }
 
-/** valibot's record leaves them out without a word. */
+/** valibot's record silently drops them. */
 const LOST_NAMES = ['__proto__', 'prototype', 'constructor'];
 
 export function list<TSchema extends v.GenericSchema>(item: TSchema) {
   return v.array(item, 'expected a list');
 }
 
-/** A text, and what a parser makes of it: what it throws is what is wrong. */
+/** A text that a parser turns into a value; the message of the parser's error becomes the issue. */
 export function text<T = string>(parse: (text: string) => T) {
   return v.pipe(v.string('expected a single value'), parsedBy(parse));
 }
 
-/** A step of `v.pipe`: what a parser makes of the value, and what it throws is what is wrong. */
+/** A step of `v.pipe`: a parser turns the text into a value; the message of its error becomes the issue. */
 export function parsedBy<TIn, TOut>(parse: (value: TIn) => TOut) {
   return v.rawTransform<TIn, TOut>(({ dataset, addIssue, NEVER }) => {
     try {

@@ -11,7 +11,7 @@ export interface SimulatedRunners {
   readonly close: () => Promise<void>;
 }
 
-/** llama-server without a model, and what its prompt cache may take. */
+/** Memory of llama-server without a model, and the maximum of its prompt cache. */
 const LEAST_BYTES = 0.3 * GIB;
 const MOST_CACHE_BYTES = 8 * GIB;
 const CACHED_TOKEN_BYTES = 64 * 1_024;

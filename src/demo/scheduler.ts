@@ -1,4 +1,4 @@
-/** Keeps models in a simulated memory by the rules of Ollama's scheduler (server/sched.go). Knows no clock. */
+/** Keeps models in a simulated memory by the rules of Ollama's scheduler (server/sched.go). Callers pass the time. */
 import type { CatalogModel } from './catalog.ts';
 import { answered, busySlots, NO_WORK, prompted, type RunningRequest, type Work } from './work.ts';
 
@@ -9,7 +9,7 @@ export interface SimulatedRequest {
   readonly keepAliveMs: number;
 }
 
-/** What `/api/ps` says of a model. */
+/** The fields of a model in `/api/ps`. */
 export interface ListedModel {
   readonly model: CatalogModel;
   readonly sizeVramBytes: number;

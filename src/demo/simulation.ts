@@ -1,16 +1,16 @@
-/** Plays a workload on a scheduler, up to whatever moment it is asked about. Keeps no timer. */
+/** Runs a workload on a scheduler, up to the time of each request. It has no timer. */
 import { GIB } from './catalog.ts';
 import { type LoadedModel, Scheduler } from './scheduler.ts';
 import { workload } from './workload.ts';
 
 export const DEMO_MACHINE = { vramBytes: 24 * GIB, memoryBytes: 64 * GIB };
 
-/** The simulated past, so that the first look finds a machine at work. */
+/** The simulated past, so that the first scrape finds models loaded. */
 const WARM_UP_MS = 120_000;
 
 /**
  * @param seed the same seed and the same times give the same models
- * @param startMs Unix milliseconds at which somebody begins to look
+ * @param startMs Unix milliseconds of the first scrape
  * @returns the models in memory at a moment; moments must not go back
  */
 export function simulate(seed: number, startMs: number): (nowMs: number) => readonly LoadedModel[] {

@@ -1,4 +1,4 @@
-/** What the demo's requests mean for a runner: busy slots, tokens, and seconds. */
+/** Turns the demo's requests into the counts of a runner: busy slots, tokens, and seconds. */
 import { type CatalogModel, GIB } from './catalog.ts';
 
 export interface RunningRequest {

@@ -1,4 +1,4 @@
-/** Turns a seed into what users might ask of an Ollama: an endless, reproducible list of requests. */
+/** Turns a seed into typical requests of users: an endless, reproducible list. */
 import {
   type CatalogModel,
   EMBEDDING_MODEL,
@@ -40,7 +40,7 @@ const SCENES: readonly Scene[] = [
   FIRST,
   { minutes: 1.35, models: [LLAMA, GPT_OSS], requestSeconds: [2, 12], keepAliveSeconds: 120 },
   { minutes: 2.85, models: [RETRIEVAL_MODEL, LLAMA, GPT_OSS], requestSeconds: [2, 8], keepAliveSeconds: 120 },
-  // Requests that outlast the keep-alive of the one before: the expiry of a busy model lies in the past.
+  // Requests that outlast the keep-alive of the one before: the expiry of a busy model is in the past.
   { minutes: 4.5, models: [QWEN], requestSeconds: [10, 60], keepAliveSeconds: 20 },
   // Larger than the GPU: it spills to RAM.
   { minutes: 0.65, models: [LARGE_MODEL], requestSeconds: [10, 20], keepAliveSeconds: 15 },
@@ -70,7 +70,7 @@ export function* workload(seed: number): Generator<Arrival, never> {
       requests += 1;
       atMs += durationMs + seconds(1, 5);
     } while (atMs < sceneEndMs);
-    // Who is done with a model says so: the last request has keep_alive 0.
+    // The last request of a client to a model has keep_alive 0.
     for (const model of models.filter((used) => !after.includes(used))) {
       yield { atMs, model, durationMs: 500, keepAliveMs: 0 };
     }

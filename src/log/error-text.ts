@@ -1,6 +1,6 @@
 /** Turns whatever was thrown into words. */
 
-/** The AggregateError of a dual-stack connect has none of its own, its parts do. */
+/** The AggregateError of a dual-stack connect has no message, but its parts have. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.message === '') {
     return thrown.errors.map(messageOf).join(', ');

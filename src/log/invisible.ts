@@ -1,4 +1,4 @@
-/** Characters that nobody sees, or that act on what stands beside them. */
+/** Characters that are invisible, or that change how their neighbours are displayed. */
 
 /**
  * For a class of a regular expression: line ends, control and format characters (bidi among them), and what Unicode lets

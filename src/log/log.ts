@@ -28,7 +28,7 @@ export function createLogger({ logLevel, logFormat }: LogOptions, out: LogOutput
   return pino(options, { write });
 }
 
-/** What strangers send must not fill the disk. */
+/** Untrusted input must not fill the disk. */
 const MAX_TEXT_LENGTH = 256;
 
 function cutTexts(fields: object): Record<string, unknown> {
@@ -68,7 +68,7 @@ export function logOutput(fd: number): LogOutput {
       }
       const whole = Buffer.from(line);
       rest = whole;
-      // Of a line of more than 4 KiB a pipe may take the beginning: what comes next comes behind its end.
+      // A pipe may accept only the beginning of a line over 4 KiB: the rest must be written before the next line.
       if (!writeRest() && rest.length === whole.length) {
         rest = Buffer.alloc(0);
         return false;
@@ -78,7 +78,7 @@ export function logOutput(fd: number): LogOutput {
   };
 }
 
-/** A pipe or a socket that has no room then fails the write; Node.js has no other way to say so of one that is open. */
+/** A pipe or a socket that has no room then fails the write; Node.js has no other way to set this on an open descriptor. */
 function dontWait(fd: number): void {
   const stat = fstatSync(fd);
   if (stat.isFIFO() || stat.isSocket()) {

@@ -1,7 +1,7 @@
 /** Turns a line of JSON as pino writes it into a line of logfmt, quoted by the rules of Go's slog.TextHandler. */
 import { INVISIBLE } from './invisible.ts';
 
-/** What a bare value may not hold: space, quote, equals sign, and anything that a terminal could act on. */
+/** Characters that require quotes: space, quote, equals sign, and anything that a terminal could interpret. */
 const NEEDS_QUOTES = new RegExp(`^$|[\\s"=\\p{C}${INVISIBLE}]`, 'u');
 
 /** Left as they are by JSON.stringify: control characters above ASCII, format characters, line separators. */

@@ -5,7 +5,7 @@ import { namesIn, readNumber, readProperties, readText, sum } from './files.ts';
 const GIB = 1024 ** 3;
 
 interface Card {
-  /** https://docs.kernel.org/gpu/amdgpu/driver-misc.html#mem-info-vram-total, of an APU what the BIOS carves out. */
+  /** https://docs.kernel.org/gpu/amdgpu/driver-misc.html#mem-info-vram-total, for an APU what the BIOS reserves. */
   readonly vramBytes: number;
   /** RAM that the GPU may use. */
   readonly gttBytes: number;

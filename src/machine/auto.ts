@@ -4,11 +4,11 @@ import { messageOf } from '../log/error-text.ts';
 
 export interface Detected {
   readonly bytes: number | undefined;
-  /** What is not counted, and why. */
+  /** The GPUs that are not counted, and why. */
   readonly problem: string | undefined;
 }
 
-/** @throws Error that says why nothing is known */
+/** @throws Error with the reason why the capacity is unknown */
 export type Detect = () => Promise<Detected>;
 
 export interface Auto {
@@ -18,7 +18,7 @@ export interface Auto {
   readonly close: () => void;
 }
 
-/** More of what a driver says is not worth a line of the log. */
+/** Maximum length of a driver's output in a log line. */
 const LONGEST_PROBLEM = 500;
 
 /**

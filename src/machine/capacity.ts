@@ -21,7 +21,7 @@ export interface CapacityOfMachine {
   readonly close: () => void;
 }
 
-/** Resolves when `auto` has been tried once, whatever came of it: nothing that a driver says is an error. */
+/** Resolves after the first attempt of `auto`, even if it failed: no output of a driver is an error. */
 export async function startCapacity(
   { vramCapacity, memoryCapacity }: CapacityOptions,
   machine: Machine,

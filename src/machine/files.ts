@@ -32,7 +32,7 @@ export function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** What is no number counts as 0. */
+/** A text that is not a number counts as 0. */
 export function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + (Number.isFinite(number) ? number : 0), 0);
 }

@@ -1,11 +1,11 @@
-/** Where to look for what the machine has: this one, but for tests. */
+/** Where to detect the memory of the machine; tests use another root, environment and times. */
 
 export interface Machine {
   /** `/` */
   readonly root: string;
-  /** For nvidia-smi: its PATH, and what it needs to find the driver's libraries. */
+  /** For nvidia-smi: its PATH, and the variables with which it finds the driver's libraries. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** For nvidia-smi to answer: a driver that hangs must not keep the exporter from starting for long. */
+  /** Timeout of nvidia-smi: a driver that hangs must not delay the start for long. */
   readonly patienceMs: number;
   /** Between two tries, while something is not known. */
   readonly retryMs: number;

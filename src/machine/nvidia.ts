@@ -11,13 +11,13 @@ export interface NvidiaGpus {
   readonly bytes: number;
   /** Whether there is one that has none, and uses the machine's (GB10, Jetson). */
   readonly sharesRam: boolean;
-  /** What is wrong with others, which are not counted. */
+  /** Errors of other GPUs, which are not counted. */
   readonly problems: readonly string[];
   /** Why there are none of all these. */
   readonly none: string;
 }
 
-/** @throws Error if nvidia-smi does not answer, or knows nothing of any GPU */
+/** @throws Error if nvidia-smi does not return in time, or reports no GPU */
 export type NvidiaSmi = () => Promise<NvidiaGpus>;
 
 export function createNvidiaSmi({ env, patienceMs }: Machine): NvidiaSmi {

@@ -10,7 +10,7 @@ import { createNvidiaSmi } from './nvidia.ts';
  * would only add memory that Ollama does not use.) A GPU without memory of its own counts where there is no other, with
  * the machine's RAM.
  *
- * An nvidia-smi that fails is an error: what AMD's driver knows of would be taken for the card.
+ * If nvidia-smi fails, this fails too: otherwise the memory of an AMD GPU would be taken for the NVIDIA card's.
  */
 export function createVramDetection(machine: Machine): Detect {
   const askNvidiaSmi = createNvidiaSmi(machine);

@@ -1,4 +1,4 @@
-/** The registries of what the exporter itself counts, which the telemetry path adds to the metrics of Ollama. */
+/** The registries of the exporter's own metrics, which the telemetry path adds to the metrics of Ollama. */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { BuildInfo } from '../config/build-info.ts';
 
@@ -8,7 +8,7 @@ const LEFT_OUT = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
-  // No figures in a scrape that comes right after another: the histogram behind them is empty then.
+  // Has no values in a scrape right after another: its histogram is empty then.
   'nodejs_eventloop_lag_min_seconds',
   'nodejs_eventloop_lag_mean_seconds',
   'nodejs_eventloop_lag_stddev_seconds',
@@ -29,7 +29,7 @@ export function createRegistry(rooms: readonly RegisterMetrics[]): Registry | un
 /**
  * To be called once in a process: prom-client has no way to stop its default metrics.
  *
- * @param rooms each adds metrics of its own
+ * @param rooms each adds its own metrics
  */
 export function createOwnRegistry(build: BuildInfo, rooms: readonly RegisterMetrics[]): Registry {
   const register = new Registry();

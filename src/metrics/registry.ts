@@ -40,7 +40,7 @@ function registryOf(snapshot: Snapshot): Registry {
   return registry;
 }
 
-/** As client_golang's const metrics. `Gauge.set` takes two series for one where a label value holds `,name:`. */
+/** As client_golang's const metrics. `Gauge.set` confuses two series if a label value contains `,name:`. */
 class ConstGauge extends Gauge {
   readonly #samples: readonly Sample[];
 

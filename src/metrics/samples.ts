@@ -79,7 +79,7 @@ function distinct<T>(sets: readonly T[]): readonly T[] {
   return sets.length === 1 ? sets : [...new Map(sets.map((set) => [JSON.stringify(set), set])).values()];
 }
 
-/** A request to Ollama's API, or all that is asked of the runners. */
+/** A request to Ollama's API, or all requests to the runners together. */
 interface Call {
   readonly api: string;
   readonly seconds: number;

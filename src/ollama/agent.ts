@@ -10,7 +10,7 @@ import { skipInterimResponses } from './interim.ts';
 /** Longer than the longest usual scrape interval, a minute, so that each scrape finds its connection open. */
 const KEEP_ALIVE_MS = 90_000;
 
-/** After which a name that moved to another address is followed, though the old one still answers. */
+/** After this time, a changed DNS entry is followed, even if the old address still responds. */
 const CONNECTION_MS = 5 * 60_000;
 
 const IDLE_CONNECTIONS = limitIdleConnections();
@@ -34,7 +34,7 @@ export interface AgentOptions {
   readonly lookupFor?: ((target: URL) => LookupFunction) | undefined;
 }
 
-/** By the name of the request in `/api/…`: an `/api/ps` that hangs must not hold up `/api/version`. */
+/** By the name of the request in `/api/…`: an `/api/ps` that hangs must not delay `/api/version`. */
 export interface Agents {
   readonly ps: Agent;
   readonly version: Agent;

@@ -52,7 +52,7 @@ export async function readBeginning(body: Body, maxBytes: number, ms: number): P
       }
     }
   } catch {
-    // The connection ended or the time is up: what has come is enough.
+    // The connection ended or timed out: what has arrived is enough.
   } finally {
     clearTimeout(timer);
   }

@@ -1,4 +1,4 @@
-/** The requests to one Ollama server. The only file that knows Ollama's paths. */
+/** The requests to one Ollama server. The only file with Ollama's paths. */
 import { messageOf } from '../log/error-text.ts';
 import { INVISIBLE } from '../log/invisible.ts';
 import type { Agents } from './agent.ts';
@@ -14,14 +14,14 @@ import {
 import { failureMessage, remedyForError, remedyForStatus, statusMessage } from './remedies.ts';
 import { serverClock } from './time.ts';
 
-/** What is kept of an error's body, and how long it may take: it is not worth more of the scrape's time. */
+/** Limits of size and time for the body of an error, which must not use up the time of the scrape. */
 const ERROR_BODY_BYTES = 4_096;
 const ERROR_BODY_MS = 100;
 
 /** Without spaces: the value of Authorization has one, and the server may repeat it. */
 const VERSION = new RegExp(`^[^\\s${INVISIBLE}]{1,256}$`, 'u');
 
-/** One request, and what has come back of it so far. */
+/** One request, and the part of its response that has arrived. */
 export interface Exchange {
   readonly signal: AbortSignal;
   status?: number;

@@ -52,7 +52,7 @@ export async function connectToFirst(
   }
 }
 
-/** Goes on to the next address once all before it have failed, or after the delay. */
+/** Tries the next address once all before it have failed, or after the delay. */
 async function race(
   addresses: readonly string[],
   signal: AbortSignal,
@@ -70,7 +70,7 @@ async function race(
   }
   return await Promise.any(attempts).catch((error: AggregateError) => {
     signal.throwIfAborted();
-    // Without the message of Promise.any, which says nothing.
+    // Without the message of Promise.any, which has no information.
     throw new AggregateError(error.errors);
   });
 }

@@ -67,7 +67,7 @@ export class ApiError extends Error {
   }
 }
 
-/** What is no ApiError is a fault, and `invalid`. */
+/** Any error that is not an ApiError is a bug, and `invalid`. */
 export function asApiError(error: unknown): ApiError {
   return error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error });
 }
@@ -104,7 +104,7 @@ export function failureReason(error: unknown, phase: 'head' | 'body'): FailureRe
   if (known !== undefined) {
     return known[1];
   }
-  // "bad response", "bad upgrade": undici dropped the connection, since it was no answer to this request.
+  // "bad response", "bad upgrade": undici closed the connection, because the bytes were not a response to this request.
   const dropped = error instanceof errors.SocketError && !error.message.startsWith('bad ');
   return phase === 'head' && dropped ? 'reset' : 'invalid';
 }

@@ -16,7 +16,7 @@ const LOOPBACK_FOR: ReadonlyMap<string, string> = new Map([
 /** RFC 3986 reg-name as far as DNS, Docker and mDNS use it; Unicode names become punycode in `URL`. */
 const HOST_NAME = /^[\p{L}\p{N}._-]+$/u;
 
-/** RFC 1035, 2.3.4, as text: all of it without the final dot, and what is between two dots. */
+/** RFC 1035, 2.3.4, as text: the name without the final dot, and each part between dots. */
 const MAX_HOST_NAME = 253;
 const MAX_LABEL = 63;
 

@@ -50,7 +50,7 @@ export function skipInterimResponses(socket: Socket): void {
   });
 }
 
-/** Else a head that comes byte by byte would be looked at from its beginning each time. */
+/** Otherwise a head that arrives byte by byte would be searched from its beginning each time. */
 function canEnd(held: Buffer, before: number): boolean {
   return (
     before < STATUS_LENGTH || held.length > MAX_BYTES || BLANK_LINE.test(held.toString('latin1', before - 3))

@@ -21,7 +21,7 @@ export interface NamedModel {
   readonly quantization: string;
 }
 
-/** What the rows of both lists have in common. */
+/** The common fields of the rows of both lists. */
 export interface ModelRow extends NamedModel {
   readonly sizeBytes: number;
   readonly digest: string;

@@ -99,7 +99,7 @@ function readInstalled({ model, quantization, digest, sizeBytes, fields }: Model
   return { model, quantization, digest, sizeBytes, modifiedAtMs: parseTimestamp(fields['modified_at']) };
 }
 
-/** Names are unique on disk; another server than Ollama may know no better. */
+/** Names are unique on disk; other servers than Ollama may repeat one. */
 function mergeInstalled(twins: readonly [InstalledModel, ...InstalledModel[]]): InstalledModel {
   return {
     ...twins[0],

@@ -135,10 +135,10 @@ export function remedyForError(error: unknown, reason: FailureReason, url: URL):
     : undefined;
 }
 
-/** What the error says, where its own message does not. */
+/** A clear message for errors whose own message is not. */
 export function failureMessage(error: unknown, reason: FailureReason, phase: 'head' | 'body'): string {
   if (phase === 'head' && error instanceof errors.ResponseContentLengthMismatchError) {
-    // undici calls each error in a head so, once Content-Length was read.
+    // undici gives each error in a head this name, once Content-Length was read.
     return 'the head of the response does not match the HTTP/1.1 protocol';
   }
   // OpenSSL's messages hold names and lines of its source files; its `reason` is what they say.

@@ -1,4 +1,4 @@
-/** What Ollama says of time: timestamps as Go writes them, its clock, and when a model expires. */
+/** Ollama's times: timestamps as Go writes them, its clock, and when a model expires. */
 
 /** RFC 3339 as Go's time.Time marshals it: upper-case T and Z, 0 to 9 fractional digits. */
 const RFC3339_NANO = /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/;

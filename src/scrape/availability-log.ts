@@ -1,4 +1,4 @@
-/** Turns snapshots into log lines: one when what Ollama answers changes, not one a scrape. */
+/** Turns snapshots into log lines: one for each change of Ollama's state, not one per scrape. */
 import type { Logger } from 'pino';
 import type { ApiError } from '../ollama/errors.ts';
 import { isUp, outcomes, type Snapshot } from './snapshot.ts';

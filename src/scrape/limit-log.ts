@@ -5,8 +5,8 @@ import type { Logger } from 'pino';
 const QUIET_MS = 120_000;
 
 /**
- * @param what is refused, in the plural
- * @param limit what the refusals come from, for the log
+ * @param the rejected requests, in the plural
+ * @param limit the name of the limit, for the log
  * @returns a function to be called for each refusal
  */
 export function createLimitLog(log: Logger, what: string, limit: object): () => void {

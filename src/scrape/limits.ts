@@ -1,6 +1,6 @@
 /** What bounds a scrape: its time, and how many run at once. */
 
-/** What a client gets instead of what it wanted: the message, with this status. Any other error is a fault of ours. */
+/** An error for the client: the response is the message, with this status. Any other error is a bug of the exporter. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
   readonly statusCode: number;

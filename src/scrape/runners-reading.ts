@@ -1,4 +1,4 @@
-/** What a scrape knows of the runners: the processes that serve Ollama's models. */
+/** The scrape result of the runners: the processes that serve Ollama's models. */
 import type { OllamaClient } from '../ollama/client.ts';
 import type { ApiError } from '../ollama/errors.ts';
 import type { NamedModel } from '../ollama/model-list.ts';

@@ -13,7 +13,7 @@ export interface Shareable {
 }
 
 /**
- * Joins the scrape that is under way, or starts one. A scraper that leaves neither cancels nor delays it for the
+ * Joins the running scrape, or starts one. A scraper that leaves neither cancels nor delays it for the
  * others; when all have left, it is cancelled.
  *
  * @param limit applies to a scrape that is started, not to one that is joined
@@ -116,7 +116,7 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
   };
 }
 
-/** @returns what the promise brings, or `otherwise()` as soon as the signal fires */
+/** @returns the result of the promise, or `otherwise()` as soon as the signal fires */
 export async function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal,

@@ -11,7 +11,7 @@ export interface Capacity {
   readonly memoryBytes: number | undefined;
 }
 
-/** A request that was made: what it brought or why it failed, how long it took, and what came back. */
+/** A request that was made: its result or why it failed, its duration, and the response. */
 export type Outcome<T> = { readonly seconds: number; readonly exchange?: Exchange } & (
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: ApiError }
@@ -21,7 +21,7 @@ export const COLLECTORS = ['ps', 'version', 'tags'] as const;
 /** A request to Ollama's API, by its name in `/api/…` and in `api` labels. */
 export type Collector = (typeof COLLECTORS)[number];
 
-/** What a scrape brings: what Ollama reports, by request, and the capacity of its machine. */
+/** The result of a scrape: what Ollama reports, by request, and the capacity of its machine. */
 export interface Snapshot {
   readonly capacity: Capacity;
   /** undefined, as each of them, where the request was not made. */
@@ -32,11 +32,11 @@ export interface Snapshot {
   readonly runners?: RunnersReading;
 }
 
-/** A scrape that is under way. */
+/** A running scrape. */
 export interface RunningScrape {
   /** Rejects with a ForbiddenAddressError and with faults of ours; a failed request is an outcome, with its reason. */
   readonly done: Promise<Snapshot>;
-  /** What there is of it now, for a scraper that can't wait: requests under way have failed for this reason. */
+  /** The result so far, for a scraper that can't wait: unfinished requests count as failed for this reason. */
   readonly cutShort: (reason: unknown) => Snapshot;
 }
 

@@ -56,7 +56,7 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
     // Node.js sets it anew for the time until the next request.
     reply.raw.setTimeout(READ_TIMEOUT_MS, () => reply.raw.destroy());
     if (closing.aborted) {
-      // Else a scraper's idle connection would hold up the end until it is cut.
+      // Otherwise a scraper's idle connection would delay the shutdown until it is closed.
       reply.header('connection', 'close');
     }
     // Before it is packed, which takes its time: until then, all that wait are in memory.
@@ -90,12 +90,12 @@ function refusal({ url, headers, routeOptions }: FastifyRequest): RequestError |
     : undefined;
 }
 
-/** What a page of another site could make a browser do, with the password that it knows. */
+/** Requests that a page of another site could make a browser send, with the password that the browser has stored. */
 const HAS_EFFECTS: ReadonlySet<string> = new Set(['/probe', '/api/status', '/api/fleet', '/-/reload']);
 
 const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 
-/** No route wants one, so none is worth an error of its own. */
+/** No route needs a body, so none needs a specific error. */
 function ignoreRequestBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -126,7 +126,7 @@ const STATUS_OF_NOISE: ReadonlyMap<string, number> = new Map([
   ['ERR_HTTP_REQUEST_TIMEOUT', 408],
 ]);
 
-/** What came is no request, so there is none to answer with Fastify's means. */
+/** The input is not a request, so Fastify's reply can't be used. */
 function replyToNoise(error: Error, socket: Socket): void {
   const code = 'code' in error ? String(error.code) : '';
   if (code !== 'ECONNRESET' && socket.writable) {

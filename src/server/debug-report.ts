@@ -1,4 +1,4 @@
-/** One probe as a text for people: what was requested, what came back, the metrics, and by which rules. */
+/** A probe as a human-readable report: requests, responses, metrics, and the settings of the module. */
 import { INVISIBLE } from '../log/invisible.ts';
 import { outcomes } from '../scrape/snapshot.ts';
 import type { Scraped } from './scrape-request.ts';
@@ -48,7 +48,7 @@ function shownBody(body: string | undefined, sendsSecrets: boolean): string {
 
 const UNPRINTABLE = new RegExp(`(?![\n\t])[\\p{C}${INVISIBLE}]`, 'gu');
 
-/** A terminal must not act on what a stranger sends. */
+/** A terminal must not interpret untrusted input. */
 function printable(text: string): string {
   return text.replaceAll(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }

@@ -1,4 +1,4 @@
-/** What the routes of the exporter work with. */
+/** The dependencies of the exporter's routes. */
 import type { RequestListener, Server, ServerOptions } from 'node:http';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -31,11 +31,11 @@ export interface ServerDependencies {
   readonly own: Registry | undefined;
   /** Called with each snapshot of the telemetry path that a scraper waited for to its end. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
-  /** Makes the server that hands its requests to the app; TLS and passwords can come before it. */
+  /** Creates the server that passes its requests to the app, with TLS and authentication if configured. */
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
   /** Has fired when no new scrape is wanted. */
   readonly closing: AbortSignal;
-  /** Ends the scrapes under way, with what they have by then. */
+  /** Ends running scrapes; they return what they have. */
   readonly stopping: AbortSignal;
   readonly log: Logger;
   readonly logRefusal: LogRefusal;

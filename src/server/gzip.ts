@@ -1,4 +1,4 @@
-/** Packs answers for those who take gzip, Prometheus among them. */
+/** Compresses responses for clients that accept gzip, such as Prometheus. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { negotiate } from '@fastify/accept-negotiator';
@@ -25,6 +25,6 @@ export async function packForTaker(
     return payload;
   }
   reply.header('content-encoding', 'gzip');
-  // Beside the event loop: the text of 1,000 models would hold it up for milliseconds.
+  // In the thread pool: the text of 1,000 models would block the event loop for milliseconds.
   return await promisify(gzip)(payload, { level: LEVEL });
 }

@@ -1,4 +1,4 @@
-/** Finds out where the exporter listens, and whether it answers there. */
+/** Finds the address that the exporter listens on, and checks that it responds. */
 import { type ClientRequest, request as http } from 'node:http';
 import { request as https } from 'node:https';
 import type { Config } from '../config/options.ts';
@@ -10,7 +10,7 @@ export interface HealthAddress {
   readonly guarded: boolean;
 }
 
-/** How a healthy exporter answers a client without a password. */
+/** Statuses with which a healthy exporter responds to a client without a password. */
 const REFUSALS: readonly number[] = [401, 429];
 
 /**
@@ -31,7 +31,7 @@ export function healthAddress({ listenAddresses, webConfigFile }: Config): Healt
   return { url: new URL(`http://${authority}:${port}/-/healthy`), guarded: webConfigFile !== undefined };
 }
 
-/** @throws Error that says what came instead of the answer of a healthy exporter */
+/** @throws Error with the response, if it is not that of a healthy exporter */
 export async function askHealth({ url, guarded }: HealthAddress, signal: AbortSignal): Promise<void> {
   const status = await (guarded ? askGuarded(url, signal) : ask(http(url, { signal }))).catch(
     (cause: unknown) => {
@@ -44,14 +44,14 @@ export async function askHealth({ url, guarded }: HealthAddress, signal: AbortSi
   }
 }
 
-/** The file says whether the exporter serves TLS, but may have changed since the start: it is tried. */
+/** The file may have changed since the start, so TLS is tried rather than read from it. */
 async function askGuarded(url: URL, signal: AbortSignal): Promise<number> {
-  // No secret goes out, and its certificate is not made out for this name.
+  // No secret is sent, and the certificate is not issued for this name.
   const options = { signal, rejectUnauthorized: false };
   try {
     return await ask(https(new URL(url.href.replace('http:', 'https:')), options));
   } catch (error) {
-    // It hangs up on a client without a certificate, so it works.
+    // It rejects a client without a certificate, so it is healthy.
     return isReset(error) ? 401 : ask(http(url, { signal }));
   }
 }

@@ -10,12 +10,12 @@ import { messageOf } from '../log/error-text.ts';
 import { buildServer } from './app.ts';
 import type { ServerDependencies } from './dependencies.ts';
 
-/** A service manager's patience is short, so closing takes less than 5 s: first scrapes may end of themselves, … */
+/** Service managers wait only for a short time, so closing takes less than 5 s: first scrapes may finish, … */
 const FINISH_MS = 3_000;
-/** … then they have to answer with what they have, and then connections that are still open are cut. */
+/** … then they must respond with what they have, and then connections that are still open are closed. */
 const ANSWER_MS = 1_000;
 
-/** Connections that may wait to be accepted, up to the kernel's limit, as in Go. Node's 511 makes a storm try anew. */
+/** Connections that may wait to be accepted, up to the kernel's limit, as in Go. With Node's 511, a burst must retry. */
 const BACKLOG = 4_096;
 
 export interface BoundAddress {
@@ -27,7 +27,7 @@ export interface BoundAddress {
 export interface Listening {
   /** One for each address of the options, with the port that it got. */
   readonly addresses: readonly BoundAddress[];
-  /** Takes no new connection, lets the scrapes under way answer, and resolves within FINISH_MS + ANSWER_MS. */
+  /** Stops accepting connections, lets running scrapes finish, and resolves within FINISH_MS + ANSWER_MS. */
   readonly close: () => Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export async function listen(
 ): Promise<Listening> {
   const closing = new AbortController();
   const stopping = new AbortController();
-  // Each scrape under way listens to it.
+  // Each running scrape adds a listener.
   setMaxListeners(0, stopping.signal);
   const apps: FastifyInstance[] = [];
   const bound: BoundAddress[] = [];
@@ -117,7 +117,7 @@ export function boundAddress(bound: ReturnType<FastifyInstance['server']['addres
   return { hostname: isIPv6(address) ? `[${address}]` : address, port };
 }
 
-/** IPv4 before IPv6, as in Go. Left to Fastify, `localhost` would open a second server that close() does not know. */
+/** IPv4 before IPv6, as in Go. Left to Fastify, `localhost` would open a second server, which close() does not close. */
 export async function addressOf(host: string): Promise<string> {
   const addresses = await lookup(host, { all: true });
   return addresses.sort((a, b) => a.family - b.family)[0]?.address ?? host;

@@ -5,7 +5,7 @@ import { isUp } from '../scrape/snapshot.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { scrape } from './scrape-request.ts';
 
-/** A scrape with less time says nothing about Ollama if it fails. */
+/** If a scrape with less time fails, that is no failure of Ollama. */
 const TELLING_MS = 200;
 
 export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDependencies): void {

@@ -12,7 +12,7 @@ import { queryOf, type Scraped, scrapeProbed } from './scrape-request.ts';
 export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependencies): void {
   const render = createRender();
   const logRepeated = createRepeatLog();
-  // A target that hangs holds its scrape for the whole timeout: half a fleet would use up any limit for the other half.
+  // The scrape of a target that hangs takes the whole timeout: if half a fleet hangs, it would exhaust any limit.
   const unlimited = { ...dependencies, limit: UNLIMITED };
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
     const scraped = await scrapeProbed(request, reply, unlimited);

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Counter, Gauge } from 'prom-client';
 import type { RegisterMetrics } from '../metrics/own.ts';
 
-/** The status of nginx for a client that hung up before the response. */
+/** nginx's status for a client that disconnected before the response. */
 const HUNG_UP = '499';
 
 /** The codes to begin at 0, so that `increase()` sees the first one. */
@@ -52,7 +52,7 @@ export function createRequestMetrics(telemetryPath: string): RequestMetrics {
   const count = ({ url = '' }: IncomingMessage, response: ServerResponse) => {
     const handler = handlers.get(url.replace(/\?.*/s, '')) ?? 'other';
     inFlight.inc({ handler });
-    // Comes once for each response, also where the client hung up.
+    // Emitted once for each response, even if the client disconnected.
     response.once('close', () => {
       inFlight.dec({ handler });
       total.inc({ handler, code: response.headersSent ? String(response.statusCode) : HUNG_UP });

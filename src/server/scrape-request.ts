@@ -9,7 +9,7 @@ export interface Scraped {
   readonly target: Target;
   readonly snapshot: Snapshot;
   readonly budgetMs: number;
-  /** Not cut short for another reason than its deadline: only then does a failure say something about Ollama. */
+  /** Not interrupted, except by its deadline: only then is a failure one of Ollama. */
   readonly complete: boolean;
 }
 
@@ -35,7 +35,7 @@ function decoded(text: string): string {
   }
 }
 
-/** @throws RequestError with status 400 for an invalid timeout header, 503 beyond the limit; and what the target throws */
+/** @throws RequestError with status 400 for an invalid timeout header, 503 beyond the limit; and the errors of the target */
 export async function scrape(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -73,7 +73,7 @@ export async function scrapeProbed(
   } catch (error) {
     if (error instanceof RequestError && error.statusCode === 403) {
       const { message, cause } = error;
-      // What a name resolved to is for the log only.
+      // Only the log may show which address a name resolves to.
       const because = cause instanceof Error ? { because: cause.message } : {};
       dependencies.logRefusal(request.ip, { target: query.get('target'), err: message, ...because });
     }

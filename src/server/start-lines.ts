@@ -1,4 +1,4 @@
-/** The first lines of the log: what has been read and found when the exporter is about to listen. */
+/** The first lines of the log, before the exporter listens: version, target, capacity and files, and warnings. */
 import type { Logger } from 'pino';
 import type { BuildInfo } from '../config/build-info.ts';
 import type { Config } from '../config/options.ts';

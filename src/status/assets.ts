@@ -1,4 +1,4 @@
-/** Turns the files of the page into what is inlined, and the policy that lets nothing else in. */
+/** Turns the files of the page into inline content, and a Content-Security-Policy that allows nothing else. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
@@ -9,10 +9,10 @@ export interface PageAssets {
   readonly policy: string;
 }
 
-/** Read at the start: they lie beside this file. */
+/** Read at start, from the folder of this file. */
 export function readPageAssets(): PageAssets {
   const style = read('style.css');
-  // One module out of three: what one imports of another is there already.
+  // Three files become one module, so their imports of each other are removed.
   const script = ['until.js', 'become.js', 'live.js']
     .map(read)
     .join('')

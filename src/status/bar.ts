@@ -20,7 +20,7 @@ const OPEN = 70;
  * Widths are attributes: the policy of the page forbids `style`.
  *
  * @param capacity bytes; null where it is not known, which leaves the bar open
- * @param words what the bar says, for those who can't see it
+ * @param words text of the bar for screen readers
  */
 export function bar(parts: readonly Part[], capacity: number | null, words: string): Html {
   const used = sum(parts.map(({ bytes }) => bytes));

@@ -1,7 +1,7 @@
 /** Turns a part of the page into a newer one, in place. Inlined into the page. */
 
 /**
- * Changes only what differs, so that focus, selection, scroll and what was opened stay as they are.
+ * Changes only what differs, so that focus, selection, scroll position and open details are kept.
  *
  * @param {Element} old
  * @param {Element} fresh
@@ -44,7 +44,7 @@ function becomeAttributes(old, fresh) {
 }
 
 /**
- * Children with keys: those that are not wanted any more go, new ones come in, the others find their place.
+ * Children with keys: removes old ones, inserts new ones, and moves the others.
  *
  * @param {Element} old
  * @param {Element} fresh

@@ -5,7 +5,7 @@ import { type Html, html } from './html.ts';
 export type CapacitySource =
   /** The name of the module of a server that the query names. */
   | { readonly module: string }
-  /** What the options of the exporter's own Ollama say. */
+  /** Set by the exporter's options, for the Ollama of `--ollama.url`. */
   | { readonly vram: Capacity; readonly memory: Capacity };
 
 type Capacity = number | 'auto' | undefined;

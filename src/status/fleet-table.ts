@@ -123,10 +123,10 @@ function classOf({ isNumber }: Column): Html {
 
 const COLLATOR = new Intl.Collator('en', { numeric: true });
 
-/** What is not known comes last in either order; rows that are equal are sorted by server. */
+/** Unknown values come last in either order; equal rows are sorted by server. */
 function sorted(rows: readonly FleetRow[], query: URLSearchParams): readonly FleetRow[] {
   const { column, reverse } = sortingOf(query);
-  // Each is made once: a comparison of ten thousand rows asks for them a quarter of a million times.
+  // Each key is computed once: sorting ten thousand rows uses them a quarter of a million times.
   const keyed = rows.map((row) => ({ row, value: column.value(row), name: nameOf(row) }));
   const inOrder = keyed.sort((a, b) => {
     const order =
@@ -161,7 +161,7 @@ function nameOf({ target }: FleetRow): string {
   return target.replace(/^http:\/\//, '').replace(/\/$/, '');
 }
 
-/** The worst comes first, and equal reasons together. */
+/** The worst state first, with equal reasons together. */
 function severityOf(row: FleetRow): string {
   return `${['down', 'partial', 'up'].indexOf(row.state)} ${row.reason}`;
 }

@@ -1,4 +1,4 @@
-/** Remembers the last result of each target that /probe scraped: what the table of the fleet shows. */
+/** Remembers the last result of each target that /probe scraped, for the table of the fleet. */
 import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
 
 /** Of a target by a module; beyond it, the one that was probed longest ago is dropped. */
@@ -13,7 +13,7 @@ const MAX_TARGET_LENGTH = 256;
 const FEW_ROWS = 100;
 const LISTED_MS = 1_000;
 
-/** As it goes out as JSON; sizes in bytes, null where something is not known. */
+/** The JSON of the response; sizes in bytes, null if unknown. */
 export interface FleetRow {
   readonly target: string;
   readonly module: string;

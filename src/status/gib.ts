@@ -1,4 +1,4 @@
-/** Turns bytes into GiB with one decimal, so that what is shown beside each other adds up. */
+/** Turns bytes into GiB with one decimal, so that the numbers on the page add up. */
 
 const TENTH = 1024 ** 3 / 10;
 

@@ -11,7 +11,7 @@ export class Html {
 
 type Part = string | number | Html | readonly Html[];
 
-/** A template in which every text is escaped; only what is Html already stays as it is. */
+/** A template in which every text is escaped; values of type Html are not escaped. */
 export function html(template: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(template.map((piece, index) => piece + markup(parts[index] ?? '')).join(''));
 }

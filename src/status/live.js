@@ -41,7 +41,7 @@ async function refresh() {
       throw new Error(`responds with status ${response.status}`);
     }
     if (url !== location.href) {
-      // Sorted anew meanwhile, which asked for a page of its own.
+      // The page was sorted meanwhile, which started a request with the new order.
       return;
     }
     loadedAt = Date.now();
@@ -62,7 +62,7 @@ async function refresh() {
   }
 }
 
-/** Each second: what is left of each model's time, and how old the numbers are. */
+/** Updates the time until each model expires, and the age of the numbers. Called each second. */
 function tick() {
   const seconds = (Date.now() - loadedAt) / 1_000;
   for (const cell of main.querySelectorAll('[data-seconds]')) {
@@ -80,7 +80,7 @@ function tick() {
 }
 
 /**
- * What was shown last stays, but nothing says any longer that it is so now.
+ * Keeps the last numbers on the page, marked as no longer current.
  *
  * @param {string} problem
  * @param {number} seconds
@@ -96,7 +96,7 @@ function showProblem(problem, seconds) {
   document.title = `Exporter ${problem}`;
 }
 
-/** Shows the rows that hold what the box does. */
+/** Shows only the rows that contain the text in the filter. */
 function filter() {
   const box = main.querySelector('#filter input');
   const wanted = box instanceof HTMLInputElement ? box.value.trim().toLowerCase() : '';
@@ -113,7 +113,7 @@ function filter() {
 }
 
 /**
- * By the link of the heading, but without loading the page anew, which would empty the filter.
+ * Follows the link of the heading without reloading the page, which would clear the filter.
  *
  * @param {MouseEvent} event
  */

@@ -4,7 +4,7 @@
 const COLOURS = 8;
 
 /**
- * By name, so that a model keeps its colour when others come and go; a taken colour gives way to the next one.
+ * By name, so that a model keeps its colour when others are unloaded; if a colour is taken, the next one is used.
  *
  * @returns the class of each name
  */

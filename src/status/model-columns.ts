@@ -37,7 +37,7 @@ const CELLS: readonly ModelColumn[] = [
   {
     key: 'processor',
     heading: 'Processor',
-    // What spills comes first.
+    // Models that spill come first.
     value: ({ size, size_vram }) => (size_vram ?? -1) / (size || 1),
     text: ({ processor }) => processor,
   },

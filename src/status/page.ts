@@ -8,7 +8,7 @@ import { byName, modelTable } from './model-table.ts';
 import { serverLine, titleOf } from './server-line.ts';
 import type { ModelStatus, Status } from './status.ts';
 
-/** What the page shows besides the status. */
+/** The content of the page besides the status. */
 export interface PageFrame {
   /** Of the exporter. */
   readonly version: string;
@@ -36,7 +36,7 @@ ${status.models === null ? '' : html`<a class="skip" href="#models">Skip to the 
   ]).text;
 }
 
-/** The page of an exporter without an Ollama of its own. */
+/** The page with `--ollama.url=none`. */
 export function fleetPage(frame: PageFrame, { style, script }: PageAssets): string {
   return document({ ...frame, search: '', json: './api/fleet' }, style, script, 'Fleet', [
     html`<main>
@@ -51,7 +51,7 @@ ${frame.fleet ?? ''}</main>
 
 const NO_TARGET = { target: '', module: '' };
 
-/** @param message what is wrong with the request */
+/** @param message the error in the request */
 export function refusalPage(
   statusCode: number,
   message: string,
@@ -59,7 +59,7 @@ export function refusalPage(
   { style }: PageAssets,
 ): string {
   const title = REFUSALS.get(statusCode) ?? 'Invalid request';
-  // What is refused has neither a report nor numbers.
+  // A rejected request has neither a report nor numbers.
   return document({ ...frame, search: '' }, style, '', title, [
     html`<main>
 <header>
@@ -130,7 +130,7 @@ function linksOf({
   ];
 }
 
-/** Nothing where Ollama is down: then there is nothing to know. */
+/** Empty while Ollama is down, because then there are no numbers. */
 function memoryAndModels(status: Status, { capacitySource, search }: PageFrame): Html {
   if (status.models === null) {
     return status.state === 'down' ? html`` : html`<p>Loaded models unknown.</p>\n`;

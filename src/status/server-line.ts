@@ -1,4 +1,4 @@
-/** Turns a status into the line at the top of the page: server, state, version, age; and what is wrong, below it. */
+/** Turns a status into the line at the top of the page: server, state, version and age, with the problems below it. */
 import { type Html, html } from './html.ts';
 import { type Problem, RUNNERS, type Status } from './status.ts';
 
@@ -8,7 +8,7 @@ export const STATES: Readonly<Record<Status['state'], string>> = {
   down: 'Down',
 };
 
-/** What a Prometheus with the shipped alerts sees of the demo (src/demo/workload.ts). */
+/** The events of the demo (src/demo/workload.ts), as a Prometheus with the shipped alerts reports them. */
 const DEMO_ALERTS =
   'No real Ollama is scraped. With Prometheus and the alerts, OllamaVramAlmostFull fires after 2 minutes, OllamaVramFull after 4, and both resolve within 10. The demo repeats every half hour.';
 
@@ -27,7 +27,7 @@ export function titleOf(status: Status): string {
   return `${STATES[status.state]}: ${nameOf(status)}`;
 }
 
-/** The scheme says something only where it is https, and a simulation's address nothing at all. */
+/** The scheme is shown only if it is https, and the address of the demo not at all. */
 function nameOf({ simulated, target }: Status): string {
   return simulated ? 'Simulated Ollama' : target.replace(/^http:\/\//, '').replace(/\/$/, '');
 }

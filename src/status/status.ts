@@ -1,4 +1,4 @@
-/** Turns a snapshot into what people want to know: the numbers of the page, and of /api/status. */
+/** Turns a snapshot into the numbers of the page and of /api/status. */
 import type { ApiError } from '../ollama/errors.ts';
 import type { NamedModel } from '../ollama/model-list.ts';
 import type { RunningModel, RunningModels } from '../ollama/models.ts';
@@ -7,10 +7,10 @@ import type { ModelRunner } from '../scrape/runners-reading.ts';
 import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
 import { processor, until } from './ps-words.ts';
 
-/** What stands in place of a request to Ollama's API where the problem is one of the runners. */
+/** Takes the place of the name of a request if the problem is in the runners. */
 export const RUNNERS = 'runners';
 
-/** As it goes out as JSON; sizes in bytes, null where something is not known. */
+/** The JSON of the response; sizes in bytes, null if unknown. */
 export interface Status {
   readonly target: string;
   readonly module: string;
@@ -78,7 +78,7 @@ export function statusOf(snapshot: Snapshot, { target, module, simulated, readAt
   const failures = outcomes(snapshot).flatMap(([api, outcome]) =>
     outcome.ok ? [] : [problemOf(api, outcome.error)],
   );
-  // Those of the runners say nothing against Ollama's API.
+  // Problems of the runners do not mean that Ollama's API fails.
   const problems = [
     ...failures,
     ...(snapshot.runners?.problems ?? []).map((error) => problemOf(RUNNERS, error)),
@@ -106,7 +106,7 @@ function problemOf(api: string, error: ApiError): Problem {
   return { api, reason: error.reason, message: error.message, remedy: error.remedy };
 }
 
-/** What takes most of the VRAM comes first. */
+/** The model with the most VRAM comes first. */
 function modelsOf({ models, nowMs }: RunningModels, runners: readonly ModelRunner[]): readonly ModelStatus[] {
   const runnerOf = new Map(runners.map((runner) => [keyOf(runner), runner]));
   return models

@@ -1,4 +1,4 @@
-/** Turns CIDRs into ranges of addresses, and knows those that lie within the exporter's own machine or cloud. */
+/** Turns CIDRs into ranges of addresses, and lists those of the exporter's own machine and of cloud metadata services. */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
 export interface AddressRange {
@@ -31,7 +31,7 @@ type Subnet = readonly [address: string, prefix: number];
 const MAPPED = new BlockList();
 MAPPED.addSubnet('::ffff:0:0', 96, 'ipv6');
 
-/** These lie where the IPv4 address does, and not in a range of IPv6 such as `::/0`. */
+/** Matched as the IPv4 address, and not by a range of IPv6 addresses such as `::/0`. */
 function rangesOf(subnets: readonly Subnet[]): AddressRange {
   const [ipv4, ipv6] = [new BlockList(), new BlockList()];
   for (const [address, prefix] of subnets) {
@@ -92,15 +92,15 @@ function alsoEmbedded(subnets: readonly Subnet[]): readonly Subnet[] {
 export const METADATA_ADDRESSES: AddressRange = rangesOf([...alsoEmbedded(METADATA_IPV4), ...METADATA_IPV6]);
 
 /**
- * Where a name that a stranger's DNS answers must not lead, unless a range says so: to the exporter's own machine,
- * and to cloud metadata services.
+ * Others control the DNS of the names that a pattern matches, so these must not resolve to the exporter's own machine
+ * or to cloud metadata services, unless a range allows it.
  */
 export const LOCAL_ADDRESSES: AddressRange = rangesOf([
   ...alsoEmbedded(LOCAL_IPV4),
   ['::', 96], // `::`, `::1`, and the obsolete `::127.0.0.1`
   ['2001::', 32], // Teredo (RFC 4380) and …
   ['2002::', 16], // … 6to4, given up by RFC 7526: IPv4 addresses in disguise
-  ['64:ff9b:1::', 48], // RFC 8215: where the IPv4 address lies is up to the network
+  ['64:ff9b:1::', 48], // RFC 8215: the network defines the position of the IPv4 address
   ['fe80::', 10],
   ['fec0::', 10], // site-local, given up by RFC 3879
   ...METADATA_IPV6,

@@ -52,7 +52,7 @@ function splitPort(text: string) {
     return { what: { range: parseAddressRange(text) }, port: undefined };
   }
   const [, host = '', port] = /^([^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  // Also `10.20.*`, which as a pattern of names would match what anybody can register.
+  // Also `10.20.*`, which as a pattern of names would match names that anyone can register.
   const isRange = /\/|^[\d.*?]*\d[\d.*?]*$/.test(host);
   return { what: isRange ? { range: parseAddressRange(host) } : { name: parseHostPattern(host) }, port };
 }

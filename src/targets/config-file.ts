@@ -17,7 +17,7 @@ export interface ConfigFile {
 
 /**
  * @param timeoutMs of modules that name none
- * @param known what the file was before: returned if it has not changed, with its modules and their connections
+ * @param known the result of the previous read: returned if the file has not changed, with its modules and their connections
  * @throws FileError, also where a file that it names can't be used
  */
 export async function loadConfigFile(
@@ -56,7 +56,7 @@ async function checkAll(modules: Iterable<Module>, file: string): Promise<void> 
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** By module, what the schema found good. */
+/** The validated settings by module. */
 function withoutSecrets(written: unknown): Section {
   const modules = isRecord(written) ? written['modules'] : undefined;
   return mapValues(modules, (module) =>

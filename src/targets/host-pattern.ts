@@ -1,4 +1,4 @@
-/** Patterns of host names in `allow`. The names come from strangers, so a match takes no more than linear time in them. */
+/** Patterns of host names in `allow`. The names are untrusted input, so a match takes linear time. */
 
 /** Whether it matches a name in lower case, without a final dot. */
 export type HostPattern = (host: string) => boolean;

@@ -8,7 +8,7 @@ import { COLLECTORS, type Collector } from '../scrape/snapshot.ts';
 import { parseAllowEntry } from './allow-list.ts';
 import { checkCredentials, checkHeaderText } from './credentials.ts';
 
-/** Theirs is how HTTP works, or a key of the file; what they say must not be said twice. */
+/** These belong to HTTP itself, or have a key in the file; they must not be set twice. */
 const TAKEN_HEADERS: ReadonlyMap<string, string> = new Map([
   ['authorization', 'use authorization or basic_auth'],
   ...[
@@ -91,7 +91,7 @@ const MODULE = v.pipe(
 
 export const CONFIG_FILE = mapping({ modules: namedEntries(MODULE) });
 
-/** What a module says, checked, with sizes in bytes and times in milliseconds. */
+/** The settings of a module, validated, with sizes in bytes and times in milliseconds. */
 export type ModuleSettings = v.InferOutput<typeof MODULE>;
 
 function parseCapacity(text: string): number {

@@ -18,7 +18,7 @@ export interface Module {
   readonly allow: AllowList | undefined;
   /** The maximum duration of a scrape. */
   readonly timeoutMs: number;
-  /** undefined here and below: nothing said. */
+  /** undefined here and below: not set. */
   readonly vramBytes: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly collectors: readonly Collector[] | undefined;
@@ -75,7 +75,7 @@ export function withoutAllowList(module: Module): Module {
   return { ...module, agents: createAgents({ connectTimeoutMs: timeoutMs, tls }) };
 }
 
-/** Reads all that the module names. @throws Error that says what can't be used */
+/** Reads all files that the module names. @throws Error that names the one that can't be used */
 export async function checkModule({ headers, tls }: Module): Promise<void> {
   await headers?.();
   const options = await tls();
@@ -94,7 +94,7 @@ function hasHeaders({ headers, authorization, basic_auth }: ModuleSettings): boo
   return headers !== undefined || authorization !== undefined || basic_auth !== undefined;
 }
 
-/** A header may hold anything; but Host is what Ollama checks, and no secret. */
+/** Any header may hold a secret, except Host, which Ollama checks. */
 export function isSecretHeader(name: string): boolean {
   return name.toLowerCase() !== 'host';
 }

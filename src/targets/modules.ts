@@ -20,7 +20,7 @@ export interface Modules {
   /** The configuration file as YAML, secrets hidden. */
   readonly shown: () => string;
   /**
-   * Calls that come while it works share the next one. A file that has not changed keeps its modules and connections.
+   * Calls during a reload share the next one. If the file has not changed, its modules and connections are kept.
    *
    * @throws FileError if the file is invalid, or Error if there is none; the old modules then stay in force
    */
@@ -43,7 +43,7 @@ interface Loaded extends Pick<ConfigFile, 'modules' | 'shown'> {
 }
 
 /**
- * @param file undefined: only the module `default`, which says nothing
+ * @param file undefined: only the module `default`, without settings
  * @param timeoutMs of modules that name none
  * @throws FileError
  */

@@ -9,7 +9,7 @@ import { type Capacity, type ScrapeOptions, startScrape } from '../scrape/snapsh
 import type { Module } from './module.ts';
 import { DEFAULT_MODULE, type Modules } from './modules.ts';
 
-/** What applies to the Ollama of the telemetry path; its collectors also where the module of a target names none. */
+/** Settings of the Ollama of the telemetry path; its collectors also apply if the module of a target sets none. */
 export interface TargetOptions extends Omit<RequestOptions, 'capacity'> {
   /** undefined: there is none. */
   readonly url: URL | undefined;
@@ -21,7 +21,7 @@ interface RequestOptions extends ScrapeOptions {
   readonly userAgent: string;
 }
 
-/** `start` rejects with a RequestError of status 403 if the name resolves to what the module does not allow. */
+/** `start` rejects with a RequestError of status 403 if the name resolves to an address that the module does not allow. */
 export interface Target extends Shareable {
   readonly url: URL;
   readonly module: Module;
@@ -74,7 +74,7 @@ async function refuseHttp(): Promise<never> {
   });
 }
 
-/** The same whether a pattern or an address was the reason: what a name resolves to is for the log only. */
+/** The same for a pattern and for an address: only the log may show which address a name resolves to. */
 function refusal(url: URL, { name }: Module, cause?: Error): RequestError {
   const message = `Target ${url.host} is not allowed by module ${JSON.stringify(name)}.`;
   return new RequestError(403, message, { cause });

@@ -1,4 +1,4 @@
-/** Compares passwords with bcrypt hashes in a thread of its own. JavaScript, so that tests can start it as it is. */
+/** Compares passwords with bcrypt hashes in a separate thread. JavaScript, so that tests can start it without a build. */
 import { parentPort } from 'node:worker_threads';
 import { compareSync } from 'bcryptjs';
 

@@ -2,14 +2,14 @@
 import { Worker } from 'node:worker_threads';
 
 export interface BcryptThread {
-  /** @throws Error if the thread ends before it answers; the next call starts a new one */
+  /** @throws Error if the thread ends before it responds; the next call starts a new one */
   readonly compare: (password: string, hash: string) => Promise<boolean>;
   readonly close: () => Promise<void>;
 }
 
 interface Thread {
   readonly worker: Worker;
-  /** In the order of their messages, which is that of the answers. */
+  /** In the order of their messages, in which the responses arrive. */
   readonly waiting: Array<{
     readonly resolve: (matches: boolean) => void;
     readonly reject: (error: Error) => void;

@@ -1,4 +1,4 @@
-/** Decides which requests may reach the handler, and answers the others. */
+/** Decides which requests may reach the handler, and rejects the others. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -19,7 +19,7 @@ export interface Guard {
 /** @returns whether a connection may have more requests; of TLS it may not, if other clients are accepted now */
 export type MayStay = (socket: Socket) => boolean;
 
-/** Checks in the order of prometheus/exporter-toolkit (web/handler.go), and answers as it does. */
+/** Checks in the order of prometheus/exporter-toolkit (web/handler.go), with the same responses. */
 export function guarded(handler: RequestListener, guard: Guard, mayStay: MayStay): RequestListener {
   return async (request, response) => {
     if (!mayStay(request.socket)) {
@@ -29,7 +29,7 @@ export function guarded(handler: RequestListener, guard: Guard, mayStay: MayStay
     }
     const status = await statusOf(guard, request, response);
     if (request.socket.destroyed) {
-      // The client hung up while its password was checked: it wants no scrape.
+      // The client disconnected while its password was checked: a scrape would be wasted.
       return;
     }
     if (status === undefined) {

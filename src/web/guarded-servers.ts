@@ -31,7 +31,7 @@ export interface GuardedServers {
   /** Whether the file explicitly enables HTTP/2, which is not served. */
   readonly asksForHttp2: boolean;
   readonly asksForPassword: () => boolean;
-  /** An http or https server; all share one rate limit, the passwords that are remembered, and what is said of handshakes. */
+  /** An http or https server; all share one rate limit, the remembered passwords, and the log of handshakes. */
   readonly createServer: (handler: RequestListener, options: ServerOptions) => Server | TlsServer;
 }
 

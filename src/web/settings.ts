@@ -77,7 +77,7 @@ export class LiveSettings {
     const tls = this.#attempt('Unable to load certificates, those from before stay in use', () =>
       readTls(this.#file, config.tls),
     );
-    // The certificates of before, but by the rules of now.
+    // The previous certificates, with the current rules.
     const old = config.tls && this.#settings.tls && tlsSettings(config.tls, this.#settings.tls.options);
     this.#settings = { config, tls: tls ?? old };
     if (tls === undefined && config.tls !== undefined) {
@@ -114,7 +114,7 @@ export class LiveSettings {
   }
 }
 
-/** @returns what a running server can't change: Node.js decides at its start whether it requests client certificates */
+/** @returns the settings that require a restart: Node.js decides at start whether it requests client certificates */
 function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): string | undefined {
   if (was === undefined || is === undefined) {
     return was === is ? undefined : `TLS can only be switched ${is === undefined ? 'off' : 'on'}`;
@@ -124,7 +124,7 @@ function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): stri
     : `client_auth_type can only be changed from ${was.clientAuth} to ${is.clientAuth}`;
 }
 
-/** @returns what would let everybody in: a file that is being written can be empty, or end too early, and be valid YAML */
+/** @returns the protection that is missing: a file that is being written can be empty, or incomplete and valid YAML */
 function openingOf(was: WebConfig, is: WebConfig): string | undefined {
   if (was.users.size > 0 && is.users.size === 0) {
     return 'the last of basic_auth_users can only be removed';

@@ -97,7 +97,7 @@ const HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const [MIN_COST, MAX_COST] = [4, 16];
 
 /**
- * Its messages never quote the hash, nor what was written in its place: it may be a password.
+ * Its messages never quote the hash, nor a text in its place, which may be a password.
  *
  * @returns the hash, unchanged
  * @throws Error that says how to make one
@@ -115,7 +115,7 @@ function parsePasswordHash(text: string): string {
   return text;
 }
 
-/** Go's 0 needs no unit, and parseGoDuration takes no duration of 0. */
+/** Go's 0 needs no unit, and parseGoDuration rejects a duration of 0. */
 function parseInterval(duration: string): number {
   return /^0+(\.0*)?(ns|us|µs|ms|s|m|h)?$/.test(duration) ? 0 : parseGoDuration(duration);
 }
