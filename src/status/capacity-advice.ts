@@ -16,6 +16,6 @@ export function capacityAdvice(name: 'vram' | 'memory', source: CapacitySource):
   }
   const option = `--ollama.${name}-capacity`;
   return source[name] === 'auto'
-    ? html`<code>${option}=auto</code> detected none, see the log of the exporter. Set the size, such as <code>${option}=24GiB</code>.`
+    ? html`<code>${option}=auto</code> could not detect the capacity: see the exporter's log. Set the size, such as <code>${option}=24GiB</code>.`
     : html`To see utilization, set <code>${option}=auto</code>, or the size if Ollama runs on another machine.`;
 }

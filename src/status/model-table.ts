@@ -30,7 +30,7 @@ export function modelTable(
 <p class="quiet">${summaryOf(status)}</p>
 <p id="filter"${rows.length >= MANY_MODELS ? new Html(' data-wanted') : ''}><span role="status"></span> <label>Filter <input type="search" autocomplete="off" spellcheck="false"></label></p>
 </div>
-${rows.length === 0 ? '' : table(rows, status, search)}${more === 0 ? '' : html`<p class="note">${more} more are not shown: <a href="./api/status${search}">as JSON</a>.</p>\n`}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
+${rows.length === 0 ? '' : table(rows, status, search)}${more === 0 ? '' : html`<p class="note">${more} more ${more === 1 ? 'model is' : 'models are'} not shown. <a href="./api/status${search}">Show all as JSON</a>.</p>\n`}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
 `;
 }
 
@@ -92,5 +92,5 @@ function copyButton({ model, digest }: ModelStatus): Html {
 function expiryOf(seconds: number, readAt: string): string {
   const time = new Date(Date.parse(readAt) + seconds * 1_000).toISOString();
   const words = timeInWords(time);
-  return seconds < 0 ? `${words}: past, so the model is busy or being unloaded` : words;
+  return seconds < 0 ? `${words}: in the past, so the model is busy or being unloaded` : words;
 }

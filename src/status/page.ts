@@ -66,7 +66,7 @@ export function refusalPage(
 <h1>${title}</h1>
 </header>
 <p class="problem">${message}</p>
-<p><a href="./">Back to the Ollama of this exporter</a></p>
+<p><a href="./">Back to this exporter's Ollama</a></p>
 </main>
 `,
   ]).text;

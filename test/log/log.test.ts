@@ -37,7 +37,7 @@ test('a text of more than 256 characters is cut, a stack is not', () => {
   });
 });
 
-test('lines that were lost are told when the next one can be written', () => {
+test('lost lines are reported when the next one can be written', () => {
   const lines: string[] = [];
   let full = false;
   const log = createLogger(

@@ -42,7 +42,7 @@ async function ask(path: string, { method = 'GET' as Method, headers = {} } = {}
   return { status: statusCode, headers: answered, bytes, text: bytes.toString(), calls: calls - before };
 }
 
-test.each(['/-/healthy', '/-/ready'])('%s answers 200 without asking Ollama', async (path) => {
+test.each(['/-/healthy', '/-/ready'])('%s returns 200 without a request to Ollama', async (path) => {
   expect(await ask(path)).toMatchObject({ status: 200, calls: 0 });
   expect(await ask(path, { method: 'HEAD' })).toMatchObject({ status: 200, calls: 0, text: '' });
 });
@@ -74,7 +74,7 @@ test.each([
   parseExposition(await body.text());
 });
 
-test('nothing that is answered may be taken for another type', async () => {
+test('no response may be taken for another type', async () => {
   for (const path of ['/', '/metrics', '/-/healthy', '/nothing']) {
     expect((await ask(path)).headers['x-content-type-options']).toBe('nosniff');
   }
@@ -112,13 +112,13 @@ describe('a request that a page of another site makes a browser send', () => {
   });
 });
 
-test('HEAD /metrics answers 200 without a scrape', async () => {
+test('HEAD /metrics returns 200 without a scrape', async () => {
   const { status, headers, text, calls } = await ask('/metrics', { method: 'HEAD' });
   expect({ status, text, calls }).toEqual({ status: 200, text: '', calls: 0 });
   expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
 });
 
-test('GET /metrics asks Ollama twice, each time', async () => {
+test('GET /metrics makes two requests to Ollama, each time', async () => {
   expect((await ask('/metrics')).calls).toBe(2);
   expect((await ask('/metrics')).calls).toBe(2);
 });
@@ -214,7 +214,7 @@ describe("the exporter's own metrics", () => {
   });
 });
 
-test('closing waits for a scrape under way, which answers with what it has, and logs no outage', async () => {
+test('closing waits for a running scrape, which returns what it has, and logs no outage', async () => {
   let asked = () => {};
   const underWay = new Promise<void>((resolve) => {
     asked = resolve;
@@ -231,7 +231,7 @@ test('closing waits for a scrape under way, which answers with what it has, and 
   await hanging.close();
 });
 
-test('closing cuts a connection on which nothing is asked', async () => {
+test('closing closes idle connections', async () => {
   const quiet = await startInProcess(ollama.url);
   const socket = connect(Number(quiet.url.port), quiet.url.hostname);
   await once(socket, 'connect');

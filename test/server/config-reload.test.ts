@@ -49,7 +49,7 @@ test('GET /-/reload is 405, and changes nothing', async () => {
   expect(await probe()).toBe(200);
 });
 
-test('a bad file is told and logged, and the old one stays in force', async () => {
+test('an invalid file is reported and logged, and the old one stays active', async () => {
   exporter.writeConfig('modules:\n  default:\n    timeot: 5s\n');
   const { status, text } = await ask('/-/reload', 'POST');
   expect(status).toBe(500);
@@ -63,7 +63,7 @@ test('a bad file is told and logged, and the old one stays in force', async () =
   expect((await ask('/config')).text).toContain('127.0.0.0/8');
 });
 
-test('a scrape under way ends as it began', async () => {
+test('a running scrape finishes with the old module', async () => {
   let answer = () => {};
   const underWay = new Promise<void>((resolve) => {
     ollama.server.prependOnceListener('request', (_request, response) => {
@@ -140,7 +140,7 @@ describe('without a file', () => {
   });
 });
 
-test('a start with a bad file fails', async () => {
+test('a start with an invalid file fails', async () => {
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: () => {} });
   await expect(loadModules('/nonexistent/ollama.yml', 1_000, log)).rejects.toThrow(
     "/nonexistent/ollama.yml: can't be read: ENOENT",

@@ -76,7 +76,7 @@ describe('a target that was encoded twice', () => {
     ]);
   });
 
-  test('stands decoded in the log of a refusal, and in its text', async () => {
+  test('is decoded in the log of a rejection, and in its response', async () => {
     const { status, text } = await ask(`/probe?target=${encoded('http://10.0.0.1:11434', 2)}`);
     expect({ status, text }).toEqual({
       status: 403,
@@ -86,14 +86,14 @@ describe('a target that was encoded twice', () => {
     expect(logged.join('')).not.toContain('%');
   });
 
-  test('stands decoded in the log of a failure, and in the report', async () => {
+  test('is decoded in the log of a failure, and in the report', async () => {
     const { text } = await ask(`/probe?debug=true&target=${encoded('http://127.0.0.1:1', 2)}`);
     expect(text).toContain('Scraped http://127.0.0.1:1/ with module');
     expect(logged.join('')).toContain(' target=http://127.0.0.1:1/ ');
     expect(text + logged.join('')).not.toContain('%');
   });
 
-  test('stands decoded in /api/status, and on the page, whose links have it encoded once', async () => {
+  test('is decoded in /api/status, and on the page, whose links have it encoded once', async () => {
     const query = `?target=${encoded(ollama.url.host, 2)}`;
     expect(JSON.parse((await ask(`/api/status${query}`)).text)).toMatchObject({
       target: ollama.url.href,

@@ -81,7 +81,7 @@ function probe(exporter: InProcessExporter, target: string, more = '') {
   return ask(exporter, `/probe?target=${encodeURIComponent(target)}${more}`);
 }
 
-test('answers with the metrics of the target, and none of the exporter', async () => {
+test('returns the metrics of the target, and none of the exporter', async () => {
   const exporter = await start(LOOPBACK);
   const { status, type, text } = await probe(exporter, ollama.url.host);
   expect({ status, type }).toEqual({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8' });
@@ -102,17 +102,17 @@ test('a target that is down is 200 and ollama_up 0, as on the telemetry path', a
   expect(text).toContain('ollama_scrape_error{api="ps",reason="refused"} 1');
 });
 
-test('the path of a target is the prefix of the calls, as in OLLAMA_HOST', async () => {
+test('the path of a target is the prefix of the requests, as in OLLAMA_HOST', async () => {
   await probe(await start(LOOPBACK), `http://${ollama.url.host}/gpu/7/`);
   expect(asked.map(({ url }) => url).sort()).toEqual(['/gpu/7/api/ps', '/gpu/7/api/version']);
 });
 
-test('HEAD asks nobody', async () => {
+test('HEAD scrapes nothing', async () => {
   const { status, text } = await ask(await start(LOOPBACK), `/probe?target=${ollama.url.host}`, 'HEAD');
   expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: [] });
 });
 
-describe('is 400, and says why:', () => {
+describe('is 400, with the reason:', () => {
   test.each([
     ['/probe', 'Target parameter is missing: request /probe?target=gpu-07:11434'],
     ['/probe?target=', 'Target parameter is missing: request /probe?target=gpu-07:11434'],
@@ -218,7 +218,7 @@ describe('is 403 and a line in the log', () => {
   });
 });
 
-test('a name that resolves to what a range allows is asked, under its own name', async () => {
+test('a name that resolves to an address in an allowed range is scraped, with its name as Host', async () => {
   names.set('gpu-1.lan', [['127.0.0.1']]);
   const exporter = await start(LOOPBACK);
   const { status } = await probe(exporter, `gpu-1.lan:${ollama.url.port}`);
@@ -307,7 +307,7 @@ modules:
     expect(asked.map(({ headers }) => headers['user-agent'])).toEqual(['probe', 'probe']);
   });
 
-  test('says how long a scrape may take', async () => {
+  test('sets the maximum duration of a scrape', async () => {
     const exporter = await start(MODULES);
     const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
     const { text } = await probe(exporter, hanging.url.host, '&module=blue');
@@ -353,7 +353,7 @@ describe('connections to targets', () => {
     expect({ asked: asked.length, connections }).toEqual({ asked: 10, connections: 2 });
   });
 
-  test('are not those of the telemetry path, whose address nobody checks', async () => {
+  test('are not those of the telemetry path, whose address is not checked', async () => {
     const exporter = await startInProcess(new URL(`http://gpu-1.lan:${ollama.url.port}`), {
       configYaml: 'modules: { default: { allow: ["gpu-*.lan"] } }',
     });
@@ -408,7 +408,7 @@ describe('--web.max-requests', () => {
     await Promise.all([slow.close(), slower.close()]);
   });
 
-  test('says when it begins to refuse, once', async () => {
+  test('logs the first rejection, once', async () => {
     const lines: string[] = [];
     const log = createLogger(
       { logLevel: 'info', logFormat: 'logfmt' },

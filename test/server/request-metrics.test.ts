@@ -84,7 +84,7 @@ test('a request that the limit refuses counts with 503', async () => {
   expect(total(parseExposition((await get('/metrics')).text), 'page', '503')).toBe(1);
 });
 
-test('a client that hangs up before the response counts with 499, and is no longer in flight', async () => {
+test('a client that disconnects before the response counts with 499, and is no longer in flight', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   onTestFinished(() => hanging.close());
   const { url, scrape } = await start({ configYaml: 'modules: { default: { allow: ["127.0.0.1"] } }' });

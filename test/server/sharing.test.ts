@@ -70,7 +70,7 @@ async function arrived(scrapes: () => readonly Promise<unknown>[]): Promise<read
   return all;
 }
 
-test('scrapes that overlap cost Ollama one call, whoever makes them', async () => {
+test('scrapes that overlap make one request to Ollama, from any number of clients', async () => {
   const first = scrape();
   await calls(1);
   const others = await arrived(() => [scrape(), scrape({ path: '/api/status' }), scrape({ path: '/' })]);
@@ -114,7 +114,7 @@ test('a scrape that comes after it gets a new one', async () => {
   expect(loaded(await second)).toBe(2);
 });
 
-test('a scraper that hangs up takes nothing from the others', async () => {
+test('a scraper that disconnects does not affect the others', async () => {
   const controller = new AbortController();
   const first = scrape({ signal: controller.signal });
   await calls(1);
@@ -127,7 +127,7 @@ test('a scraper that hangs up takes nothing from the others', async () => {
   expect(psCalls).toBe(1);
 });
 
-test('a scraper whose time is up gets what there is, and takes nothing from the others', async () => {
+test('a scraper that times out gets the result so far, and does not affect the others', async () => {
   const patient = scrape({ timeout: 30 });
   await calls(1);
   const impatient = parseExposition(await scrape({ timeout: 0.8 }));
@@ -138,7 +138,7 @@ test('a scraper whose time is up gets what there is, and takes nothing from the 
   expect(loaded(await patient)).toBe(2);
 });
 
-test('when all have hung up, Ollama is let go, and the next scrape asks anew', async () => {
+test('when all have disconnected, the requests are cancelled, and the next scrape makes new ones', async () => {
   const controllers = [new AbortController(), new AbortController()];
   const [left, right] = controllers;
   const first = scrape(left);

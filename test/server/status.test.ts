@@ -34,7 +34,7 @@ async function ask({ url }: InProcessExporter, path: string, method: 'GET' | 'HE
   return { status: statusCode, headers, text: await body.text() };
 }
 
-test('/ shows the Ollama of the options, asked for that very moment, under a strict policy', async () => {
+test('/ scrapes the Ollama of the options for each request, and has a strict Content-Security-Policy', async () => {
   const exporter = await start();
   const { status, headers, text } = await ask(exporter, '/');
   expect({ status, asked }).toEqual({ status: 200, asked: 2 });
@@ -47,13 +47,13 @@ test('/ shows the Ollama of the options, asked for that very moment, under a str
   expect(exporter.stateLines()).toEqual([]);
 });
 
-test.each(['/api/status', '/api/fleet'])('HEAD %s asks nobody', async (path) => {
+test.each(['/api/status', '/api/fleet'])('HEAD %s scrapes nothing', async (path) => {
   const { status, text } = await ask(await start(), path, 'HEAD');
   expect({ status, text }).toEqual({ status: 200, text: '' });
   expect(asked).toBe(0);
 });
 
-test('HEAD / asks nobody', async () => {
+test('HEAD / scrapes nothing', async () => {
   const { status, text } = await ask(await start(), '/', 'HEAD');
   expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: 0 });
 });
@@ -172,7 +172,7 @@ describe('another target', () => {
     expect(text).toContain('Module "default" allows no targets');
   });
 
-  test('can be asked for by a form, with the modules that allow any', async () => {
+  test('is selected in a form, with the modules that allow targets', async () => {
     const { text } = await ask(await start({ configYaml }), '/');
     expect(text).toContain('<form action="./" method="get">');
     expect(text.match(/<option[^>]*>(\w+)/g)).toEqual(['<option>blue']);

@@ -42,7 +42,7 @@ test('a row has what is known of a target, and links to its page', () => {
   expect(cells(text)).toEqual(['a&amp;b', 'Up', '0.33.0', '2', '12.0 GiB', '50%', '1', '12 s']);
 });
 
-test('what is not known is a dash, and a target that is down says why', () => {
+test('an unknown value is a dash, and a target that is down has its reason', () => {
   expect(cells(render([row('a', { ...UNKNOWN, state: 'down', reason: 'refused' })]))).toEqual([
     'default',
     'Down: refused',

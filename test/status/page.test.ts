@@ -56,7 +56,7 @@ function words(html: string): string {
     .replaceAll(' ,', ',');
 }
 
-describe('the state is told in words:', () => {
+describe('the state is shown in words:', () => {
   test('up, with the version and when it was read', () => {
     const text = words(page({ ps: ps({ models: [] }) }));
     expect(text).toContain('gpu-07:11434 Up Ollama 0.33.0 Scraped at 1970-01-01 00:00:00 UTC in 10 ms');
@@ -116,7 +116,7 @@ describe('memory', () => {
     expect(text).toContain('Sizes are in GiB. ollama ps shows decimal GB: 1.0 GiB here is 1.1 GB there.');
   });
 
-  test('is a number, its share of the capacity and a bar with a segment a model, told in words too', () => {
+  test('is a number, its share of the capacity and a bar with one segment per model, also as text', () => {
     const html = page({ ps: ps({ models }), capacity: { vramBytes: 30 * GIB, memoryBytes: 68 * GIB } });
     expect(words(html)).toMatch(/VRAM 15\.0 of 30\.0 GiB 50% .* RAM 17\.0 of 68\.0 GiB 25% /);
     expect(html).toContain('aria-label="VRAM: 15.0 of 30.0 GiB in use (50%): a 10.0 GiB, b 5.0 GiB"');
@@ -139,7 +139,7 @@ describe('memory', () => {
     expect(html).toContain('<foreignObject x="80.00%" y="0" width="20.00%" height="100%"><div class="over">');
   });
 
-  test('of a capacity that is not known fills no bar, and says what to set', () => {
+  test('without a known capacity fills no bar, and names the option to set', () => {
     const html = page({ ps: ps({ models }) });
     expect(words(html)).toContain('VRAM 15.0 GiB capacity not set');
     expect(words(html)).toContain(
@@ -152,13 +152,13 @@ describe('memory', () => {
     expect(empty).toContain('x="0.00%" y="0" width="100.00%" height="100%"><div class="unknown-end">');
   });
 
-  test('of a capacity that is not known names the module of a target, and says if auto found none', () => {
+  test('without a known capacity names the module of a target, and reports that auto failed', () => {
     const adviceOf = (capacitySource: PageFrame['capacitySource']) =>
       words(page({ ps: ps({ models }) }, { ...FRAME, capacitySource }));
     expect(adviceOf({ module: 'blue' })).toContain('set vram_capacity in the module blue .');
     expect(adviceOf({ module: 'blue' })).toContain('set memory_capacity in the module blue .');
     expect(adviceOf({ vram: 'auto', memory: undefined })).toContain(
-      '--ollama.vram-capacity=auto detected none, see the log of the exporter.',
+      "--ollama.vram-capacity=auto could not detect the capacity: see the exporter's log.",
     );
   });
 
@@ -269,7 +269,7 @@ describe('the models', () => {
       'loading',
       '1 m 12 s',
     ]);
-    expect(html).toContain('UTC: past, so the model is busy or being unloaded"');
+    expect(html).toContain('UTC: in the past, so the model is busy or being unloaded"');
   });
 
   test.each(corpusNames().filter((name) => name.endsWith('.json')))(
@@ -318,7 +318,7 @@ describe('the models', () => {
   });
 });
 
-describe('text of strangers', () => {
+describe('untrusted text', () => {
   test('is text wherever it stands', () => {
     const evil = '"><script>alert(1)</script>\'&';
     const html = page(
@@ -354,7 +354,7 @@ describe('around it', () => {
     expect(links.filter((link) => link.startsWith('/') || link.includes('/-/'))).toEqual([]);
   });
 
-  test('a form asks for another server, where a module allows any', () => {
+  test('a form selects another server if a module allows any', () => {
     expect(page({ ps: ps({ models: [] }) })).not.toContain('<form');
     const html = page({ ps: ps({ models: [] }) }, { ...FRAME, openModules: ['blue', 'default'] });
     expect(html).toContain(

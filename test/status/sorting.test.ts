@@ -54,7 +54,7 @@ describe('headings', () => {
     ]);
   });
 
-  test('say which order is the current one', () => {
+  test('mark the current order', () => {
     const orders = (search: string) => headings(search).map((text) => /aria-sort="(\w+)"/.exec(text)?.[1]);
     expect(orders('')).toEqual(['ascending', undefined]);
     expect(orders('?sort=legs')).toEqual([undefined, 'descending']);
