@@ -296,6 +296,14 @@ describe('the models', () => {
     expect(text).toContain('Skipped 2 entries of /api/ps : no name, or no valid size.');
   });
 
+  test.each([
+    [201, '1 more model is not shown. Show all as JSON'],
+    [203, '3 more models are not shown. Show all as JSON'],
+  ])('of %i, the page shows 200 and counts the others', (count, note) => {
+    const models = Array.from({ length: count }, (_, index) => model(`m${index}`, 1, 1));
+    expect(words(page({ ps: ps({ models }) }))).toContain(note);
+  });
+
   test('200 of them take less than 50 ms, and with all else less than 40 KB', () => {
     const outcome = ps(JSON.parse(readCorpus('17-two-hundred.json')));
     const source = {
