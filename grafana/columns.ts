@@ -15,7 +15,7 @@ export const hidden = { id: 'custom.hidden', value: true };
 export const textColor = { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.ColorText } };
 export const gauge = { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.Gauge, mode: 'basic' } };
 export const unit = (value: string) => ({ id: 'unit', value });
-/** In a row that is there: what is not known. */
+/** In an existing row: an unknown value. */
 export const noValue = (value = '–') => ({ id: 'noValue', value });
 export const mappings = (value: unknown) => ({ id: 'mappings', value });
 export const thresholds = (...steps: readonly Step[]) => ({

@@ -15,7 +15,7 @@ const notScraped = `(${byServer('up')} == 0 and on (${SERVER_LABELS}) last_over_
 /** 1 up, 0 down, -1 not scraped. */
 const state = `(${up} or ${notScraped} - 1)`;
 
-/** Bytes; 0 while idle, nothing while not known. */
+/** Bytes; 0 while idle, nothing while unknown. */
 const vramUsed = `(${byServer('ollama_model_size_vram_bytes', 'sum')} or ${loaded} == 0)`;
 /** Only of servers whose capacity is known. */
 const vramShare = `${vramUsed} / (${byServer('ollama_vram_capacity_bytes')} > 0)`;
@@ -108,7 +108,7 @@ export const QUERIES = {
   // Not after an outage, only where another version was there before.
   annotationVersions: `count by (version) (max by (${SERVER_LABELS}, version) (${version('')}) unless on (${SERVER_LABELS}, version) ${version('[1d] offset 2m')} and on (${SERVER_LABELS}) ${version('[1d] offset 2m')})`,
 
-  // A proxy of its own is a job of its own, which need not expose anything else.
+  // A separate proxy is a separate job, which may expose nothing else.
   jobs: 'label_values({__name__=~"ollama_up|ollama_proxy_requests_in_flight"}, job)',
   instances: 'label_values({__name__=~"ollama_up|ollama_proxy_requests_in_flight", job=~"$job"}, instance)',
   models: `query_result(count by (model) (${own(`last_over_time(ollama_model_size_bytes{${TARGETS}}[$__range])`, 'model')}))`,

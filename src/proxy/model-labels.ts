@@ -1,9 +1,9 @@
-/** The label `model`: as /api/ps writes the name, and never more values than Prometheus can bear. */
+/** The label `model`: as /api/ps writes the name, with a limited number of values. */
 import { INVISIBLE } from '../log/invisible.ts';
 import { textOf } from '../ollama/json.ts';
 import { shortestName } from '../ollama/model-name.ts';
 
-/** As many as any Ollama serves in the life of an exporter. */
+/** The limit of values of the label: Prometheus keeps several time series for each, for as long as it keeps samples. */
 const MAX_MODELS = 200;
 
 /** As for the rows of /api/ps. */

@@ -2,7 +2,7 @@
 import { Client, type Dispatcher, Pool } from 'undici';
 import { connector, type TlsOptions } from '../ollama/agent.ts';
 
-/** The only timeout: whoever waits for a model that loads, or that thinks, knows for how long. */
+/** The only timeout: how long to wait for a model that loads or thinks is up to the client. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** As Go's net/http, and so Ollama, takes them. */

@@ -10,7 +10,7 @@ export interface Row {
 }
 
 /**
- * @returns for each digest the blob, or why it is not known
+ * @returns for each digest the blob, or why it is unknown
  */
 export type BlobsOf = (
   ollama: OllamaClient,

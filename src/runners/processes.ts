@@ -19,7 +19,7 @@ export interface Processes {
   readonly stat: (pid: number) => ProcessStat | undefined;
   /** The effective user id. */
   readonly uid: (pid: number) => number | undefined;
-  /** undefined where it is not known. */
+  /** undefined if unknown. */
   readonly pageBytes: number | undefined;
   /** Its arguments, from the first 16 KiB. May never resolve: the kernel needs a lock that the process can hold. */
   readonly argv: (pid: number) => Promise<readonly string[] | undefined>;

@@ -154,7 +154,7 @@ async function generate(url: URL, body: Readonly<Record<string, unknown>>): Prom
   const lines = createInterface({ input: Readable.from(response.body) })[Symbol.asyncIterator]();
   const first = await lines.next();
   const finished = lastOf(lines, first.value ?? '{}');
-  // Of a client that leaves, nobody asks for the end.
+  // A client that disconnects does not wait for the end.
   finished.catch(() => {});
   return { leave: () => client.abort(), finished };
 }
