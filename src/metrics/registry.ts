@@ -40,6 +40,9 @@ function registryOf(snapshot: Snapshot): Registry {
   return registry;
 }
 
+/** Else prom-client makes an empty object, and an entry of a WeakMap for it, for each sample: a tenth of a scrape. */
+const NONE = {};
+
 /** As client_golang's const metrics. `Gauge.set` confuses two series if a label value contains `,name:`. */
 class ConstGauge extends Gauge {
   readonly #samples: readonly Sample[];
@@ -50,6 +53,9 @@ class ConstGauge extends Gauge {
   }
 
   override async get() {
-    return { ...(await super.get()), values: [...this.#samples] };
+    return {
+      ...(await super.get()),
+      values: this.#samples.map(({ labels, value }) => ({ labels, value, sharedLabels: NONE })),
+    };
   }
 }

@@ -79,7 +79,15 @@ test.each([
   );
 });
 
-test('a list nested a million times deep is invalid, not the end', async () => {
-  body = '['.repeat(1_000_000);
-  expect(sampleValue(await exporter.scrape(), 'ollama_up')).toBe(0);
+const reasonOfPs = { api: 'ps', reason: 'too_large' };
+
+test.each([
+  ['a million lists, one within the other', '['.repeat(1_000_000)],
+  ['100,000 objects, one within the other', '{"a":'.repeat(100_000)],
+  ['100,000 numbers', `{"models":[],"more":[${'0,'.repeat(100_000)}0]}`],
+])('a response with more than 100,000 values is too large: %s', async (_, hostile) => {
+  body = hostile;
+  const exposition = await exporter.scrape();
+  expect(sampleValue(exposition, 'ollama_up')).toBe(0);
+  expect(sampleValue(exposition, 'ollama_scrape_error', reasonOfPs)).toBe(1);
 });
