@@ -6,7 +6,7 @@ import { UsageError } from './config/command-line.ts';
 import type { ListenAddress } from './config/listen-address.ts';
 import type { Config } from './config/options.ts';
 import type { InheritedSocket } from './config/systemd-sockets.ts';
-import { startDemo } from './demo/demo.ts';
+import { type Demo, startDemo } from './demo/demo.ts';
 import { DEMO_MACHINE } from './demo/simulation.ts';
 import { type CapacityOfMachine, type CapacityOptions, startCapacity } from './machine/capacity.ts';
 import type { Machine } from './machine/machine.ts';
@@ -37,6 +37,8 @@ export interface Scraper {
   readonly targets: Targets;
   /** undefined: they are not read. */
   readonly runners: Runners | undefined;
+  /** Clients begin to send requests to a proxy, if Ollama is simulated. Returns what ends them. */
+  readonly startClients: Demo['startClients'];
   /** Logs changes of the state of the Ollama of the telemetry path. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** Ends the connections to Ollama. */
@@ -76,6 +78,7 @@ export async function prepareScraper(
       modules,
     ),
     runners,
+    startClients: demo?.startClients ?? (() => async () => {}),
     onSnapshot: url === undefined ? () => {} : createAvailabilityLog(log, url.href),
     close: async () => {
       capacity.close();
@@ -150,6 +153,12 @@ export async function startExporter(
     const proxy = await startConfiguredProxy(config, scraper.url, () => modules.local().tls(), log);
     if (proxy !== undefined) {
       listeners.push(proxy.close);
+    }
+    const [proxyAddress] = proxy?.addresses ?? [];
+    // Simulated clients have neither a password nor a certificate.
+    if (proxyAddress !== undefined && config.proxyWebConfigFile === undefined) {
+      const { hostname, port } = proxyAddress;
+      listeners.push(scraper.startClients(new URL(`http://${hostname}:${port}`)));
     }
     const requests = createRequestMetrics(config.telemetryPath);
     const counters = runners === undefined ? [] : [runners.registerMetrics];

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '../log/error-text.ts';
 import type { LogFormat } from '../log/log-options.ts';
+import { parseListenAddresses } from './listen-address.ts';
 import type { OptionSpec } from './option-spec.ts';
 import {
   type Config,
@@ -121,6 +122,10 @@ function readConfig(typed: Typed, env: Environment): Config {
   };
   OPTION_NAMES.forEach(read);
   config.demo = demo;
+  if (demo && config.proxyListenAddresses?.length === 0) {
+    // For its simulated clients.
+    config.proxyListenAddresses = parseListenAddresses('127.0.0.1:0');
+  }
   if (!isComplete(config)) {
     throw new Error('an option has no value');
   }

@@ -61,11 +61,11 @@ function details({ family, parameterSize, quantization }: CatalogModel) {
 }
 
 /** Go trims trailing zeros of the fraction, and the dot with the last of them. */
-function rfc3339Nano(unixMs: number): string {
+export function rfc3339Nano(unixMs: number): string {
   return new Date(unixMs).toISOString().replace(/\.?0*Z$/, 'Z');
 }
 
-function goJson(value: unknown): string {
+export function goJson(value: unknown): string {
   return JSON.stringify(value).replaceAll(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -1,9 +1,10 @@
-/** `--demo`: the simulated Ollama and its runners, on loopback. */
+/** `--demo`: the simulated Ollama, its runners and its clients, on loopback. */
 import type { Logger } from 'pino';
 import type { RunnerFinder } from '../runners/find.ts';
+import { startClients } from './clients.ts';
 import { simulateRunners } from './runners.ts';
 import { startSimulatedOllama } from './server.ts';
-import { simulate } from './simulation.ts';
+import { arrivalsSince, simulate } from './simulation.ts';
 
 /** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
 const SEED = 11434;
@@ -12,6 +13,8 @@ const VERSION = '0.33.0';
 export interface Demo {
   readonly url: URL;
   readonly finder: RunnerFinder;
+  /** Clients begin to send requests to this proxy. Returns what ends them. */
+  readonly startClients: (proxy: URL) => () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -25,6 +28,7 @@ export async function startDemo(log: Logger): Promise<Demo> {
   return {
     url: ollama.url,
     finder: runners.finder,
+    startClients: (proxy) => startClients(proxy, arrivalsSince(SEED, startMs)),
     close: async () => {
       await runners.close();
       await ollama.close();

@@ -1,9 +1,10 @@
 /** Serves a simulated Ollama over HTTP, in the dialect of the real one. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { sendAnswer, sendChat, sendEmbedding } from './answers.ts';
 import { psBody, showBody, tagsBody, versionBody } from './api.ts';
 import { INSTALLED_MODELS } from './catalog.ts';
-import type { ListedModel } from './scheduler.ts';
+import type { LoadedModel } from './scheduler.ts';
 
 export interface SimulatedOllama {
   readonly url: URL;
@@ -15,7 +16,7 @@ export interface SimulatedOllamaOptions {
   /** To listen on; any free one, if left out. */
   readonly port?: number;
   /** The models in memory at the moment of the call. */
-  readonly loaded: () => readonly ListedModel[];
+  readonly loaded: () => readonly LoadedModel[];
 }
 
 /** Go's net/http sends a Content-Length up to its 2 KiB buffer, and chunks above it. */
@@ -45,6 +46,12 @@ export async function startSimulatedOllama({
         break;
       case 'POST /api/show':
         void sendModel(request, response);
+        break;
+      case 'POST /api/chat':
+        void sendAnswer(request, response, loaded, sendChat);
+        break;
+      case 'POST /api/embed':
+        void sendAnswer(request, response, loaded, sendEmbedding);
         break;
       case 'GET /':
       case 'HEAD /':

@@ -1,12 +1,26 @@
 /** Runs a workload on a scheduler, up to the time of each request. It has no timer. */
 import { GIB } from './catalog.ts';
 import { type LoadedModel, Scheduler } from './scheduler.ts';
-import { workload } from './workload.ts';
+import { type Arrival, workload } from './workload.ts';
 
 export const DEMO_MACHINE = { vramBytes: 24 * GIB, memoryBytes: 64 * GIB };
 
 /** The simulated past, so that the first scrape finds models loaded. */
 const WARM_UP_MS = 120_000;
+
+/**
+ * The requests that clients send after the start, in the order of their time.
+ *
+ * @param startMs Unix milliseconds of the first scrape
+ */
+export function* arrivalsSince(seed: number, startMs: number): Generator<Arrival> {
+  for (const arrival of workload(seed)) {
+    const atMs = startMs - WARM_UP_MS + arrival.atMs;
+    if (atMs >= startMs) {
+      yield { ...arrival, atMs };
+    }
+  }
+}
 
 /**
  * @param seed the same seed and the same times give the same models

@@ -30,35 +30,70 @@ export function slotsOf(model: CatalogModel): number {
   return isEmbedding(model) ? 1 : 4;
 }
 
-/** A request of the workload stands for one to three clients at the same time. */
 export function busySlots(model: CatalogModel, requests: readonly RunningRequest[]): number {
   const busy = requests.reduce((sum, { durationMs }) => sum + clientsOf(model, durationMs), 0);
   return Math.min(busy, slotsOf(model));
 }
 
-/** When a request begins. Most of a chat's prompt repeats the messages before, which are cached. */
+/** What one client sends, and how much it gets. */
+export interface Prompt {
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+}
+
+/** @returns a prompt that keeps a slot busy for about this time */
+export function promptOf(model: CatalogModel, durationMs: number): Prompt {
+  return isEmbedding(model)
+    ? { promptTokens: Math.round((durationMs / 1_000) * PROMPT_SPEED), generatedTokens: 0 }
+    : {
+        promptTokens: 200 + Math.round(durationMs / 10),
+        generatedTokens: Math.round((durationMs / 1_000) * 0.9 * tokensPerSecond(model)),
+      };
+}
+
+/** Tokens per second. */
+const PROMPT_SPEED = 2_000;
+
+/**
+ * What a runner counts for one prompt. Most of a chat's prompt repeats the messages before, which are cached.
+ *
+ * @param isFirst whether it is the first one since the load of the model
+ */
+export function workOf(
+  model: CatalogModel,
+  { promptTokens, generatedTokens }: Prompt,
+  isFirst: boolean,
+): Work {
+  const cachedTokens = isFirst || isEmbedding(model) ? 0 : Math.round(promptTokens * 0.6);
+  return {
+    generatedTokens,
+    generationSeconds: generatedTokens / tokensPerSecond(model),
+    promptTokens: promptTokens - cachedTokens,
+    cachedTokens,
+    promptSeconds: (promptTokens - cachedTokens) / PROMPT_SPEED,
+  };
+}
+
+/** When a request begins. */
 export function prompted(model: CatalogModel, work: Work, durationMs: number): Work {
+  const each = workOf(model, promptOf(model, durationMs), work === NO_WORK);
   const clients = clientsOf(model, durationMs);
-  const tokens = clients * (200 + Math.round(durationMs / 10));
-  const cached = work === NO_WORK || isEmbedding(model) ? 0 : Math.round(tokens * 0.6);
   return {
     ...work,
-    promptTokens: work.promptTokens + tokens - cached,
-    cachedTokens: work.cachedTokens + cached,
-    promptSeconds: work.promptSeconds + (tokens - cached) / 2_000,
+    promptTokens: work.promptTokens + clients * each.promptTokens,
+    cachedTokens: work.cachedTokens + clients * each.cachedTokens,
+    promptSeconds: work.promptSeconds + clients * each.promptSeconds,
   };
 }
 
 /** When a request ends. */
 export function answered(model: CatalogModel, work: Work, durationMs: number): Work {
-  if (isEmbedding(model)) {
-    return work;
-  }
-  const seconds = clientsOf(model, durationMs) * (durationMs / 1_000) * 0.9;
+  const each = workOf(model, promptOf(model, durationMs), false);
+  const clients = clientsOf(model, durationMs);
   return {
     ...work,
-    generatedTokens: work.generatedTokens + Math.round(seconds * tokensPerSecond(model)),
-    generationSeconds: work.generationSeconds + seconds,
+    generatedTokens: work.generatedTokens + clients * each.generatedTokens,
+    generationSeconds: work.generationSeconds + clients * each.generationSeconds,
   };
 }
 
@@ -67,10 +102,11 @@ function tokensPerSecond({ diskBytes }: CatalogModel): number {
   return Math.min(400 / (diskBytes / GIB), 180);
 }
 
-function clientsOf(model: CatalogModel, durationMs: number): number {
+/** A request of the workload stands for one to three clients at the same time. */
+export function clientsOf(model: CatalogModel, durationMs: number): number {
   return isEmbedding(model) ? 1 : 1 + (Math.floor(durationMs) % 3);
 }
 
-function isEmbedding({ family }: CatalogModel): boolean {
+export function isEmbedding({ family }: CatalogModel): boolean {
   return family.endsWith('bert');
 }

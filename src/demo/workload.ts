@@ -13,7 +13,7 @@ import {
 import type { SimulatedRequest } from './scheduler.ts';
 
 export interface Arrival extends SimulatedRequest {
-  /** Milliseconds since the start of the simulation. */
+  /** Milliseconds since the start of the simulation, or Unix milliseconds. */
   readonly atMs: number;
 }
 

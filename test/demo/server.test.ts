@@ -1,10 +1,11 @@
 import { request } from 'undici';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CHAT_MODELS, EMBEDDING_MODEL } from '../../src/demo/catalog.ts';
-import type { ListedModel } from '../../src/demo/scheduler.ts';
+import type { LoadedModel } from '../../src/demo/scheduler.ts';
 import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
+import { NO_WORK } from '../../src/demo/work.ts';
 
-let loaded: readonly ListedModel[] = [];
+let loaded: readonly LoadedModel[] = [];
 let ollama: SimulatedOllama;
 
 beforeAll(async () => {
@@ -35,7 +36,8 @@ test('a short list has a length, a long one comes in chunks, as Go sends them', 
   const short = await ask('GET', '/api/ps');
   expect(short.headers['content-length']).toBe(String('{"models":[]}'.length));
   const models = [EMBEDDING_MODEL, ...CHAT_MODELS, ...CHAT_MODELS];
-  loaded = models.map((model) => ({ model, sizeVramBytes: 0, expiresAtMs: Date.UTC(2026, 0) }));
+  const times = { loadedAtMs: 0, expiresAtMs: Date.UTC(2026, 0) };
+  loaded = models.map((model) => ({ model, sizeVramBytes: 0, busySlots: 0, work: NO_WORK, ...times }));
   const long = await ask('GET', '/api/ps');
   expect(long.headers).toMatchObject({
     'transfer-encoding': 'chunked',

@@ -1,0 +1,130 @@
+/** Answers prompts in Ollama's dialect: a chat as a stream, an embedding as a whole. The time it takes is simulated. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isRecord } from '../ollama/json.ts';
+import { goJson, rfc3339Nano } from './api.ts';
+import { type CatalogModel, GIB, INSTALLED_MODELS } from './catalog.ts';
+import type { LoadedModel } from './scheduler.ts';
+import { type Work, workOf } from './work.ts';
+
+/** A real server sends a piece for each token. */
+const PIECE_SECONDS = 0.25;
+const CHARACTERS_PER_TOKEN = 4;
+const DISK_BYTES_PER_SECOND = 10 * GIB;
+/** How long after its load a request is still the one that caused it. */
+const JUST_LOADED_MS = 1_000;
+
+/** The part of a prompt that the simulation reads. */
+interface Prompt {
+  readonly model: string;
+  readonly characters: number;
+  /** `num_predict`, with which the length of an answer is certain. */
+  readonly generatedTokens: number;
+}
+
+export interface Answer {
+  readonly model: CatalogModel;
+  readonly loadSeconds: number;
+  readonly work: Work;
+}
+
+/** Writes an answer as time goes by, until `signal` fires. */
+export type Send = (response: ServerResponse, answer: Answer, signal: AbortSignal) => Promise<void>;
+
+/** @param loaded the models in memory at the moment of the call */
+export async function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  loaded: () => readonly LoadedModel[],
+  send: Send,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const prompt = promptOf(await json(request));
+    const model = INSTALLED_MODELS.find(({ name }) => name === prompt.model);
+    if (model === undefined) {
+      response.writeHead(404, { 'content-type': 'application/json; charset=utf-8' });
+      response.end(goJson({ error: `model '${prompt.model}' not found` }));
+      return;
+    }
+    await send(response, answerTo(prompt, model, loaded()), gone.signal);
+  } catch (error) {
+    if (!gone.signal.aborted) {
+      response.writeHead(400, { 'content-type': 'application/json; charset=utf-8' });
+      response.end(goJson({ error: error instanceof Error ? error.message : String(error) }));
+    }
+  }
+}
+
+function promptOf(body: unknown): Prompt {
+  const { model, messages, input, options } = isRecord(body) ? body : {};
+  const contents: readonly unknown[] = Array.isArray(messages)
+    ? messages.map((message: unknown) => (isRecord(message) ? message['content'] : undefined))
+    : [input];
+  const limit = isRecord(options) ? options['num_predict'] : undefined;
+  return {
+    model: typeof model === 'string' ? model : '',
+    characters: contents.filter((content) => typeof content === 'string').join('').length,
+    generatedTokens: typeof limit === 'number' && limit > 0 ? Math.min(limit, 100_000) : 100,
+  };
+}
+
+function answerTo(prompt: Prompt, model: CatalogModel, loaded: readonly LoadedModel[]): Answer {
+  const since = loaded.find((one) => one.model === model)?.loadedAtMs ?? Number.NEGATIVE_INFINITY;
+  const isFirst = Date.now() - since < JUST_LOADED_MS;
+  const promptTokens = Math.ceil(prompt.characters / CHARACTERS_PER_TOKEN);
+  return {
+    model,
+    loadSeconds: isFirst ? model.diskBytes / DISK_BYTES_PER_SECOND : 0.01,
+    work: workOf(model, { promptTokens, generatedTokens: prompt.generatedTokens }, isFirst),
+  };
+}
+
+/** `/api/chat`, as a stream. */
+export const sendChat: Send = async (response, { model, loadSeconds, work }, signal) => {
+  const line = (content: string, rest: object) =>
+    `${goJson({ model: model.name, created_at: rfc3339Nano(Date.now()), message: { role: 'assistant', content }, ...rest })}\n`;
+  await pause(loadSeconds + work.promptSeconds, signal);
+  response.setHeader('content-type', 'application/x-ndjson');
+  const pieces = Math.max(1, Math.round(work.generationSeconds / PIECE_SECONDS));
+  for (let piece = 0; piece < pieces; piece += 1) {
+    response.write(line(' word'.repeat(Math.round(work.generatedTokens / pieces)), { done: false }));
+    await pause(work.generationSeconds / pieces, signal);
+  }
+  const end = {
+    done: true,
+    done_reason: 'length',
+    total_duration: nanoseconds(loadSeconds + work.promptSeconds + work.generationSeconds),
+    load_duration: nanoseconds(loadSeconds),
+    // Those from the cache are among them.
+    prompt_eval_count: work.promptTokens + work.cachedTokens,
+    prompt_eval_duration: nanoseconds(work.promptSeconds),
+    eval_count: work.generatedTokens,
+    eval_duration: nanoseconds(work.generationSeconds),
+  };
+  response.end(line('', end));
+};
+
+/** `/api/embed`, of one text. */
+export const sendEmbedding: Send = async (response, { model, loadSeconds, work }, signal) => {
+  await pause(loadSeconds + work.promptSeconds, signal);
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  const answer = {
+    model: model.name,
+    embeddings: [[0.0123, -0.0456, 0.0789]],
+    total_duration: nanoseconds(loadSeconds + work.promptSeconds),
+    load_duration: nanoseconds(loadSeconds),
+    prompt_eval_count: work.promptTokens,
+  };
+  response.end(goJson(answer));
+};
+
+function nanoseconds(seconds: number): number {
+  return Math.round(seconds * 1e9);
+}
+
+async function pause(seconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(seconds * 1_000, undefined, { signal, ref: false });
+}
