@@ -12,14 +12,17 @@ const PART_OF_STATUS_LINE = /^(?:H|HT|HTT|HTTP|HTTP\/|HTTP\/1|HTTP\/1\.|HTTP\/1\
 /** As undici's limit for headers. */
 const MAX_BYTES = 16_384;
 
+/** One for all: each connection keeps it until its next response. */
+const NOTHING: Buffer = Buffer.alloc(0);
+
 /** To be called before undici has the socket, so that this listener is its first. */
 export function skipInterimResponses(socket: Socket): void {
-  let held = Buffer.alloc(0);
+  let held = NOTHING;
   let answeredBytes = 0;
   const passOn = (bytes: Buffer) => {
     answeredBytes = socket.bytesWritten;
     socket.unshift(bytes);
-    held = Buffer.alloc(0);
+    held = NOTHING;
   };
   const take = (chunk: Buffer) => {
     const before = held.length;
