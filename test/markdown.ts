@@ -35,9 +35,10 @@ export function table(page: string, heading: string): ReadonlyArray<readonly str
   );
 }
 
+/** Those of lists are indented; without the indent here. */
 export function codeBlocks(text: string, language: string): readonly string[] {
-  const blocks = text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'));
-  return [...blocks].map(([, block = '']) => block);
+  const blocks = text.matchAll(new RegExp(`^( *)\`\`\`${language}\n(.*?)^ *\`\`\``, 'gms'));
+  return [...blocks].map(([, indent, block = '']) => block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
 }
 
 /** As GitHub makes them of headings. */

@@ -27,9 +27,9 @@ describe.each(alerts)('$alert', ({ alert = '', labels, annotations }) => {
     expect(sections).toContain(anchor);
   });
 
-  test('is explained: whether it can wait, what it means, commands to look with, steps to do', () => {
+  test('has whether it can wait, its meaning and impact, a diagnosis with commands, and steps to mitigate it', () => {
     expect(section(RUNBOOKS, alert)).toMatch(
-      /^\n\*\*Can it wait until morning\?\*\* (Yes|No)\b.*\*\*Means\*\*.*\*\*Look at\*\*.*\n```sh\n.*\*\*Do\*\*\n\n1\. /s,
+      /^\n\*\*Can it wait until morning\?\*\* (Yes|No)\b.*\n\*\*Meaning\*\*: .*\n\*\*Impact\*\*: .*\n\*\*Diagnosis\*\*\n\n1\. .*```sh\n.*\n\*\*Mitigation\*\*[^\n]*\n\n1\. /s,
     );
   });
 });
