@@ -1,6 +1,7 @@
 /** docs/installation.md, in what it repeats of the files that it is about. */
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { parseGoDuration } from '../../src/config/go-duration.ts';
 import { environmentName, OPTION_LIST } from '../../src/config/options.ts';
 import { codeBlocks, readPage, section } from '../markdown.ts';
 
@@ -44,14 +45,12 @@ test('the variables of the proxy with systemd are those of options', () => {
   expect(OPTION_LIST.map(environmentName)).toEqual(expect.arrayContaining(variables));
 });
 
-test('the limits of descriptors and the time to stop are those of the unit and the option', () => {
+test('the limit of descriptors is that of the unit, and the container stops after the proxy may', () => {
   const text = section(PAGE, 'Proxy');
   const [, limit = ''] =
     /^LimitNOFILE=(\d+)$/m.exec(readPage('deploy/systemd/ollama-exporter.service')) ?? [];
   expect(text).toContain(`The systemd unit has ${limit};`);
-  const grace = OPTION_LIST.find(({ flag }) => flag === 'proxy.shutdown-grace')?.fallback.replace(
-    /s$/,
-    ' seconds',
-  );
-  expect(text).toContain(`\`--proxy.shutdown-grace\` (${grace})`);
+  const grace = OPTION_LIST.find(({ flag }) => flag === 'proxy.shutdown-grace')?.fallback ?? '';
+  const [, stopTimeout] = /`docker run --stop-timeout (\d+)`/.exec(text) ?? [];
+  expect(Number(stopTimeout) * 1_000).toBeGreaterThan(parseGoDuration(grace));
 });

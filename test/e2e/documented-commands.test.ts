@@ -49,6 +49,7 @@ const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
     'needs a GPU, Linux, or an Ollama with a model loaded',
   ],
   [/^gh attestation\b/, 'needs a published release'],
+  [/^curl .*\blocalhost:1[01]435\//, 'needs a proxy in front of an Ollama'],
   [/^npm pack\b/, 'is a test of its own, which installs the package'],
   [/^(launchctl|command -v node|echo "\$\(npm root -g\))/, 'is for macOS'],
   [/^(cd|export)\b/, 'goes with the commands around it, which need Docker or root'],
