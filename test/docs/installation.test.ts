@@ -1,6 +1,7 @@
 /** docs/installation.md, in what it repeats of the files that it is about. */
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readBuildInfo } from '../../src/config/build-info.ts';
 import { parseGoDuration } from '../../src/config/go-duration.ts';
 import { environmentName, OPTION_LIST } from '../../src/config/options.ts';
 import { codeBlocks, readPage, section } from '../markdown.ts';
@@ -54,3 +55,13 @@ test('the limit of descriptors is that of the unit, and the container stops afte
   const [, stopTimeout] = /`docker run --stop-timeout (\d+)`/.exec(text) ?? [];
   expect(Number(stopTimeout) * 1_000).toBeGreaterThan(parseGoDuration(grace));
 });
+
+test.each(['README.md', 'docs/installation.md'])(
+  'the package and the image in %s have the version of the package',
+  (page) => {
+    const versions = [...readPage(page).matchAll(/ollama-exporter[-:@](\d+\.\d+\.\d+)/g)].map(
+      ([, version]) => version,
+    );
+    expect(new Set(versions)).toEqual(new Set([readBuildInfo().version]));
+  },
+);
