@@ -44,7 +44,7 @@ function importsOf(file: string): readonly string[] {
   );
 }
 
-test('src/ holds the programs and the rooms, nothing else', () => {
+test('src/ contains only the programs and the rooms', () => {
   expect(readdirSync(SRC).sort()).toEqual([...ROOMS].sort());
 });
 
@@ -59,19 +59,19 @@ test('CONTRIBUTING.md lists the same rooms in the same order', () => {
 });
 
 describe.each(files)('%s', (file) => {
-  test('imports from its own room and from rooms further down only', () => {
+  test('imports only from its own room and from rooms further down', () => {
     const floors: readonly string[] = ROOMS;
     for (const imported of importsOf(file).filter((path) => roomOf(path) !== roomOf(file))) {
       expect(floors.indexOf(roomOf(imported)), imported).toBeGreaterThan(floors.indexOf(roomOf(file)));
     }
   });
 
-  test('opens with a sentence that says what it is for', () => {
+  test('starts with a one-sentence description', () => {
     expect(sourceOf(file).replace(/^#!.*\n/, '')).toMatch(/^\/\*\* \S[^\n]*\. \*\/\n/);
   });
 });
 
-test('only the programs touch the process: its arguments, environment, streams, signals and exit', () => {
+test('only the programs access the process: arguments, environment, streams, signals and exit', () => {
   const touching = files.filter((file) =>
     /process\.(argv|env|stdout|stderr|exit|exitCode|on\b|once\b|kill)/.test(sourceOf(file)),
   );

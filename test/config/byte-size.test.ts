@@ -24,7 +24,7 @@ test.each([
   '25769803776',
   '25769803776B',
   '25769803776b',
-])('%s is 24 GiB', (text) => {
+])('%s equals 24 GiB', (text) => {
   expect(parseByteSize(text)).toBe(24 * GIB);
 });
 
@@ -34,7 +34,7 @@ test.each([
   ['64MiB', 64 * 1024 ** 2],
   ['67108864', 64 * 1024 ** 2],
   ['0.1GiB', 107_374_182],
-])('%s is %d bytes', (text, bytes) => {
+])('%s equals %d bytes', (text, bytes) => {
   expect(parseByteSize(text)).toBe(bytes);
 });
 
@@ -65,7 +65,7 @@ test.each([
   '٢٤GiB',
   '9999999TiB',
   'all',
-])('%j is refused', (text) => {
+])('%j is rejected', (text) => {
   expect(() => parseByteSize(text)).toThrow(
     'expected an amount of memory such as 24GiB, 24576MiB or 25769803776',
   );
@@ -86,12 +86,12 @@ test.each([
   ['67108863', '67108863 is 67108863 bytes: did you mean 67108863KiB?'],
   ['63MiB', '63MiB is 66060288 bytes: did you mean 63GiB?'],
   ['0.01GiB', '0.01GiB is 10737418 bytes: expected at least 64MiB'],
-])('%s is too little, and the error says what may be meant', (text, message) => {
+])('%s is rejected as too small, with a suggestion', (text, message) => {
   expect(() => parseByteSize(text)).toThrow(new Error(message));
 });
 
 test.each(['1'.repeat(1_000_000), `1.${'1'.repeat(1_000_000)}x`, `${'1'.repeat(1_000_000)}x`])(
-  'a million characters take no time (%#)',
+  'a million characters are parsed within a second (%#)',
   (text) => {
     const start = performance.now();
     expect(() => parseByteSize(text)).toThrow('expected an amount of memory');

@@ -20,7 +20,7 @@ function refusal(args: readonly string[], env: Environment = {}): string {
   throw new Error('not refused');
 }
 
-test('without arguments everything has its default', () => {
+test('without arguments, every option has its default value', () => {
   expect(config()).toEqual({
     ollamaUrl: new URL('http://127.0.0.1:11434'),
     timeoutMs: 5_000,
@@ -52,7 +52,7 @@ test('without arguments everything has its default', () => {
 describe('an option', () => {
   const env = { OLLAMA_EXPORTER_OLLAMA_TIMEOUT: '7s' };
 
-  test('is read from its flag, with a space or an equals sign', () => {
+  test('is read from its flag, separated by a space or an equals sign', () => {
     expect(config(['--ollama.timeout', '6s']).timeoutMs).toBe(6_000);
     expect(config(['--ollama.timeout=6s']).timeoutMs).toBe(6_000);
   });
@@ -61,15 +61,15 @@ describe('an option', () => {
     expect(config([], env).timeoutMs).toBe(7_000);
   });
 
-  test('is taken from the flag where both are there', () => {
+  test('is taken from the flag if both the flag and the variable are set', () => {
     expect(config(['--ollama.timeout=6s'], env).timeoutMs).toBe(6_000);
   });
 
-  test('counts the last time where it is given twice', () => {
+  test('has the last value if the flag is repeated', () => {
     expect(config(['--ollama.timeout=6s', '--ollama.timeout=8s']).timeoutMs).toBe(8_000);
   });
 
-  test('is at its default where the variable is empty', () => {
+  test('has its default value if the environment variable is empty', () => {
     expect(config([], { OLLAMA_EXPORTER_OLLAMA_TIMEOUT: '' }).timeoutMs).toBe(5_000);
   });
 
@@ -82,18 +82,18 @@ describe('an option', () => {
     [['--collector.tags', '--no-collector.tags'], false],
     [['--no-collector.tags', '--collector.tags'], true],
     [['--collector.tags', '--once'], true],
-  ])('that is a switch can be given as %j, whatever the environment says', (args, expected) => {
+  ])('can be boolean, as %j, and the flag overrides the environment', (args, expected) => {
     for (const value of ['', 'true', 'false']) {
       expect(config(args, { OLLAMA_EXPORTER_COLLECTOR_TAGS: value }).collectTags).toBe(expected);
     }
   });
 
-  test.each(['info', 'INFO', 'Info'])('may have a level in any case: %s', (level) => {
+  test.each(['info', 'INFO', 'Info'])('accepts a log level in any case: %s', (level) => {
     expect(config([`--log.level=${level}`]).logLevel).toBe('info');
     expect(config([], { OLLAMA_EXPORTER_LOG_LEVEL: level }).logLevel).toBe('info');
   });
 
-  test.each(['json', 'JSON'])('may have a format in any case: %s', (format) => {
+  test.each(['json', 'JSON'])('accepts a log format in any case: %s', (format) => {
     expect(config([`--log.format=${format}`]).logFormat).toBe('json');
   });
 
@@ -102,12 +102,12 @@ describe('an option', () => {
     ['True', true],
     ['FALSE', false],
     ['false', false],
-  ])('that is a switch can be %s in the environment', (value, expected) => {
+  ])('can be boolean in the environment: %s', (value, expected) => {
     const switched = config([], { OLLAMA_EXPORTER_WEB_DISABLE_EXPORTER_METRICS: value });
     expect(switched.disableExporterMetrics).toBe(expected);
   });
 
-  test('that is repeatable adds up, also by commas', () => {
+  test('accepts several values, repeated or comma-separated', () => {
     const flags = config(['--web.listen-address=:1', '--web.listen-address', '[::1]:2']);
     const variable = config([], { OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS: ':1,[::1]:2' });
     expect(flags.listenAddresses.map(({ port }) => port)).toEqual([1, 2]);
@@ -115,52 +115,52 @@ describe('an option', () => {
   });
 });
 
-describe('the Ollama to scrape', () => {
+describe('the Ollama URL', () => {
   const env = { OLLAMA_HOST: '0.0.0.0:1', OLLAMA_EXPORTER_OLLAMA_URL: 'b:2' };
 
-  test('is that of OLLAMA_HOST, where nothing else says', () => {
+  test('is taken from OLLAMA_HOST if nothing else is set', () => {
     expect(config([], { OLLAMA_HOST: env.OLLAMA_HOST }).ollamaUrl).toEqual(new URL('http://127.0.0.1:1'));
   });
 
-  test('is that of the exporter’s own variable before it', () => {
+  test('is taken from OLLAMA_EXPORTER_OLLAMA_URL before OLLAMA_HOST', () => {
     expect(config([], env).ollamaUrl).toEqual(new URL('http://b:2'));
   });
 
-  test('is that of the flag before both', () => {
+  test('is taken from the flag before both variables', () => {
     expect(config(['--ollama.url=c'], env).ollamaUrl).toEqual(new URL('http://c:11434'));
   });
 
-  test('is a simulation with --demo, whatever the environment says', () => {
+  test('is ignored in the environment if --demo is given', () => {
     expect(config(['--demo'], { OLLAMA_HOST: 'ftp://x' }).demo).toBe(true);
   });
 
-  test('is that of the flag, where only the environment asks for a simulation', () => {
+  test('is taken from the flag even if the environment enables the demo', () => {
     expect(config(['--ollama.url=c'], { OLLAMA_EXPORTER_DEMO: 'true' }).ollamaUrl).toEqual(
       new URL('http://c:11434'),
     );
   });
 
-  test.each(['none', ' None ', 'NONE'])('is no server with %j, in the environment too', (text) => {
+  test.each(['none', ' None ', 'NONE'])('is undefined for %j, in the flag and in the environment', (text) => {
     expect(config([`--ollama.url=${text}`]).ollamaUrl).toBeUndefined();
     expect(config([], { OLLAMA_EXPORTER_OLLAMA_URL: text }).ollamaUrl).toBeUndefined();
   });
 
-  test('is a host of that name with a port', () => {
+  test('may name a host called none if it has a port', () => {
     expect(config(['--ollama.url=none:11434']).ollamaUrl).toEqual(new URL('http://none:11434'));
   });
 
-  test('is that of the flag where the simulation is switched off', () => {
+  test('can be combined with --no-demo', () => {
     expect(config(['--no-demo', '--ollama.url=c'])).toMatchObject({ demo: false });
   });
 
-  test('can’t be both a simulation and a server', () => {
+  test("can't be combined with --demo", () => {
     expect(refusal(['--demo', '--ollama.url=x'])).toBe(
       "--demo simulates an Ollama and can't be combined with --ollama.url",
     );
   });
 });
 
-test.each(['/', '/metrics', '/a/b.c/~d_e-f', '/m/'])('%s is a path for the metrics', (path) => {
+test.each(['/', '/metrics', '/a/b.c/~d_e-f', '/m/'])('%s is a valid telemetry path', (path) => {
   expect(config([`--web.telemetry-path=${path}`]).telemetryPath).toBe(path);
 });
 
@@ -168,18 +168,18 @@ test.each([
   ['24GiB', 25_769_803_776],
   ['24gb', 25_769_803_776],
   ['auto', 'auto'],
-])('a capacity can be %s', (text, capacity) => {
+])('a capacity accepts %s', (text, capacity) => {
   expect(config([`--ollama.vram-capacity=${text}`]).vramCapacity).toBe(capacity);
   expect(config([`--ollama.memory-capacity=${text}`]).memoryCapacity).toBe(capacity);
 });
 
-test('a dashboard can have a query', () => {
+test('a dashboard URL may have a query', () => {
   const url = 'https://grafana.example.org/d/ollama?orgId=1&var-instance=gpu-07';
   expect(config([`--web.dashboard-url=${url}`]).dashboardUrl).toEqual(new URL(url));
   expect(config([], { OLLAMA_EXPORTER_WEB_DASHBOARD_URL: url }).dashboardUrl?.href).toBe(url);
 });
 
-describe('a refusal is one line that names the option and the value:', () => {
+describe('a usage error is one line that names the option and the value:', () => {
   test.each([
     [
       ['--ollama.timeout=5'],
@@ -279,7 +279,7 @@ describe('a refusal is one line that names the option and the value:', () => {
     'http://user:hunt://er2@x',
     'u:hunt\ner2@x',
     'hunter2@',
-  ])('a password in %s is not repeated', (url) => {
+  ])('the password in %s is not repeated in the error', (url) => {
     expect(refusal([`--ollama.url=${url}`])).not.toMatch(/hunt/);
   });
 });
@@ -291,11 +291,11 @@ test.each([
   '--no-nothing=hunter2',
   'http://user:hunter2@x',
   '--ollama.url=http://x/?token=hunter2',
-])('a secret in %s is not repeated, wherever it was typed', (arg) => {
+])('the secret in %s is not repeated in the error', (arg) => {
   expect(refusal([arg])).not.toContain('hunter2');
 });
 
-test('--help lists every option and its default', () => {
+test('--help lists every option with its default value', () => {
   const invocation = parseCommandLine(['--help'], {}, '');
   const text = invocation.kind === 'print' ? invocation.text : '';
   const unwrapped = text.replaceAll(/\s+/g, ' ');

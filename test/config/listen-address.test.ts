@@ -7,11 +7,11 @@ test.each([
   ['[::]:0', '::', 0],
   ['127.0.0.1:65535', '127.0.0.1', 65535],
   ['localhost:80', 'localhost', 80],
-])('%s is host %s, port %d', (text, host, port) => {
+])('%s is parsed as host %s and port %d', (text, host, port) => {
   expect(parseListenAddresses(text)).toEqual([{ host, port, text }]);
 });
 
-test('several are separated by commas', () => {
+test('several addresses are separated by commas', () => {
   expect(parseListenAddresses(':1, [::1]:2').map(({ text }) => text)).toEqual([':1', '[::1]:2']);
 });
 
@@ -28,6 +28,6 @@ test.each([
   'a b:1',
   ':1,',
   '[x]:1',
-])('%j is refused', (text) => {
+])('%j is rejected', (text) => {
   expect(() => parseListenAddresses(text)).toThrow('expected an address such as :10434');
 });

@@ -13,19 +13,19 @@ test.each([
   ['WEB_CONFIG', 'WEB_CONFIG_FILE'],
   ['PASSWORD', undefined],
   ['', undefined],
-])('OLLAMA_EXPORTER_%s is no option, the nearest is %s', (name, nearest) => {
+])('OLLAMA_EXPORTER_%s is unknown, and the suggestion is %s', (name, nearest) => {
   expect(unknownVariables({ [`OLLAMA_EXPORTER_${name}`]: 'x', PATH: '/bin', OLLAMA_HOSTS: 'x' })).toEqual([
     { name: `OLLAMA_EXPORTER_${name}`, nearest: nearest && `OLLAMA_EXPORTER_${nearest}` },
   ]);
 });
 
-test('the variable of no option is unknown', () => {
+test('the variables of all options are known', () => {
   expect(
     unknownVariables(Object.fromEntries(OPTION_LIST.map((option) => [environmentName(option), 'x']))),
   ).toEqual([]);
 });
 
-test('what Kubernetes sets for a Service of the same name is none of ours', () => {
+test('variables that Kubernetes sets for a Service of the same name are ignored', () => {
   const address = '10.96.3.4';
   for (const service of ['OLLAMA_EXPORTER', 'OLLAMA_EXPORTER_FLEET']) {
     const env = {
@@ -42,6 +42,6 @@ test('what Kubernetes sets for a Service of the same name is none of ours', () =
   }
 });
 
-test('a port that somebody sets is not taken for one of Kubernetes', () => {
+test('a PORT variable that Kubernetes did not set is reported as unknown', () => {
   expect(unknownVariables({ OLLAMA_EXPORTER_PORT: '9999' })).toHaveLength(1);
 });

@@ -43,24 +43,24 @@ function refusal(content: string): string {
 
 const LOST = 'named: the names __proto__, prototype, constructor can not be used';
 
-test('a scalar is the text that was written', () => {
+test('a scalar keeps its text as written', () => {
   for (const written of ['1.0', '0123', '0x1f', 'yes', '1e3', '2026-11-22', '"1.0"']) {
     expect(read(`name: ${written}`)).toEqual({ name: written.replaceAll('"', '') });
   }
 });
 
 test.each(['', '# nothing\n', '---\n', '{}', '~', 'name:\n', 'name: null\n', 'name: ""\n', 'inner:\n'])(
-  '%j holds nothing',
+  '%j is read as an empty mapping',
   (content) => {
     expect(read(content)).toEqual({});
   },
 );
 
-test('"null" in quotes is a text', () => {
+test('a quoted "null" is a string', () => {
   expect(read('name: "null"')).toEqual({ name: 'null' });
 });
 
-test('an entry with a name of the user keeps an empty value', () => {
+test('an entry with a user-defined name keeps its empty value', () => {
   expect(read('named: { a: , b: x }')).toEqual({ named: { a: '', b: 'x' } });
 });
 
@@ -71,11 +71,11 @@ test.each([
   ['FALSE', false],
   ['no', false],
   ['off', false],
-])('%s is the boolean %s, as in YAML 1.1', (word, on) => {
+])('%s is read as the boolean %s, as in YAML 1.1', (word, on) => {
   expect(read(`on: ${word}`)).toEqual({ on });
 });
 
-describe('refuses, with file, line and path,', () => {
+describe('rejects, with file and line,', () => {
   test.each([
     ['name: x\nnme: y', 2, 'nme: unknown key, expected one of name, on, items, inner, named'],
     ['name: x\nnme:', 2, 'nme: unknown key, expected one of name, on, items, inner, named'],
@@ -105,7 +105,7 @@ describe('refuses, with file, line and path,', () => {
     ['name: !secret x', 1, 'Unresolved tag'],
     ['name: x\n  secret: y', 1, 'Nested mappings are not allowed'],
     ['{', 1, ''],
-  ])('%j, which is no YAML', (content, line, problem) => {
+  ])('%j, which is not valid YAML', (content, line, problem) => {
     const message = refusal(content);
     expect(message).toContain(`${file}:${line}: ${problem}`);
     expect(message).not.toContain('secret');
@@ -126,24 +126,24 @@ describe('refuses, with file, line and path,', () => {
     'name: |secret',
     'name: [secret',
     'name: &secret *secret',
-  ])('%j, without a secret that is not in its place', (content) => {
+  ])('%j, without repeating a misplaced secret', (content) => {
     const message = refusal(content);
     expect(message).toMatch(/a\.yml:(\d+:)? /);
     expect(message).not.toMatch(/secret|\\xse/);
   });
 
-  test('a file that is none, such as a pipe, which nobody may ever write to', () => {
+  test('a directory and a named pipe', () => {
     expect(() => readYaml(folder, SCHEMA)).toThrow(/can't be read: .* is not a regular file$/);
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     expect(() => readYaml(pipe, SCHEMA)).toThrow(/can't be read: .* is not a regular file$/);
   });
 
-  test('a file of more than 256 KiB', () => {
+  test('a file larger than 256 KiB', () => {
     expect(refusal(`name: ${'x'.repeat(256 * 1024)}`)).toMatch(/has 262150 bytes, more than 262144$/);
   });
 
-  test('an alias without an anchor, and aliases of aliases beyond measure', () => {
+  test('an alias without an anchor, and an alias bomb', () => {
     expect(refusal('name: *secret')).toBe(
       `${file}: Unresolved alias (the anchor must be set before the alias)`,
     );
@@ -152,7 +152,7 @@ describe('refuses, with file, line and path,', () => {
     expect(refusal(bomb)).toBe(`${file}: Excessive alias count indicates a resource exhaustion attack`);
   });
 
-  test('a file that is not there', () => {
+  test('a missing file', () => {
     expect(() => readYaml(join(folder, 'none.yml'), SCHEMA)).toThrow(/none.yml: can't be read: ENOENT/);
   });
 });

@@ -47,11 +47,11 @@ test.each([
   '05-forever-utc.json',
   '11-names-odd.json',
   '14-embedding.json',
-])('what the real server answers in %s, the simulated one would, to the byte', (name) => {
+])('the demo reproduces %s byte for byte', (name) => {
   const recorded = readCorpus(name);
   expect(psBody(loadedModels(recorded))).toBe(toMilliseconds(recorded));
 });
 
-test('markup is escaped as Go escapes it', () => {
+test('markup is escaped as in Go', () => {
   expect(versionBody('<&>\u2028')).toBe('{"version":"\\u003c\\u0026\\u003e\\u2028"}');
 });

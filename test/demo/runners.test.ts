@@ -15,14 +15,14 @@ function watch(minutes: number) {
   return Array.from({ length: minutes * 60 }, (_, second) => loadedAt(START + second * 1_000));
 }
 
-test('in half an hour there is work and rest, and never more busy slots than there are', () => {
+test('slots are busy and idle within half an hour, and never more than a model has are busy', () => {
   const looks = watch(30).flat();
   const busy = looks.map(({ busySlots }) => busySlots);
   expect(new Set(busy)).toEqual(new Set([0, 1, 2, 3]));
   expect(looks.every(({ model, busySlots }) => busySlots <= slotsOf(model))).toBe(true);
 });
 
-test('what a runner has counted never falls as long as it lives', () => {
+test('the counters of a runner never decrease', () => {
   const last = new Map<string, readonly number[]>();
   for (const { model, loadedAtMs, work } of watch(30).flat()) {
     const life = `${model.name} ${loadedAtMs}`;
@@ -34,7 +34,7 @@ test('what a runner has counted never falls as long as it lives', () => {
   expect(last.size).toBeGreaterThan(10);
 });
 
-test('all that is generated is at a speed that a GPU has', () => {
+test('the generation speed is realistic for a GPU', () => {
   for (const { work } of watch(30)
     .flat()
     .filter(({ work }) => work.generatedTokens > 0)) {
@@ -44,7 +44,7 @@ test('all that is generated is at a speed that a GPU has', () => {
   }
 });
 
-test('each runner answers as llama-server does, and its server ends with it', async () => {
+test('each runner responds like llama-server, and its port closes when the model is unloaded', async () => {
   let loaded = watch(1).at(-1) ?? [];
   const { finder, close } = simulateRunners(() => loaded, START);
   onTestFinished(close);
@@ -60,7 +60,7 @@ test('each runner answers as llama-server does, and its server ends with it', as
   await expect(ask('/slots')).rejects.toThrow('ECONNREFUSED');
 });
 
-test('the demo shows the slots of every model, without an option', async () => {
+test('the demo reports the slots of every model without --collector.runners', async () => {
   const exporter = await startInProcess(undefined, { demo: true });
   onTestFinished(exporter.close);
   const exposition = await exporter.scrape();

@@ -35,7 +35,7 @@ function scheduler() {
   };
 }
 
-test('a model that is asked for is in memory until its keep-alive after the request is over', () => {
+test('a requested model stays loaded until its keep-alive has passed since the request ended', () => {
   const { ask, loaded } = scheduler();
   ask(small, 0, 1_000, MINUTE);
   expect(loaded(0)).toEqual([['small', 6]]);
@@ -43,7 +43,7 @@ test('a model that is asked for is in memory until its keep-alive after the requ
   expect(loaded(61_000)).toEqual([]);
 });
 
-test('the expiry slides during the first request, and stands still from its end on', () => {
+test('the expiry moves during the first request, and is fixed once the request ends', () => {
   const { ask, expiresIn } = scheduler();
   ask(small, 0, 10_000, MINUTE);
   expect(expiresIn(0)).toEqual([MINUTE]);
@@ -51,7 +51,7 @@ test('the expiry slides during the first request, and stands still from its end 
   expect(expiresIn(30_000)).toEqual([40_000]);
 });
 
-test('a request that outlasts the expiry of the one before it leaves the expiry in the past', () => {
+test('the expiry is in the past while a later request runs longer than the keep-alive', () => {
   const { ask, expiresIn, loaded } = scheduler();
   ask(small, 0, 1_000, MINUTE);
   ask(small, 2_000, 10 * MINUTE, MINUTE);
@@ -59,7 +59,7 @@ test('a request that outlasts the expiry of the one before it leaves the expiry 
   expect(loaded(5 * MINUTE)).toEqual([['small', 6]]);
 });
 
-test('a stopped model goes at once when idle, and stays with an expiry of now while busy', () => {
+test('a stopped model is unloaded at once if idle, and expires immediately if busy', () => {
   const { gpu, ask, loaded, expiresIn } = scheduler();
   ask(small, 0);
   gpu.stop('small', START + 2_000);
@@ -79,7 +79,7 @@ test('a pinned model expires in 292 years', () => {
 });
 
 describe('when VRAM runs out', () => {
-  test('idle models make room, those with the shortest keep-alive first', () => {
+  test('idle models are evicted, shortest keep-alive first', () => {
     const { ask, loaded } = scheduler();
     ask(small, 0, 1_000, 2 * MINUTE);
     ask(medium, 0, 1_000, 3 * MINUTE);
@@ -90,7 +90,7 @@ describe('when VRAM runs out', () => {
     ]);
   });
 
-  test('a model that fits nowhere spills to RAM', () => {
+  test('a model that does not fit spills into RAM', () => {
     const { ask, loaded } = scheduler();
     ask(small, 0, 1_000, Number.POSITIVE_INFINITY);
     ask(large, 2_000);
@@ -100,7 +100,7 @@ describe('when VRAM runs out', () => {
     ]);
   });
 
-  test('busy models stay where they are', () => {
+  test('busy models are not evicted', () => {
     const { ask, loaded } = scheduler();
     ask(medium, 0, MINUTE);
     ask(large, 1_000);

@@ -28,11 +28,11 @@ test.each([
   ['HEAD', '/api/ps', 405, ''],
   ['POST', '/api/ps', 405, '405 method not allowed'],
   ['GET', '/nothing', 404, '404 page not found'],
-] as const)('%s %s is answered as by Ollama: %d', async (method, path, status, text) => {
+] as const)('%s %s returns %d, as in Ollama', async (method, path, status, text) => {
   expect(await ask(method, path)).toMatchObject({ status, text });
 });
 
-test('a short list has a length, a long one comes in chunks, as Go sends them', async () => {
+test('a short list has a Content-Length, a long one is chunked, as in Go', async () => {
   const short = await ask('GET', '/api/ps');
   expect(short.headers['content-length']).toBe(String('{"models":[]}'.length));
   const models = [EMBEDDING_MODEL, ...CHAT_MODELS, ...CHAT_MODELS];

@@ -15,7 +15,7 @@ function watch(minutes: number) {
   });
 }
 
-test('the same seed and start give the same demo, however often it is looked at', () => {
+test('the same seed and start time give the same demo, however often it is read', () => {
   const often = simulate(SEED, START);
   const seldom = simulate(SEED, START);
   for (let second = 0; second < 600; second += 1) {
@@ -28,7 +28,7 @@ test('another seed gives another demo', () => {
   expect(psBody(simulate(1, START)(START))).not.toBe(psBody(simulate(2, START)(START)));
 });
 
-test('the first look finds models at work, and within 30 seconds one comes or goes', () => {
+test('several models are loaded at the start, and the list changes within 30 seconds', () => {
   const names = watch(1).map(({ rows }) =>
     rows
       .map(({ model }) => model.name)
@@ -39,7 +39,7 @@ test('the first look finds models at work, and within 30 seconds one comes or go
   expect(new Set(names.slice(0, 30)).size).toBeGreaterThan(1);
 });
 
-test('within ten minutes there is all that a real server shows: a spill, a busy model past its expiry, room and none', () => {
+test('ten minutes include a spill, a busy model past its expiry, full VRAM and free VRAM', () => {
   const looks = watch(10);
   const rows = looks.flatMap(({ nowMs, rows }) => rows.map((row) => ({ ...row, nowMs })));
   expect(rows.some(({ model, sizeVramBytes }) => sizeVramBytes > 0 && sizeVramBytes < model.sizeBytes)).toBe(
@@ -51,7 +51,7 @@ test('within ten minutes there is all that a real server shows: a spill, a busy 
   expect(Math.min(...used)).toBeLessThan(0.7 * DEMO_MACHINE.vramBytes);
 });
 
-test('at no time is more in VRAM than there is, and the pinned model is always there', () => {
+test('VRAM in use never exceeds the capacity, and the pinned model is always loaded', () => {
   for (const { rows } of watch(30)) {
     const used = rows.reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0);
     expect(used).toBeLessThanOrEqual(DEMO_MACHINE.vramBytes);
@@ -59,7 +59,7 @@ test('at no time is more in VRAM than there is, and the pinned model is always t
   }
 });
 
-test('a machine that slept for a week is caught up with at once', () => {
+test('a gap of a week is simulated within 5 seconds', () => {
   const loadedAt = simulate(SEED, START);
   loadedAt(START);
   const start = performance.now();

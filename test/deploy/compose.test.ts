@@ -20,7 +20,7 @@ import {
 const FILES = [DEMO, WITH_OLLAMA, WITH_RUNNERS, WITH_PROXY];
 const SERVICES = FILES.flatMap(({ services }) => Object.values(services));
 
-test('the exporter accepts its options, and scrapes the service ollama with compose.ollama.yaml', () => {
+test('the exporter accepts its options, and compose.ollama.yaml makes it scrape the service ollama', () => {
   const { command = [] } = serviceOf(WITH_OLLAMA, 'ollama-exporter');
   const invocation = parseCommandLine(command, {}, '');
   expect(invocation).toMatchObject({ kind: 'run' });
@@ -30,30 +30,30 @@ test('the exporter accepts its options, and scrapes the service ollama with comp
   expect(serviceOf(WITH_OLLAMA, hostname).environment).toEqual({ OLLAMA_HOST: `0.0.0.0:${port}` });
 });
 
-test('the exporter is published on the port that it listens on by default', () => {
+test('the published port is the default port of the exporter', () => {
   const [address] = OPTIONS.listenAddresses.parse(OPTIONS.listenAddresses.fallback);
   expect(serviceOf(DEMO, 'ollama-exporter').ports).toEqual([`127.0.0.1:${address?.port}:${address?.port}`]);
 });
 
-test('Prometheus reads the configuration that is shipped, except for the names of the services', () => {
+test('Prometheus uses the shipped configuration, with the names of the services as targets', () => {
   const shipped = readText('prometheus/prometheus.yml')
     .replace('localhost:9093', 'alertmanager:9093')
     .replace('localhost:10434', 'ollama-exporter:10434');
   expect(parse(readText('deploy/compose/prometheus.yml'))).toEqual(parse(shipped));
 });
 
-test('mounted files exist: Docker would make empty folders in their place', () => {
+test('mounted files exist, since Docker creates directories for missing ones', () => {
   const sources = SERVICES.flatMap(mounts).flatMap(({ source, named }) => (named ? [] : [source]));
   expect(sources).toContain('./grafana/ollama.json');
   expect(sources.filter((source) => !existsSync(new URL(source, ROOT)))).toEqual([]);
 });
 
-test('mounted files are read-only, and labelled for containers where SELinux is enforced', () => {
+test('mounted files are read-only and have an SELinux label', () => {
   const files = SERVICES.flatMap(mounts).filter(({ named }) => !named);
   expect(files.filter(({ options }) => options !== 'ro,z')).toEqual([]);
 });
 
-test('no service has a capability or can gain one, whatever is added to the demo', () => {
+test('every service drops all capabilities, also if another Compose file is added', () => {
   const names = new Set(FILES.flatMap(({ services }) => Object.keys(services)));
   expect([...names]).toEqual(expect.arrayContaining(['ollama', 'ollama-proxy']));
   for (const name of names) {
@@ -63,7 +63,7 @@ test('no service has a capability or can gain one, whatever is added to the demo
   }
 });
 
-test('all ports are on 127.0.0.1, and nobody can log in to Grafana, as docs/installation.md says', () => {
+test('all ports are on 127.0.0.1, and Grafana has login disabled, as in docs/installation.md', () => {
   const ports = SERVICES.flatMap((service) => service.ports ?? []);
   expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
   expect(serviceOf(DEMO, 'grafana').environment).toMatchObject({
@@ -91,27 +91,27 @@ describe('compose.runners.yaml', () => {
   const exporter = serviceOf(WITH_RUNNERS, 'ollama-exporter');
   const ollama = serviceOf(WITH_RUNNERS, 'ollama');
 
-  test('puts the exporter into the network and among the processes of Ollama, and lets it follow a new one', () => {
+  test('adds the exporter to the network and process namespaces of Ollama, and restarts it with Ollama', () => {
     expect(exporter).toMatchObject({ network_mode: 'service:ollama', pid: 'service:ollama' });
     expect(exporter.depends_on).toEqual({ ollama: { condition: 'service_started', restart: true } });
   });
 
-  test('publishes the port of the exporter by Ollama, and by it alone', () => {
+  test("publishes the exporter's port on the service ollama only", () => {
     expect(exporter.ports).toEqual([]);
     expect(readText('compose.runners.yaml')).toContain('ports: !reset []');
     expect(ollama.ports).toEqual(serviceOf(DEMO, 'ollama-exporter').ports);
   });
 
-  test('keeps the name by which Prometheus knows the exporter', () => {
+  test('keeps the host name that Prometheus scrapes', () => {
     const hosts = exposed('ollama', 'deploy/compose/prometheus.yml').map((target) => target.split(':')[0]);
     expect(ollama.networks?.['default']?.aliases).toEqual(hosts);
   });
 
-  test('turns the counters of runners on', () => {
+  test('enables the counters of the runners', () => {
     expect(ollama.environment).toEqual({ LLAMA_ARG_ENDPOINT_METRICS: '1' });
   });
 
-  test('has options that the exporter accepts, for the Ollama on its loopback', () => {
+  test('has valid options, and scrapes the loopback interface', () => {
     const invocation = parseCommandLine(exporter.command ?? [], {}, '');
     expect(invocation).toMatchObject({ kind: 'run', config: { ollamaUrl: { hostname: '127.0.0.1' } } });
   });
@@ -120,7 +120,7 @@ describe('compose.runners.yaml', () => {
 describe('compose.proxy.yaml', () => {
   const proxy = serviceOf(WITH_PROXY, 'ollama-proxy');
 
-  test('has options that the exporter accepts, and publishes the port that the proxy listens on', () => {
+  test('has valid options, and publishes the port that the proxy listens on', () => {
     const [, port = ''] = /--proxy\.listen-address=:(\d+)/.exec(proxy.command?.join(' ') ?? '') ?? [];
     expect(proxy.ports).toEqual([`127.0.0.1:${port}:${port}`]);
     expect(parseCommandLine(proxy.command ?? [], {}, '')).toMatchObject({
@@ -129,7 +129,7 @@ describe('compose.proxy.yaml', () => {
     });
   });
 
-  test('gives it more time to stop than it gives to responses', () => {
+  test('has a stop grace period longer than the shutdown grace of the proxy', () => {
     const grace = OPTION_LIST.find(({ flag }) => flag === 'proxy.shutdown-grace');
     const [stop = 0, responses = Number.POSITIVE_INFINITY] = [proxy.stop_grace_period, grace?.fallback].map(
       (text) => parseGoDuration(text ?? ''),
@@ -137,7 +137,7 @@ describe('compose.proxy.yaml', () => {
     expect(stop).toBeGreaterThan(responses);
   });
 
-  test('has Prometheus scrape it besides, as the same instance, and only what the proxy itself exposes', () => {
+  test("adds a scrape job for the proxy, with the same instance and only the proxy's own metrics", () => {
     const [source] = mounts(serviceOf(WITH_PROXY, 'prometheus'));
     const shipped = parse(readText('deploy/compose/prometheus.yml'));
     const { scrape_configs, ...others } = parse(readText(source?.source ?? ''));
@@ -155,7 +155,7 @@ describe('compose.proxy.yaml', () => {
     expect('ollama_proxy_requests_total').toMatch(kept);
   });
 
-  test('is mounted where the demo mounts the configuration in its place', () => {
+  test('replaces the Prometheus configuration of the demo', () => {
     const [added] = mounts(serviceOf(WITH_PROXY, 'prometheus'));
     const targets = mounts(serviceOf(DEMO, 'prometheus')).map(({ target }) => target);
     expect(targets).toContain(added?.target);

@@ -50,20 +50,20 @@ const deployments = [
     }),
 );
 
-test.each(manifests)('$kind in $file is what its published schema allows', ({ content }) => {
+test.each(manifests)('$kind in $file is valid against its published schema', ({ content }) => {
   // In the schema since 0.66 of the Prometheus Operator; the package's is older.
   const newer = /^unknown field \/spec\/groups\/\d+\/rules\/\d+\/keep_firing_for$/;
   expect(schemaProblems(content).filter((problem) => !newer.test(problem))).toEqual([]);
 });
 
-test('a field that the schema does not know is a problem', () => {
+test('schema validation reports an unknown field', () => {
   const service = manifests.find(({ kind }) => kind === 'Service')?.content;
   const misspelt = JSON.parse(JSON.stringify(service).replace('"targetPort"', '"tagetPort"'));
   expect(schemaProblems(misspelt)).toEqual(['unknown field /spec/ports/0/tagetPort']);
 });
 
 test.each(['', 'sidecar/', 'sidecar/runners/', 'sidecar/proxy/'])(
-  'the kustomization in deploy/kubernetes/%s has all files of its folder',
+  'the kustomization in deploy/kubernetes/%s lists every file of its folder',
   (folder) => {
     const { resources = [] } = readKustomization(folder);
     const inFolder = manifestFiles().filter((file) => file.startsWith(folder));
@@ -72,11 +72,11 @@ test.each(['', 'sidecar/', 'sidecar/runners/', 'sidecar/proxy/'])(
   },
 );
 
-test.each(manifests)('$kind in $file names no user or group: OpenShift assigns them', ({ content }) => {
+test.each(manifests)('$kind in $file sets no user or group, as OpenShift assigns them', ({ content }) => {
   expect(JSON.stringify(content)).not.toMatch(USERS);
 });
 
-test('the NetworkPolicy lets DNS out by the port of Kubernetes and by that of OpenShift', () => {
+test('the NetworkPolicy allows DNS on the ports of Kubernetes and OpenShift', () => {
   const ports = contents.filter(NetworkPolicy.is).flatMap(({ spec }) => spec?.egress?.[0]?.ports ?? []);
   expect(ports).toEqual([
     { port: 53, protocol: 'UDP' },
@@ -87,7 +87,7 @@ test('the NetworkPolicy lets DNS out by the port of Kubernetes and by that of Op
 });
 
 describe.each(deployments)('the pod of $title:', ({ labels, pod, exporters }) => {
-  test('exporters accept their arguments and variables, and listen on their ports', () => {
+  test('exporters accept their arguments and variables, and listen on their container ports', () => {
     expect(exporters).not.toEqual([]);
     for (const { args = [], env = [], ports = [] } of exporters) {
       const known = OPTION_LIST.map((option) => environmentName(option));
@@ -101,7 +101,7 @@ describe.each(deployments)('the pod of $title:', ({ labels, pod, exporters }) =>
     }
   });
 
-  test('the image is the one of this version', () => {
+  test('the image has the version of this package', () => {
     const version = readBuildInfo().version.replace(/-dev$/, '');
     for (const { image } of exporters) {
       expect(image).toBe(`ghcr.io/ollama-exporter/ollama-exporter:${version}`);
@@ -110,7 +110,7 @@ describe.each(deployments)('the pod of $title:', ({ labels, pod, exporters }) =>
     expect(labelled.filter((label) => label !== version)).toEqual([]);
   });
 
-  test('the pod meets the restricted pod security standard and restricted-v2, as docs/installation.md says', () => {
+  test('the pod meets the restricted pod security standard and restricted-v2, as in docs/installation.md', () => {
     expect(pod?.securityContext).toMatchObject({
       runAsNonRoot: true,
       seccompProfile: { type: 'RuntimeDefault' },
@@ -127,7 +127,7 @@ describe.each(deployments)('the pod of $title:', ({ labels, pod, exporters }) =>
   });
 });
 
-test('the modules file has the module of the Probe, which allows all its targets', async () => {
+test('the modules file defines the module of the Probe, which allows all its targets', async () => {
   const probe = contents.find(Probe.is)?.spec;
   const { modules } = await loadConfigFile(manifestPath('ollama.yml'), 5_000);
   const allow = modules.get(probe?.module ?? '')?.allow;
@@ -136,7 +136,7 @@ test('the modules file has the module of the Probe, which allows all its targets
   expect(targets.filter((target) => !allow?.mayAsk(parseOllamaHost(target)))).toEqual([]);
 });
 
-test('the ServiceMonitor keeps the metrics of the exporter itself, and none of an Ollama', async () => {
+test("the ServiceMonitor keeps the exporter's own metrics, and none about an Ollama", async () => {
   const endpoint = contents.find(ServiceMonitor.is)?.spec?.endpoints?.[0];
   const kept = new RegExp(`^(?:${endpoint?.metricRelabelings?.[0]?.regex})$`);
   // What the runners of an Ollama beside it would count, and a proxy in front of one: the fleet has neither.

@@ -14,7 +14,7 @@ const rule = {
 // 1.1 and no folding: what is read as a text by kubectl, too, and lines that can be searched for.
 const yaml = stringify(rule, { version: '1.1', lineWidth: 0 });
 
-test('the PrometheusRule is made of the rule files', async () => {
+test('the PrometheusRule is generated from the rule files', async () => {
   const origin =
     '# Written by `npm run prometheus-rule` from prometheus/recording.yml and alerts.yml: edit those.';
   await expect(`${origin}\n${yaml}`).toMatchFileSnapshot(manifestPath('prometheusrule.yaml'));

@@ -22,7 +22,7 @@ const CHANGELOG = `## main / unreleased
 * [FEATURE] Something.
 `;
 
-test('a section is whole, without its heading', () => {
+test('the release notes are the whole section, without its heading', () => {
   expect(releaseNotes(CHANGELOG, '0.1.0')).toBe('* [FEATURE] First.\n\n### Thanks');
   expect(releaseNotes(CHANGELOG, '0.0.1')).toBe('* [FEATURE] Something.');
 });
@@ -32,6 +32,6 @@ test.each([
   ['0.0.3', "CHANGELOG.md has '## 0.0.3' where '## 0.0.3 / 2026-11-22' would be the form"],
   ['0.0.2', "CHANGELOG.md says nothing under '## 0.0.2 / 2026-10-02'"],
   ['main', "'main' is not a version to release, which is three numbers: 1.2.3"],
-])('%s is refused', (version, message) => {
+])('version %s is rejected', (version, message) => {
   expect(() => releaseNotes(CHANGELOG, version)).toThrow(new Error(message));
 });

@@ -17,7 +17,7 @@ import {
   USERS,
 } from '../kubernetes.ts';
 
-test('elsewhere the sidecar gets a user that is not root, and the volume its group', () => {
+test('outside OpenShift, the sidecar runs as a non-root user, whose group owns the volume', () => {
   const { patches } = readKustomization('sidecar/');
   expect(patches?.map(({ patch }) => parse(patch))).toEqual([
     {
@@ -31,12 +31,12 @@ test('elsewhere the sidecar gets a user that is not root, and the volume its gro
   ]);
 });
 
-test.each(COMPONENTS)('the component %s names no user or group: OpenShift assigns them', (component) => {
+test.each(COMPONENTS)('the component %s sets no user or group, as OpenShift assigns them', (component) => {
   expect(componentPatches(component).length).toBeGreaterThan(0);
   expect(JSON.stringify(componentPatches(component))).not.toMatch(USERS);
 });
 
-test('the sidecar offers its components, and takes in none by itself', () => {
+test('the sidecar lists its components, and enables none by default', () => {
   const text = readFileSync(manifestPath('sidecar/kustomization.yaml'), 'utf8');
   const [, offered = ''] = /^#components:\n((?:# {2}- .*\n)+)/m.exec(text) ?? [];
   expect([...offered.matchAll(/^# {2}- (\w+)/gm)].map(([, name]) => name)).toEqual(COMPONENTS);
@@ -49,11 +49,11 @@ describe.each(SIDECARS)('$title:', ({ components, sidecar }) => {
   const of = sidecar.map(({ content }: { readonly content: unknown }) => content);
   const containers = of.filter(Deployment.is).flatMap(({ spec }) => spec?.template.spec?.containers ?? []);
 
-  test('what kustomize makes is what the published schemas allow', () => {
+  test('the output of kustomize is valid against the published schemas', () => {
     expect(sidecar.flatMap(({ content }) => schemaProblems(content))).toEqual([]);
   });
 
-  test('Services and PodMonitors lead to ports of the pod, whose numbers differ', () => {
+  test('Services and PodMonitors refer to ports of the pod, whose numbers are distinct', () => {
     const ports = containers.flatMap(({ ports = [] }) => ports);
     expect(new Set(ports.map(({ containerPort }) => containerPort)).size).toBe(ports.length);
     const led = [
@@ -65,7 +65,7 @@ describe.each(SIDECARS)('$title:', ({ components, sidecar }) => {
     expect(ports.map(({ name }) => name)).toEqual(expect.arrayContaining(led));
   });
 
-  test('clients reach Ollama through the proxy if there is one, at the same address as without', () => {
+  test('the Service points to the proxy if enabled, on the same port as without it', () => {
     const [port] = of.filter(Service.is).flatMap(({ spec }) => spec?.ports ?? []);
     expect(port).toEqual({
       name: 'ollama',
@@ -74,7 +74,7 @@ describe.each(SIDECARS)('$title:', ({ components, sidecar }) => {
     });
   });
 
-  test('processes are shared, and counters on, only for runners', () => {
+  test('the process namespace is shared, and counters are enabled, only with the component runners', () => {
     const [pod] = of.filter(Deployment.is).map(({ spec }) => spec?.template.spec);
     const ollama = containers.find(({ name }) => name === 'ollama');
     const isOn = components.includes('runners');
@@ -92,7 +92,7 @@ describe('the PodMonitor of the proxy', () => {
     .filter(({ metadata }) => metadata?.name === 'ollama-proxy')
     .flatMap(({ spec }) => spec.podMetricsEndpoints ?? []);
 
-  test('keeps what the proxy and its process expose, and none of the metrics about Ollama', () => {
+  test('keeps the metrics of the proxy and its process, and none about Ollama', () => {
     const kept = new RegExp(`^(?:${proxy?.metricRelabelings?.[0]?.regex})$`);
     expect(FAMILIES.filter(({ name }) => kept.test(name))).toEqual([]);
     for (const name of [
@@ -104,7 +104,7 @@ describe('the PodMonitor of the proxy', () => {
     }
   });
 
-  test('gives it a job by which OllamaExporterDown knows it, and the instance of the exporter beside it', () => {
+  test('sets the job that OllamaExporterDown expects, and the instance of the exporter in the same pod', () => {
     const [job, instance] = proxy?.relabelings ?? [];
     expect(job).toEqual({ targetLabel: 'job', replacement: 'ollama-proxy' });
     expect(instance?.targetLabel).toBe('instance');

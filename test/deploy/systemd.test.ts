@@ -8,18 +8,18 @@ import { commandOf, environmentFile } from '../systemd.ts';
 const { bin } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const { set, suggested } = environmentFile();
 
-test('the unit starts what npm installs, without options, which would override the environment file', () => {
+test('the unit runs the installed command without options, which would override the environment file', () => {
   expect(commandOf('ExecStart')).toEqual(Object.keys(bin));
 });
 
-test('the environment file sets nothing, and suggests each option that does not end the exporter', () => {
+test('the environment file sets nothing, and suggests every option except those that exit', () => {
   const ending = [OPTIONS.once, OPTIONS.configCheck];
   const lasting = OPTION_LIST.filter((option) => !ending.some(({ flag }) => flag === option.flag));
   expect(set).toEqual({});
   expect(Object.keys(suggested)).toEqual(lasting.map(environmentName));
 });
 
-test('the drop-in for the socket unit sets what it suggests, and binds the service to the socket', () => {
+test('the socket drop-in sets the suggested variable, and binds the service to the socket', () => {
   const dropIn = readFileSync(new URL('../../deploy/systemd/socket.conf', import.meta.url), 'utf8');
   const [, name = '', value = ''] = /^Environment=(\w+)=(.*)$/m.exec(dropIn) ?? [];
   expect({ [name]: value }).toEqual({
@@ -40,7 +40,7 @@ function settings(name: string): Readonly<Record<string, string>> {
   return Object.fromEntries(lines.map(([, setting = '', value = '']) => [setting, value]));
 }
 
-test('the drop-in for runners undoes what hides them in the unit, and nothing else', () => {
+test('the runners drop-in only disables the settings that hide processes', () => {
   const { Environment, ...undone } = settings('runners.conf');
   expect(undone).toEqual({ ProtectProc: 'default', PrivateUsers: 'no' });
   expect(settings('ollama-exporter.service')).toMatchObject({
@@ -50,16 +50,16 @@ test('the drop-in for runners undoes what hides them in the unit, and nothing el
   expect(Environment).toBe('OLLAMA_EXPORTER_COLLECTOR_RUNNERS=true');
 });
 
-test('the drop-in for runners sets what the environment file suggests', () => {
+test('the runners drop-in sets the variable that the environment file suggests', () => {
   const [name = '', value] = settings('runners.conf')['Environment']?.split('=') ?? [];
   expect(suggested[name]).toBe(value);
 });
 
-test('the drop-in for Ollama turns the counters of its runners on, and changes nothing else', () => {
+test('the Ollama drop-in only enables the counters of its runners', () => {
   expect(settings('ollama.conf')).toEqual({ Environment: 'LLAMA_ARG_ENDPOINT_METRICS=1' });
 });
 
-test('the unit has two file descriptors for each of a hundred thousand streams', () => {
+test('the unit allows two file descriptors for each of 100,000 streams', () => {
   expect(Number(settings('ollama-exporter.service')['LimitNOFILE'])).toBeGreaterThanOrEqual(200_000);
 });
 

@@ -12,7 +12,7 @@ function read(path: string) {
   return parse(readFileSync(new URL(path, ROOT), 'utf8'));
 }
 
-test('the tests run on each supported line of Node.js, of which package.json allows the oldest', () => {
+test('the tests run on each supported Node.js line, and package.json requires the oldest version', () => {
   const { strategy } = read('.github/workflows/test.yml').jobs.test;
   expect(strategy.matrix.node).toEqual(NODES.map((version) => Number.parseInt(version, 10)));
   expect(read('package.json').engines.node).toBe(`>=${NODES[0]}`);
@@ -27,7 +27,7 @@ test('a release attaches files that exist', () => {
   expect(files.filter((path) => !existsSync(new URL(path, ROOT)))).toEqual([]);
 });
 
-test('every night, the suite runs against the program of the newest image of Ollama', () => {
+test('the nightly workflow tests the newest Ollama image', () => {
   const { on, jobs } = read('.github/workflows/ollama.yml');
   const steps: ReadonlyArray<{ readonly run?: string }> = jobs.test.steps;
   const commands = steps.map(({ run = '' }) => run).join('\n');
@@ -40,7 +40,7 @@ test.each([
   [[], 'Usage: npm run test:ollama -- --ollama PATH'],
   [['--ollama', '/nowhere/ollama'], '/nowhere/ollama is not a program ollama that runs here'],
   [['--olama', 'x'], "Unknown option '--olama'"],
-])('that suite says what it needs, and fails: %s', (args, words) => {
+])('the suite for a genuine Ollama prints its usage and fails: %s', (args, words) => {
   const script = fileURLToPath(new URL('test/genuine/run.mjs', ROOT));
   const { status, stderr } = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
   expect(status).toBe(2);

@@ -8,7 +8,7 @@ const PAGE = readPage('docs/alerting.md');
 const DASHBOARD_PAGE = readPage('docs/dashboard.md');
 const alerts = readRules('alerts.yml');
 
-test('the table of alerts says of each its runbook, severity, duration and threshold, in the order of the file', () => {
+test('the table of alerts lists each runbook, severity, duration and threshold, in file order', () => {
   const documented = table(PAGE, 'Alerts').map((cells) => cells.slice(0, 4));
   expect(documented).toEqual(
     alerts.map(({ alert = '', expr, labels, for: duration = '' }) => [
@@ -26,19 +26,19 @@ function thresholdOf(expr: string): string {
   return compared.findLast((number) => number !== '0') ?? '';
 }
 
-test('the table of recording rules names each, in the order of the file', () => {
+test('the table of recording rules lists each rule, in file order', () => {
   expect(table(PAGE, 'Recording rules').map(([name]) => name)).toEqual(
     readRules('recording.yml').map(({ record }) => record),
   );
 });
 
-test('the alerts that need a capacity say so', () => {
+test('alerts that need a capacity are documented as such', () => {
   const needing = alerts.filter(({ expr }) => /instance:ollama_\w+_used:ratio/.test(expr));
   const told = table(PAGE, 'Alerts').filter(([, , , , when]) => /Requires the \[?capacity/.test(when ?? ''));
   expect(told.map(([name]) => /\w+/.exec(name ?? '')?.[0])).toEqual(needing.map(({ alert }) => alert));
 });
 
-test('the example for Alertmanager is about alerts that there are, and its routes lead to receivers', () => {
+test('the Alertmanager example refers to existing alerts and receivers', () => {
   const { route, inhibit_rules, receivers } = parse(readPage('prometheus/alertmanager.yml'));
   const names = alerts.map(({ alert = '' }) => alert);
   const matchers: readonly string[] = [...route.routes, ...inhibit_rules].flatMap(
@@ -61,20 +61,20 @@ test('the example for Alertmanager is about alerts that there are, and its route
   expect([...new Set(led)]).toEqual(known);
 });
 
-test('the sub-route on the page groups as the example does', () => {
+test('the sub-route on the page groups alerts as in the example', () => {
   const [yaml = ''] = codeBlocks(section(PAGE, 'Alertmanager'), 'yaml');
   const [sub] = parse(yaml).route.routes;
   const { route } = parse(readPage('prometheus/alertmanager.yml'));
   expect(route).toMatchObject({ group_by: sub.group_by, group_wait: sub.group_wait, receiver: sub.receiver });
 });
 
-test("the table of variables names the dashboard's", () => {
+test('the table of variables lists the variables of the dashboard', () => {
   expect(table(DASHBOARD_PAGE, 'Variables').map(([name]) => name)).toEqual(
     readDashboard().templating.list.map(({ name }) => name),
   );
 });
 
-test("the dashboard's rows are named in their order", () => {
+test('the rows of the dashboard are listed in order', () => {
   const rows = readDashboard().panels.flatMap(({ type, title }) => (type === 'row' ? [title] : []));
   const [overview = ''] = section(DASHBOARD_PAGE, 'Rows').split('<picture>');
   const named = [...overview.matchAll(/^\| (.*?)(?: \(collapsed\))? \|/gm)].map(([, name]) => name);

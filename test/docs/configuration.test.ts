@@ -11,7 +11,7 @@ import { ROOT, readPage, table } from '../markdown.ts';
 
 const PAGE = readPage('docs/configuration.md');
 
-test('the options table names every option, its variable and its default, in the order of the help', () => {
+test('the options table lists every option with its variable and default, in the order of --help', () => {
   const documented = table(PAGE, 'Options').map(([flag, variable, fallback]) => ({
     flag,
     variable,
@@ -26,11 +26,11 @@ test('the options table names every option, its variable and its default, in the
   );
 });
 
-test.each(table(PAGE, 'Which Ollama'))('%s is read as %s', (text = '', url = '') => {
+test.each(table(PAGE, 'Which Ollama'))('%s is parsed as %s', (text = '', url = '') => {
   expect(parseOllamaHost(text).href).toBe(new URL(url).href);
 });
 
-test.each(table(PAGE, 'Listen addresses'))('%s can be listened on', (text = '') => {
+test.each(table(PAGE, 'Listen addresses'))('%s is a valid listen address', (text = '') => {
   expect(
     parseListenAddresses(text)
       .map((address) => address.text)
@@ -38,7 +38,7 @@ test.each(table(PAGE, 'Listen addresses'))('%s can be listened on', (text = '') 
   ).toBe(text);
 });
 
-test('the table of keys names every key that a module may have, in the order of the errors', () => {
+test('the table of keys lists every key of a module, in the order of the errors', () => {
   const keys = knownKeys('modules: { a: { wrong: key } }').flatMap((key) => [
     key,
     ...knownKeys(`modules: { a: { ${key}: { wrong: key } } }`).map((inner) => `${key}.${inner}`),
@@ -61,7 +61,7 @@ function knownKeys(yaml: string): readonly string[] {
   }
 }
 
-test('the table of endpoints names every route that people may ask', () => {
+test('the table of endpoints lists every public route', () => {
   const sources = readdirSync(new URL('src/server/', ROOT)).filter((name) =>
     /^app\.ts|-routes?\.ts$/.test(name),
   );

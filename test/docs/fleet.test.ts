@@ -24,13 +24,13 @@ function exampleFile(page: string, heading: string): string {
   return file;
 }
 
-describe('the examples are good files:', () => {
-  test('the modules to start from', () => {
+describe('the examples are valid files:', () => {
+  test('the minimal modules', () => {
     const { modules } = readYaml(exampleFile(FLEET, MANY_SERVERS), CONFIG_FILE);
     expect(modules['default']?.allow).toHaveLength(2);
   });
 
-  test('the modules in full', () => {
+  test('the complete modules', () => {
     const { modules } = readYaml(exampleFile(FLEET, 'The configuration file'), CONFIG_FILE);
     expect(modules['default']).toMatchObject({ timeout: 5_000, collectors: ['ps', 'version'] });
   });

@@ -8,7 +8,7 @@ import { codeBlocks, readPage, section } from '../markdown.ts';
 
 const PAGE = readPage('docs/installation.md');
 
-test('the scrape configuration for a proxy is the one that is shipped, but for the addresses', () => {
+test('the scrape configuration for a proxy is the shipped one, except for the addresses', () => {
   const [yaml = ''] = codeBlocks(section(PAGE, 'Scrape the proxy'), 'yaml');
   const shipped = readPage('deploy/compose/prometheus.proxy.yml')
     .replaceAll('ollama-exporter:10434', 'localhost:10434')
@@ -22,7 +22,7 @@ test('the scrape configuration for a proxy is the one that is shipped, but for t
   expect(parse(yaml).scrape_configs).toEqual(shippedJobs);
 });
 
-test('the settings of the drop-in for runners are those of the file', () => {
+test('the documented settings of the runners drop-in are in the file', () => {
   const text = section(PAGE, 'Runners with systemd');
   const file = readPage('deploy/systemd/runners.conf');
   for (const [, setting = ''] of text.matchAll(/`([A-Z]\w+=(?:default|no))`/g)) {
@@ -31,7 +31,7 @@ test('the settings of the drop-in for runners are those of the file', () => {
   expect(text).toContain('`ProtectProc=default`');
 });
 
-test('drop-ins are installed where they say that they belong', () => {
+test('drop-ins are installed at the paths that their comments name', () => {
   const commands = codeBlocks(section(PAGE, 'Runners with systemd'), 'sh').join('');
   for (const name of ['runners.conf', 'ollama.conf']) {
     const [, place = ''] = /^# (\/etc\/\S+):/.exec(readPage(`deploy/systemd/${name}`)) ?? [];
@@ -39,14 +39,14 @@ test('drop-ins are installed where they say that they belong', () => {
   }
 });
 
-test('the variables of the proxy with systemd are those of options', () => {
+test('the documented variables of the proxy with systemd belong to options', () => {
   const [ini = ''] = codeBlocks(section(PAGE, 'Proxy with systemd'), 'ini');
   const variables = [...ini.matchAll(/^Environment=(\w+)=/gm)].map(([, name]) => name);
   expect(variables).toHaveLength(2);
   expect(OPTION_LIST.map(environmentName)).toEqual(expect.arrayContaining(variables));
 });
 
-test('the limit of descriptors is that of the unit, and the container stops after the proxy may', () => {
+test('the documented file descriptor limit and grace time match the unit and the option', () => {
   const text = section(PAGE, 'Proxy');
   const [, limit = ''] =
     /^LimitNOFILE=(\d+)$/m.exec(readPage('deploy/systemd/ollama-exporter.service')) ?? [];

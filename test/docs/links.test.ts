@@ -21,13 +21,13 @@ function problemOf(url: URL): string[] {
 describe.each(PAGES)('%s', (page) => {
   const text = readPage(page);
 
-  test('leads to files and headings that exist', () => {
+  test('has links only to existing files and headings', () => {
     const own = [...text.matchAll(LINK)].map(([, link = '']) => new URL(link, new URL(page, ROOT)));
     const home = [...text.matchAll(HOME)].map(([, path = '']) => new URL(path, ROOT));
     expect([...own, ...home].flatMap(problemOf)).toEqual([]);
   });
 
-  test('has no two headings with the same anchor', () => {
+  test('has unique anchors', () => {
     const all = anchors(text);
     expect(all.filter((anchor, index) => all.indexOf(anchor) !== index)).toEqual([]);
   });

@@ -9,7 +9,7 @@ import { metricNames } from '../promql.ts';
 
 const PAGE = readPage('docs/metrics.md');
 
-test('the metrics table names every metric, its type and its labels, in the order of the exposition', () => {
+test('the metrics table lists every metric with its type and labels, in exposition order', () => {
   const documented = table(PAGE, 'Ollama').map(([name, type, labels]) => ({ name, type, labels }));
   const exported = FAMILIES.map(({ name, labelNames }) => ({
     name,
@@ -19,19 +19,19 @@ test('the metrics table names every metric, its type and its labels, in the orde
   expect(documented).toEqual(exported);
 });
 
-test("the exporter's own metrics are named with their types, prom-client's by their prefix", async () => {
+test("the exporter's own metrics are listed with their types, prom-client's by prefix", async () => {
   const documented = table(PAGE, 'The exporter itself').map(([name, type]) => ({ name, type }));
   const exported = await ownMetrics();
   expect(documented).toEqual(exported.filter(({ name }) => !/^(process|nodejs)_/.test(name)));
 });
 
-test('every reason for which a request can fail is explained, and no other', () => {
+test('exactly the reasons for which a request can fail are explained', () => {
   expect(table(PAGE, 'Why a request failed').map(([reason]) => reason)).toEqual(Object.keys(REASONS));
 });
 
 const QUERIES = [PAGE, readPage('docs/tokens.md')].flatMap((page) => codeBlocks(page, 'promql'));
 
-test.each(QUERIES)('the query is PromQL, of metrics that exist: %s', async (query) => {
+test.each(QUERIES)('the query is valid PromQL and uses existing metrics: %s', async (query) => {
   const names = metricNames(query.trim());
   expect(names.length).toBeGreaterThan(0);
   const { registry } = createProxyMetrics();
@@ -43,7 +43,7 @@ test.each(QUERIES)('the query is PromQL, of metrics that exist: %s', async (quer
   expect(exposed).toEqual(expect.arrayContaining(ofHistograms));
 });
 
-test('the metrics of the proxy are named with their types and labels, in the order of the exposition', () => {
+test('the metrics of the proxy are listed with their types and labels, in exposition order', () => {
   const documented = table(PAGE, 'The proxy').map(([name, type, labels]) => ({ name, type, labels }));
   const { registry } = createProxyMetrics();
   const exported = registry.getMetricsAsArray().map((metric) => {

@@ -4,11 +4,11 @@ import { codeBlocks, PAGES, readPage, section } from '../markdown.ts';
 
 const README = readPage('README.md');
 
-test('the README is one page', () => {
+test('the README fits on one page', () => {
   expect(README.split('\n').length).toBeLessThanOrEqual(110);
 });
 
-test('the excerpt shows metrics that exist, with their labels', () => {
+test('the excerpt shows existing metrics with their labels', () => {
   const excerpt = codeBlocks(section(README, 'What you get'), '')[0]?.trimEnd().split('\n') ?? [];
   expect(excerpt.length).toBeGreaterThan(5);
   for (const line of excerpt) {
@@ -21,6 +21,6 @@ test('the excerpt shows metrics that exist, with their labels', () => {
   }
 });
 
-test.each(PAGES.filter((page) => page !== 'README.md'))('the README leads to %s', (page) => {
+test.each(PAGES.filter((page) => page !== 'README.md'))('the README links to %s', (page) => {
   expect(README).toContain(`](${page})`);
 });

@@ -9,7 +9,7 @@ const alerts = readRules('alerts.yml');
 const [, ...sections] = anchors(RUNBOOKS);
 
 describe.each(alerts)('$alert', ({ alert = '', labels, annotations }) => {
-  test('has a severity, and a summary and a description that name the server, and the model it is about', () => {
+  test('has a severity, and names the server, and the model if any, in summary and description', () => {
     expect(['critical', 'warning', 'info']).toContain(labels?.['severity']);
     const named = alert.startsWith('OllamaModel') && alert !== 'OllamaModelListUnavailable';
     for (const text of [annotations?.['summary'], annotations?.['description']]) {
@@ -20,25 +20,25 @@ describe.each(alerts)('$alert', ({ alert = '', labels, annotations }) => {
     }
   });
 
-  test('leads to a section of the runbooks of its own', () => {
+  test('links to its own runbook', () => {
     const [page, anchor] = annotations?.['runbook_url']?.split('#') ?? [];
     expect(page).toMatch(/\/docs\/runbooks\.md$/);
     expect(anchor).toBe(alert.toLowerCase());
     expect(sections).toContain(anchor);
   });
 
-  test('has whether it can wait, its meaning and impact, a diagnosis with commands, and steps to mitigate it', () => {
+  test('has a runbook with urgency, meaning, impact, diagnosis with commands, and mitigation', () => {
     expect(section(RUNBOOKS, alert)).toMatch(
       /^\n\*\*Can it wait until morning\?\*\* (Yes|No)\b.*\n\*\*Meaning\*\*: .*\n\*\*Impact\*\*: .*\n\*\*Diagnosis\*\*\n\n1\. .*```sh\n.*\n\*\*Mitigation\*\*[^\n]*\n\n1\. /s,
     );
   });
 });
 
-test('no section is about an alert that is not there', () => {
+test('every runbook belongs to an alert', () => {
   expect(sections).toEqual(alerts.map(({ alert = '' }) => alert.toLowerCase()));
 });
 
-test('the queries are PromQL, about metrics that there are', async () => {
+test('the queries are valid PromQL and use existing metrics', async () => {
   const exported = new Set(['up', ...(await exportedNames())]);
   const queries = codeBlocks(RUNBOOKS, 'promql');
   expect(queries.length).toBeGreaterThan(10);
@@ -47,12 +47,12 @@ test('the queries are PromQL, about metrics that there are', async () => {
   );
 });
 
-test('what can wait until morning is no critical alert, and what cannot is one', () => {
+test("alerts are critical if and only if they can't wait until morning", () => {
   const waits = alerts.map(({ alert = '' }) => /morning\?\*\* Yes/.test(section(RUNBOOKS, alert)));
   expect(waits).toEqual(alerts.map(({ labels }) => labels?.['severity'] !== 'critical'));
 });
 
-test('the PromQL about capacities is PromQL', () => {
+test('the queries in docs/capacity.md are valid PromQL', () => {
   const examples = codeBlocks(readPage('docs/capacity.md'), 'promql');
   expect(examples).toHaveLength(3);
   for (const expr of examples) {

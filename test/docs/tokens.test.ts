@@ -19,7 +19,7 @@ async function counters() {
   }));
 }
 
-test('the table names every metric of the runners, and its type', async () => {
+test('the table lists every metric of the runners with its type', async () => {
   const gauges = FAMILIES.filter(({ name }) => /_(slots|slots_busy|runner_\w+)$/.test(name));
   expect(table(PAGE, 'Metrics of the runners').map(([name, type]) => ({ name, type }))).toEqual([
     ...gauges.map(({ name }) => ({ name, type: 'gauge' })),
@@ -33,17 +33,17 @@ test('the help of each counter is a sentence', async () => {
   }
 });
 
-test('every reason that runners can be missing for is explained, and no other', () => {
+test('exactly the reasons for missing runners are explained', () => {
   expect(table(PAGE, 'Why runners are missing').map(([reason]) => reason)).toEqual(
     Object.keys(RUNNER_REASONS),
   );
 });
 
-test('every outcome is explained, and no other', () => {
+test('exactly the outcomes of the proxy are explained', () => {
   expect(table(PAGE, 'What is measured').map(([outcome]) => outcome)).toEqual(OUTCOMES);
 });
 
-test('the paths that are said to be measured are', () => {
+test('the paths documented as measured are measured', () => {
   const [first = ''] = section(PAGE, 'What is measured').trim().split('\n');
   const paths = [...first.matchAll(/`(\/[^`]+)`/g)].map(([, path = '']) => path);
   expect(paths).toHaveLength(9);

@@ -7,11 +7,11 @@ const SOURCES = readdirSync(new URL('src/', ROOT), { recursive: true, encoding: 
   .filter((name) => name.endsWith('.ts'))
   .map((name) => readFileSync(new URL(`src/${name}`, ROOT), 'utf8'));
 
-test.each(table(PAGE, 'Tools'))('the log says %s', (message = '') => {
+test.each(table(PAGE, 'Tools'))('the documented log message %s exists', (message = '') => {
   expect(SOURCES.filter((source) => source.includes(`'${message}'`))).toHaveLength(1);
 });
 
-test('for each reason that a call can fail for there is something to do', () => {
+test('every reason for a failed request has a remedy', () => {
   const documented = table(PAGE, "Ollama can't be scraped")
     .map(([seen]) => seen)
     .join();
