@@ -13,19 +13,19 @@ function record(
   return lines;
 }
 
-test('a line of logfmt has time, level and message first', () => {
+test('a logfmt line starts with time, level and message', () => {
   const [line] = record('logfmt', (log) => log.warn({ target: 'http://a/', count: 2 }, 'Ollama is down'));
   expect(line).toMatch(
     /^time=\d{4}-\d\d-\d\dT[\d:.]+Z level=WARN msg="Ollama is down" target=http:\/\/a\/ count=2\n$/,
   );
 });
 
-test('a line of JSON has the same', () => {
+test('a JSON line starts with time, level and message', () => {
   const [line = ''] = record('json', (log) => log.info({ count: 2 }, 'Listening'));
   expect(JSON.parse(line)).toEqual({ time: expect.any(String), level: 'INFO', msg: 'Listening', count: 2 });
 });
 
-test('a text of more than 256 characters is cut, a stack is not', () => {
+test('a text longer than 256 characters is truncated, a stack trace is not', () => {
   const [line = ''] = record('json', (log) => {
     const err = Object.assign(new Error('x'), { stack: 's'.repeat(1_000) });
     log.error({ target: '𝒳'.repeat(1_000), err, reason: 'y'.repeat(256) }, 'z'.repeat(1_000));
@@ -65,7 +65,7 @@ test('lost lines are reported when the next one can be written', () => {
   ]);
 });
 
-test('what is below the level is left out', () => {
+test('lines below the level are omitted', () => {
   const lines = record('logfmt', (log) => {
     for (const level of LOG_LEVELS) {
       log[level](level);
@@ -99,7 +99,7 @@ describe('a value in logfmt', () => {
     expect(format(value)).toBe(`time=t level=INFO msg=m value=${written}\n`);
   });
 
-  test('can not end the line, or act on a terminal', () => {
+  test('never ends the line or controls a terminal', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         const line = format(value);
@@ -111,7 +111,7 @@ describe('a value in logfmt', () => {
     );
   });
 
-  test('comes back whole where it was quoted', () => {
+  test('can be parsed back', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         const written = format(value).slice('time=t level=INFO msg=m value='.length, -1);

@@ -18,7 +18,7 @@ function repeatLog() {
   };
 }
 
-test('the first is logged at once, those that repeat it once in ten seconds, with their number', () => {
+test('the first event is logged at once, and repetitions every ten seconds with their count', () => {
   const { lines, report } = repeatLog();
   for (let count = 0; count < 1_000; count += 1) {
     report('reload', 'good');
@@ -31,7 +31,7 @@ test('the first is logged at once, those that repeat it once in ten seconds, wit
   expect(lines.slice(2)).toEqual(['reload good 1']);
 });
 
-test('after ten seconds without one, the next is a first one', () => {
+test('after ten seconds without repetitions, the next event is logged at once', () => {
   const { lines, report } = repeatLog();
   report('reload', 'good');
   vi.advanceTimersByTime(10_000);
@@ -39,7 +39,7 @@ test('after ten seconds without one, the next is a first one', () => {
   expect(lines).toEqual(['reload good 0', 'reload good 0']);
 });
 
-test('another outcome is logged at once, after what it ends', () => {
+test('another outcome is logged at once, after the repetitions of the previous one', () => {
   const { lines, report } = repeatLog();
   report('reload', 'good');
   report('reload', 'good');
@@ -50,7 +50,7 @@ test('another outcome is logged at once, after what it ends', () => {
   expect(lines).toHaveLength(4);
 });
 
-test('subjects do not count for each other', () => {
+test('subjects are counted separately', () => {
   const { lines, report } = repeatLog();
   report('a', 'good');
   report('b', 'good');

@@ -60,7 +60,7 @@ function frameBuffer(size_in_bytes: number, heap_type = 1): readonly Properties[
   return [{ heap_type, size_in_bytes, flags: 0, width: 256, mem_clk_max: 1_000 }];
 }
 
-test('there is none where there is no card', () => {
+test('VRAM is 0 without an AMD card', () => {
   addNode(0, CPU, RAM);
   expect(vramBytes()).toBe(0);
   machine.write('sys/class/drm/card2/device/vendor', '0x8086\n');
@@ -69,7 +69,7 @@ test('there is none where there is no card', () => {
 });
 
 describe('discrete cards', () => {
-  test('count all, each once, whatever its connectors', () => {
+  test('are added up, each once', () => {
     plugIn(0, { vram: 16 * GIB });
     plugIn(1, { vram: 8 * GIB });
     machine.write('sys/class/drm/card0-HDMI-A-1/device/mem_info_vram_total', `${16 * GIB}\n`);
@@ -77,22 +77,22 @@ describe('discrete cards', () => {
   });
 
   test.each([
-    ['with large BAR', frameBuffer(8 * GIB)],
-    ['without', frameBuffer(8 * GIB, 2)],
-    ['whose banks are not readable', []],
-  ])('count without their GTT, which spills over: %s', (_, banks) => {
+    ['with resizable BAR', frameBuffer(8 * GIB)],
+    ['without resizable BAR', frameBuffer(8 * GIB, 2)],
+    ['with unreadable memory banks', []],
+  ])('are counted without GTT, which is spill memory: %s', (_, banks) => {
     plugIn(1, { vram: 8 * GIB, gtt: 62 * GIB, renderNode: 128, vendor: 'samsung', board: true });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), banks);
     expect(vramBytes()).toBe(8 * GIB);
   });
 
-  test.each([8 * GIB, 24 * GIB])('count without their GTT where KFD does not know them: %d', (vram) => {
+  test.each([8 * GIB, 24 * GIB])('are counted without GTT if KFD does not list them: %d', (vram) => {
     plugIn(0, { vram, gtt: 62 * GIB });
     expect(vramBytes()).toBe(vram);
   });
 
-  test('count all where their nodes can not be mapped to them', () => {
+  test("are all counted if KFD nodes can't be mapped to cards", () => {
     plugIn(0, { vram: 8 * GIB, gtt: 62 * GIB });
     plugIn(1, { vram: 24 * GIB, gtt: 62 * GIB });
     addNode(1, gpu(128), frameBuffer(8 * GIB));
@@ -101,14 +101,14 @@ describe('discrete cards', () => {
   });
 
   test.each([{ vendor: 'hynix' }, { board: true }])(
-    'are told from an APU by what only a board has, however small: %j',
+    'are distinguished from an APU by vendor or board information, even if small: %j',
     (files) => {
       plugIn(0, { vram: 2 * GIB, gtt: 31 * GIB, ...files });
       expect(vramBytes()).toBe(2 * GIB);
     },
   );
 
-  test('of which each is a part of itself to KFD (partitions) count whole', () => {
+  test('are counted as a whole if partitioned', () => {
     plugIn(0, { vram: 192 * GIB, gtt: 500 * GIB, renderNode: 128 });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), frameBuffer(24 * GIB));
@@ -117,27 +117,27 @@ describe('discrete cards', () => {
   });
 });
 
-describe('an APU counts what the BIOS carves out and its GTT', () => {
-  test('where it is one node with its CPU', () => {
+describe('an APU counts the BIOS carve-out and GTT', () => {
+  test('if APU and CPU are one node', () => {
     plugIn(0, { vram: 16 * GIB, gtt: 24 * GIB, renderNode: 128 });
     addNode(0, { cpu_cores_count: 8, simd_count: 44, drm_render_minor: 128 }, RAM);
     expect(vramBytes()).toBe(40 * GIB);
   });
 
-  test('where the carve-out is the larger part', () => {
+  test('if the carve-out is larger than GTT', () => {
     plugIn(0, { vram: 96 * GIB, gtt: 16 * GIB });
     addNode(0, { cpu_cores_count: 8, simd_count: 44 });
     expect(vramBytes()).toBe(112 * GIB);
   });
 
-  test('where it has a node of its own, with more memory than the BIOS carves out', () => {
+  test('if it has its own node with more memory than the carve-out', () => {
     plugIn(1, { vram: 8 * GIB, gtt: 124 * GIB, renderNode: 128 });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), frameBuffer(124 * GIB));
     expect(vramBytes()).toBe(132 * GIB);
   });
 
-  test('where the node can not be mapped to a card, as there is but one', () => {
+  test("if the node can't be mapped, but there is only one card", () => {
     plugIn(1, { vram: 8 * GIB, gtt: 120 * GIB });
     machine.write(
       'sys/class/kfd/kfd/topology/nodes/1/mem_banks/0/properties',
@@ -146,14 +146,14 @@ describe('an APU counts what the BIOS carves out and its GTT', () => {
     expect(vramBytes()).toBe(128 * GIB);
   });
 
-  test('where the BIOS carves out nothing', () => {
+  test('if there is no carve-out', () => {
     plugIn(1, { gtt: 120 * GIB, renderNode: 128 });
     addNode(1, gpu(128), frameBuffer(120 * GIB));
     expect(vramBytes()).toBe(120 * GIB);
   });
 
   test.each([{}, { vendor: 'unknown' }])(
-    'where KFD knows the carve-out only, or may not be read, but the card is small and no board: %j',
+    'if KFD is unreadable or lists only the carve-out, and the card is small and has no board: %j',
     (files) => {
       plugIn(0, { vram: 512 * MIB, gtt: 15 * GIB, renderNode: 128, ...files });
       expect(vramBytes()).toBe(15.5 * GIB);
@@ -164,10 +164,10 @@ describe('an APU counts what the BIOS carves out and its GTT', () => {
   );
 });
 
-describe('an APU beside a discrete card is left out', () => {
+describe('an APU next to a discrete card is ignored', () => {
   const DISCRETE = { vram: 16 * GIB, gtt: 31 * GIB, renderNode: 128, vendor: 'samsung', board: true };
 
-  test('where it has a node of its own', () => {
+  test('if it has its own node', () => {
     plugIn(0, DISCRETE);
     plugIn(1, { vram: 8 * GIB, gtt: 31 * GIB, renderNode: 129 });
     addNode(0, CPU, RAM);
@@ -176,7 +176,7 @@ describe('an APU beside a discrete card is left out', () => {
     expect(vramBytes()).toBe(16 * GIB);
   });
 
-  test('also if its carve-out is larger than the card', () => {
+  test('if its carve-out is larger than the card', () => {
     plugIn(0, DISCRETE);
     plugIn(1, { vram: 32 * GIB, gtt: 90 * GIB, renderNode: 129 });
     addNode(0, CPU, RAM);
@@ -185,7 +185,7 @@ describe('an APU beside a discrete card is left out', () => {
     expect(vramBytes()).toBe(16 * GIB);
   });
 
-  test('where it is one node with its CPU', () => {
+  test('if APU and CPU are one node', () => {
     plugIn(0, { vram: 2 * GIB, gtt: 31 * GIB, renderNode: 129 });
     plugIn(1, DISCRETE);
     addNode(0, { cpu_cores_count: 8, simd_count: 44, drm_render_minor: 129 }, RAM);
@@ -193,7 +193,7 @@ describe('an APU beside a discrete card is left out', () => {
     expect(vramBytes()).toBe(16 * GIB);
   });
 
-  test('as the smallest card, where its node can not be mapped to one', () => {
+  test("as the smallest card, if its node can't be mapped", () => {
     plugIn(0, { vram: 8 * GIB, gtt: 31 * GIB });
     plugIn(1, { vram: 16 * GIB, gtt: 31 * GIB });
     plugIn(2, { vram: 24 * GIB, gtt: 31 * GIB });
@@ -201,14 +201,14 @@ describe('an APU beside a discrete card is left out', () => {
     expect(vramBytes()).toBe(40 * GIB);
   });
 
-  test('where KFD knows nothing', () => {
+  test('if KFD lists nothing', () => {
     plugIn(0, DISCRETE);
     plugIn(1, { vram: 512 * MIB, gtt: 31 * GIB, renderNode: 129 });
     expect(vramBytes()).toBe(16 * GIB);
   });
 });
 
-test('files that are no numbers count as nothing', () => {
+test('files that contain no number are ignored', () => {
   plugIn(0, { vram: 16 * GIB });
   machine.write('sys/class/drm/card1/device/mem_info_vram_total', 'broken\n');
   machine.write('sys/class/drm/card2/device/mem_info_vram_total', '');

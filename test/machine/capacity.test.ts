@@ -36,14 +36,14 @@ const WARNING = { level: 40, msg: 'Could not detect the capacity of this machine
 const PART = { level: 40, msg: 'Detected only a part of the capacity of this machine', resource: 'vram' };
 const DETECTED = { level: 30, msg: 'Detected the capacity of this machine', resource: 'vram' };
 
-test('sizes that are given are not looked up, and those that are not stay unknown', async () => {
+test('a configured capacity is used without detection, and an unset one stays unknown', async () => {
   const { now, metrics, lines } = await start({ vramCapacity: 7, memoryCapacity: undefined });
   expect(now()).toEqual({ vramBytes: 7, memoryBytes: undefined });
   expect(await metrics()).toBe('\n');
   expect(lines).toEqual([]);
 });
 
-test('auto looks up each of them, and the metric says that it knows', async () => {
+test('auto detects both capacities, and the metric reports 1', async () => {
   machine.installNvidiaSmi('echo 1024');
   const { now, metrics, lines } = await start(AUTO);
   expect(now()).toEqual({ vramBytes: GIB, memoryBytes: 64 * GIB });
@@ -54,13 +54,13 @@ test('auto looks up each of them, and the metric says that it knows', async () =
   expect(lines).toEqual([]);
 });
 
-test('the metric has only what auto was asked for', async () => {
+test('the metric has only resources set to auto', async () => {
   const { metrics } = await start({ vramCapacity: 7, memoryCapacity: 'auto' });
   expect(await metrics()).not.toContain('resource="vram"');
 });
 
-describe('what is not found', () => {
-  test('is unknown, warned of with its cause and what to do, and 0 in the metric', async () => {
+describe('a capacity that is not detected', () => {
+  test('is unknown, logged as a warning with cause and hint, and 0 in the metric', async () => {
     machine = { ...machine, retryMs: 3_600_000 };
     machine.installNvidiaSmi('echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18');
     const { now, metrics, lines } = await start(AUTO);
@@ -75,7 +75,7 @@ describe('what is not found', () => {
     ]);
   });
 
-  test('is found later, which is logged once', async () => {
+  test('is detected later, which is logged once', async () => {
     const { now, metrics, lines } = await start(AUTO);
     expect(now().vramBytes).toBeUndefined();
     machine.installNvidiaSmi('echo 1024');
@@ -84,7 +84,7 @@ describe('what is not found', () => {
     expect(await metrics()).toContain('{resource="vram"} 1\n');
   });
 
-  test('is warned of again only where the cause is another', async () => {
+  test('is logged again only if the cause changes', async () => {
     const tries = `cd ${machine.root}; PATH=/usr/bin:/bin; echo x >> asked; n=$(wc -l < asked)`;
     machine.installNvidiaSmi(`${tries}
 [ $n -le 3 ] && echo "one cause" && exit 9
@@ -100,7 +100,7 @@ echo 1024`);
       ]);
   });
 
-  test('is not looked for after closing', async () => {
+  test('is not retried after close', async () => {
     const { close } = await start(AUTO);
     close();
     machine.installNvidiaSmi(`echo x >> ${machine.root}/asked`);
@@ -108,7 +108,7 @@ echo 1024`);
     expect(machine.read('asked')).toBe('');
   });
 
-  test('keeps no process from ending while it is looked for', async () => {
+  test('does not keep the process alive while retrying', async () => {
     const timers = vi.spyOn(globalThis, 'setTimeout');
     onTestFinished(() => timers.mockRestore());
     machine = { ...machine, retryMs: 123_456 };
@@ -117,7 +117,7 @@ echo 1024`);
     expect(timers.mock.results[index]?.value.hasRef()).toBe(false);
   });
 
-  test('is neither taken nor logged where a try that was under way at closing finds it', async () => {
+  test('is neither used nor logged if a detection ends after close', async () => {
     const { close, now, lines } = await start(AUTO);
     machine.installNvidiaSmi(
       `cd ${machine.root}; PATH=/usr/bin:/bin; echo x >> asked; while [ ! -e closed ]; do sleep 0.01; done; echo 1024`,
@@ -131,7 +131,7 @@ echo 1024`);
     expect(lines).toHaveLength(1);
   });
 
-  test('takes no more than a line of the log, however much a driver says', async () => {
+  test("is logged on one short line, however long the driver's output is", async () => {
     machine.installNvidiaSmi('i=0; while [ $i -lt 1000 ]; do echo "a broken driver"; i=$((i+1)); done');
     const { lines } = await start(AUTO);
     expect(String(lines[0]?.['err']).length).toBeLessThan(1_000);
@@ -143,7 +143,7 @@ async function tenTries(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 10 * machine.retryMs));
 }
 
-test('a GPU in trouble is warned of, the others count, and it is looked for until it is back', async () => {
+test('a failed GPU is logged and left out, and retried until it is back', async () => {
   machine.installNvidiaSmi('echo 1024; echo "[GPU is lost]"; exit 15');
   const { now, metrics, lines } = await start(AUTO);
   expect(now().vramBytes).toBe(GIB);

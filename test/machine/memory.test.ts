@@ -12,26 +12,26 @@ describe('the memory of the machine', () => {
     machine.write('proc/meminfo', `MemTotal:       ${total / 1024} kB\nMemFree:        1 kB\n`);
   });
 
-  test('is its RAM where nothing limits it', () => {
+  test('is the RAM if the control group sets no limit', () => {
     machine.write('proc/self/cgroup', '0::/\n');
     expect(detectMemoryBytes(machine.root)).toBe(total);
   });
 
-  test('is its RAM where no control groups are', () => {
+  test('is the RAM without control groups', () => {
     expect(detectMemoryBytes(machine.root)).toBe(total);
   });
 
   test.each([
-    ['its own', 'system.slice/exporter.service/memory.max'],
-    ['one above its own', 'system.slice/memory.max'],
-    ['that of the root of a container', 'memory.max'],
+    ['its own limit', 'system.slice/exporter.service/memory.max'],
+    ['the limit of a parent', 'system.slice/memory.max'],
+    ['the limit of the root in a container', 'memory.max'],
   ])('is the limit of the control group (v2): %s', (_, file) => {
     machine.write('proc/self/cgroup', '0::/system.slice/exporter.service\n');
     machine.write(`sys/fs/cgroup/${file}`, `${8 * GIB}\n`);
     expect(detectMemoryBytes(machine.root)).toBe(8 * GIB);
   });
 
-  test('is the tightest of several limits, and "max" is none', () => {
+  test('is the smallest of several limits, and "max" is no limit', () => {
     machine.write('proc/self/cgroup', '0::/a/b/c\n');
     machine.write('sys/fs/cgroup/a/memory.max', 4 * GIB);
     machine.write('sys/fs/cgroup/a/b/memory.max', 2 * GIB);
@@ -54,6 +54,6 @@ describe('the memory of the machine', () => {
   });
 });
 
-test('this very machine has memory', () => {
+test('is detected on the host that runs the tests', () => {
   expect(detectMemoryBytes('/')).toBeGreaterThan(64 * MIB);
 });

@@ -14,18 +14,18 @@ beforeEach(() => {
 const detect = () => createVramDetection(machine)();
 
 describe('the VRAM of NVIDIA GPUs', () => {
-  test('is that of all of them', async () => {
+  test('is the sum of all GPUs', async () => {
     machine.installNvidiaSmi('echo 24564; echo 24564');
     expect(await detect()).toEqual({ bytes: 2 * 24_564 * MIB, problem: undefined });
   });
 
-  test('leaves out a GPU without memory of its own beside one that has', async () => {
+  test('ignores a GPU without dedicated memory next to one with dedicated memory', async () => {
     machine.installNvidiaSmi('echo 24564; echo "[N/A]"');
     expect(await detect()).toEqual({ bytes: 24_564 * MIB, problem: undefined });
   });
 
   test.each(['[N/A]', 'N/A', '[Not Supported]', 'Not Supported', '0'])(
-    "is the machine's RAM where the only GPU has no memory of its own: %s",
+    'is the RAM if the only GPU has no dedicated memory: %s',
     async (said) => {
       machine.installNvidiaSmi(`echo "${said}"`);
       machine.write('proc/meminfo', `MemTotal: ${(120 * GIB) / 1024} kB\n`);
@@ -36,14 +36,14 @@ describe('the VRAM of NVIDIA GPUs', () => {
     },
   );
 
-  test('is that of the NVIDIA GPU where there is an AMD one too', async () => {
+  test('is used if there is an AMD GPU too', async () => {
     machine.installNvidiaSmi('echo 1024');
     machine.write('sys/class/drm/card1/device/mem_info_vram_total', 512 * MIB);
     expect(await detect()).toEqual({ bytes: GIB, problem: undefined });
   });
 
   test.each([['echo "No devices were found"'], ['echo "No devices were found"; exit 6'], ['echo']])(
-    'is that of the AMD GPU where nvidia-smi knows of none (%s)',
+    'is 0, and AMD GPUs are used, if nvidia-smi lists none (%s)',
     async (behaviour) => {
       machine.installNvidiaSmi(behaviour);
       machine.write('sys/class/drm/card1/device/mem_info_vram_total', GIB);
@@ -51,7 +51,7 @@ describe('the VRAM of NVIDIA GPUs', () => {
     },
   );
 
-  test('is asked for in the environment of the exporter, which may be needed to find the driver', async () => {
+  test('is queried with the environment of the exporter', async () => {
     machine.installNvidiaSmi('[ "$DRIVER" = here ] && echo 1024');
     expect(await detect()).toEqual({ bytes: GIB, problem: undefined });
   });
@@ -70,26 +70,26 @@ describe('a GPU that reports an error', () => {
       'echo 24564; echo "GPU 0000:02:00.0 fell off" >&2; exit 255',
       'nvidia-smi failed: Command failed: nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits GPU 0000:02:00.0 fell off',
     ],
-  ])('is not counted, and named beside the sum of the others (%s)', async (behaviour, problem) => {
+  ])('is left out of the sum and reported (%s)', async (behaviour, problem) => {
     machine.installNvidiaSmi(behaviour);
     expect(await detect()).toEqual({ bytes: 24_564 * MIB, problem });
   });
 
-  test('is named beside one without memory of its own', async () => {
+  test('is reported next to a GPU without dedicated memory', async () => {
     machine.installNvidiaSmi('echo "[N/A]"; echo "[GPU requires reset]"');
     machine.write('proc/meminfo', `MemTotal: ${GIB / 1024} kB\n`);
     expect(await detect()).toEqual({ bytes: GIB, problem: 'GPU 1: [GPU requires reset]' });
   });
 
-  test('leaves nothing known where it is the only one, whatever an AMD GPU has', async () => {
+  test('makes the capacity unknown if it is the only GPU, even with an AMD GPU', async () => {
     machine.installNvidiaSmi('echo "[Unknown Error]"');
     machine.write('sys/class/drm/card1/device/mem_info_vram_total', GIB);
     await expect(detect()).rejects.toThrow('nvidia-smi says GPU 0: [Unknown Error]');
   });
 });
 
-describe('an nvidia-smi that fails', () => {
-  test('leaves nothing known, whatever an AMD GPU has: the card would be taken for smaller than it is', async () => {
+describe('a failing nvidia-smi', () => {
+  test('makes the capacity unknown, even with an AMD GPU, which may be smaller', async () => {
     machine.installNvidiaSmi('echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18');
     machine.write('sys/class/drm/card1/device/mem_info_vram_total', 512 * MIB);
     await expect(detect()).rejects.toThrow(
@@ -102,18 +102,18 @@ describe('an nvidia-smi that fails', () => {
     ['echo 24564; kill -SEGV $$', /^nvidia-smi failed: /],
     ['echo "NVIDIA-SMI has failed"', /^nvidia-smi says NVIDIA-SMI has failed$/],
     ['while :; do echo 24564; done', /^nvidia-smi failed: stdout maxBuffer length exceeded$/],
-  ])('says why in one line (%s)', async (behaviour, message) => {
+  ])('is reported on one line (%s)', async (behaviour, message) => {
     machine.installNvidiaSmi(behaviour);
     await expect(detect()).rejects.toThrow(message);
   });
 
-  test('is an error, too, where it is no program', async () => {
+  test('is an error if it is not executable', async () => {
     machine.write('bin/nvidia-smi', '');
     await expect(detect()).rejects.toThrow(/^nvidia-smi failed: spawn .*EACCES/);
   });
 });
 
-describe('an nvidia-smi that hangs', () => {
+describe('a hanging nvidia-smi', () => {
   beforeEach(() => {
     machine = { ...machine, patienceMs: 200 };
   });
@@ -123,12 +123,12 @@ describe('an nvidia-smi that hangs', () => {
     'sleep 5',
     'echo 24564; exec sleep 600',
     'sleep 5 & echo 24564',
-  ])('is not waited for, whatever it thinks of signals (%s)', async (behaviour) => {
+  ])('times out, even if it ignores signals (%s)', async (behaviour) => {
     machine.installNvidiaSmi(`PATH=/usr/bin:/bin; ${behaviour}`);
     await expect(detect()).rejects.toThrow('nvidia-smi did not respond within 0.2 s');
   });
 
-  test('and can not be killed is not started again while it is there', async () => {
+  test("is not started again while it can't be killed", async () => {
     const asked = join(machine.root, 'asked');
     const kill = vi.spyOn(ChildProcess.prototype, 'kill').mockReturnValue(true);
     onTestFinished(() => kill.mockRestore());
@@ -147,7 +147,7 @@ describe('an nvidia-smi that hangs', () => {
   });
 });
 
-test('where there is no GPU, the error says what was tried', async () => {
+test('without a GPU, the error names what was tried', async () => {
   await expect(detect()).rejects.toThrow(
     'no GPU: nvidia-smi is not on PATH, and there is no mem_info_vram_total under /sys/class/drm',
   );

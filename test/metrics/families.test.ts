@@ -36,7 +36,7 @@ describe('the corpus of /api/ps bodies', () => {
     },
   );
 
-  test.each(bodies)('%s says the same as `ollama ps`', async (name) => {
+  test.each(bodies)('%s agrees with `ollama ps`', async (name) => {
     const { exposition } = await render(snapshotOf(JSON.parse(readCorpus(name))));
     const expected = readFixture('expected-cli.json') as Record<string, { rows: readonly string[][] }>;
     const rows = expected[name]?.rows ?? [];
@@ -79,11 +79,11 @@ function untilOf(exposition: Exposition, model: string): string {
   return expiresIn < 0 ? 'Stopping...' : 'later';
 }
 
-describe('an answer that failed', () => {
+describe('a failed response', () => {
   const timeout = new ApiError('timeout', 'no complete response within 4.5 s');
   const refused = new ApiError('refused', 'connect ECONNREFUSED 127.0.0.1:11434');
 
-  test('of /api/ps alone leaves Ollama up, without a model series', async () => {
+  test('of /api/ps alone leaves Ollama up, without model series', async () => {
     const { exposition } = await render({ capacity: NO_CAPACITY, ps: failed(timeout), version: VERSION });
     expect([...exposition.keys()]).toEqual([
       'ollama_up',
@@ -108,7 +108,7 @@ describe('an answer that failed', () => {
     expect(exposition.has('ollama_version_info')).toBe(false);
   });
 
-  test('of both means down, with both reasons', async () => {
+  test('of both endpoints means down, with both reasons', async () => {
     const { exposition } = await render({
       capacity: NO_CAPACITY,
       ps: failed(timeout),
@@ -126,7 +126,7 @@ describe('an answer that failed', () => {
 describe('the capacity', () => {
   const GIB = 1024 ** 3;
 
-  test('is shown where it is known, also while Ollama is down', async () => {
+  test('is exposed if known, even while Ollama is down', async () => {
     const down = failed(new ApiError('refused', 'connect ECONNREFUSED'));
     const capacity = { vramBytes: 24 * GIB, memoryBytes: 64 * GIB };
     const { exposition } = await render({ capacity, ps: down, version: down });
@@ -134,13 +134,13 @@ describe('the capacity', () => {
     expect(sampleValue(exposition, 'ollama_memory_capacity_bytes')).toBe(64 * GIB);
   });
 
-  test('is absent where it is not', async () => {
+  test('is absent if unknown', async () => {
     const { text } = await render(snapshotOf({ models: [] }));
     expect(text).not.toContain('capacity');
   });
 });
 
-describe('the models on disk', () => {
+describe('installed models', () => {
   const body = {
     models: [
       {
@@ -159,7 +159,7 @@ describe('the models on disk', () => {
     tags: { ok: true, value: parseInstalledModels(body), seconds: 0.25 },
   } as const;
 
-  test('are shown with size and time of change, where they were asked for', async () => {
+  test('are exposed with size and modification time if requested', async () => {
     const { exposition } = await render(asked);
     expect(sampleValue(exposition, 'ollama_installed_models')).toBe(3);
     expect(exposition.get('ollama_installed_model_size_bytes')?.samples).toEqual([
@@ -173,7 +173,7 @@ describe('the models on disk', () => {
     expect(sampleValue(exposition, 'ollama_scrape_duration_seconds', { api: 'tags' })).toBe(0.25);
   });
 
-  test('that can not be had are an error of their own, and change nothing about up', async () => {
+  test('are a separate error if the request fails, and leave ollama_up at 1', async () => {
     const error = failed(new ApiError('status', 'status 500'));
     const { exposition } = await render({ ...asked, tags: error });
     expect(sampleValue(exposition, 'ollama_up')).toBe(1);
@@ -182,13 +182,13 @@ describe('the models on disk', () => {
     expect([...exposition.keys()].filter((name) => name.includes('installed'))).toEqual([]);
   });
 
-  test('that were not asked for leave no trace', async () => {
+  test('are absent if not requested', async () => {
     const { text } = await render(snapshotOf({ models: [] }));
     expect(text).not.toMatch(/installed|tags/);
   });
 });
 
-describe("strangers' text", () => {
+describe('untrusted text', () => {
   const anything = fc.string({ unit: 'binary', maxLength: 40 });
   const nasty = fc.string({
     unit: fc.constantFrom('"', '\\', '\n', '\r', 'n', '{', '}', ',', '=', '\0', ' ', '#', '\u2028'),
@@ -201,7 +201,7 @@ describe("strangers' text", () => {
       ? ''
       : value.toWellFormed();
 
-  test('comes out of every label as it went in or not at all, and never makes a series twice', async () => {
+  test('is exposed unchanged or not at all in each label, and never duplicates a series', async () => {
     const rows = fc.array(
       fc.record({
         model: text,
@@ -224,7 +224,7 @@ describe("strangers' text", () => {
     );
   });
 
-  test('can not make one series of two models', async () => {
+  test('never merges two models into one series', async () => {
     const rows = [
       { model: 'a,quantization:b', size: 1, details: { quantization_level: 'c' } },
       { model: 'a', size: 2, details: { quantization_level: 'b,quantization:c' } },
@@ -233,27 +233,27 @@ describe("strangers' text", () => {
     expect(exposition.get('ollama_model_size_bytes')?.samples.map(({ value }) => value)).toEqual([2, 1]);
   });
 
-  test('of a version is escaped like any other', async () => {
+  test('is escaped in the version, too', async () => {
     const version = { ok: true, value: '0.1"\n\\', seconds: 0 } as const;
     const { exposition } = await render(snapshotOf({ models: [] }, version));
     expect(exposition.get('ollama_version_info')?.samples[0]?.labels).toEqual({ version: '0.1"\n\\' });
   });
 });
 
-test('rows that could not be used are counted', async () => {
+test('skipped rows are counted', async () => {
   const { exposition } = await render(snapshotOf({ models: [{ model: 'a', size: 1 }, null, { size: 1 }] }));
   expect(sampleValue(exposition, 'ollama_scrape_skipped_models')).toBe(2);
   expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(3);
 });
 
-test('a snapshot does not leave anything behind for the next', async () => {
+test('no series of a snapshot remains in the next one', async () => {
   const full = snapshotOf(JSON.parse(readCorpus('02-one-gpu.json')));
   await render(full);
   const { exposition } = await render(snapshotOf({ models: [] }));
   expect(exposition.has('ollama_model_info')).toBe(false);
 });
 
-test('two rows without a digest that say the same are one info series', async () => {
+test('identical rows without a digest are one info series', async () => {
   const row = { model: 'a', size: 1 };
   const { exposition } = await render(snapshotOf({ models: [row, row] }));
   expect(exposition.get('ollama_model_info')?.samples).toHaveLength(1);

@@ -39,7 +39,7 @@ const FULL: Snapshot = {
   },
 };
 
-test('the samples of every family have the labels that it declares, in their order', () => {
+test('the samples of every family have its declared labels, in order', () => {
   const bodies = corpusNames().filter((name) => name.endsWith('.json'));
   const snapshots: readonly Snapshot[] = [
     ...bodies.map((name) => ({ ...FULL, ps: running(name) })),
@@ -54,7 +54,7 @@ test('the samples of every family have the labels that it declares, in their ord
   }
 });
 
-test('scrapes that share a snapshot share its text, the metrics of the exporter included', async () => {
+test("scrapes that share a snapshot share its text, including the exporter's own metrics", async () => {
   const own = new Registry();
   const collect = vi.fn();
   new Gauge({ name: 'own', help: 'h', registers: [own], collect });
@@ -66,20 +66,20 @@ test('scrapes that share a snapshot share its text, the metrics of the exporter 
   expect(sampleValue(parseExposition(texts[0] ?? ''), 'own')).toBe(0);
 });
 
-test('snapshots that are rendered at the same time do not mix', async () => {
+test('snapshots rendered concurrently do not mix', async () => {
   const render = createRender();
   const texts = await Promise.all([1, 2, 3].map((count) => render(snapshotOf(count))));
   expect(texts.map((text) => sampleValue(parseExposition(text), 'ollama_loaded_models'))).toEqual([1, 2, 3]);
   expect(texts.map((text) => text.match(/^ollama_model_size_bytes\{/gm)?.length)).toEqual([1, 2, 3]);
 });
 
-test('a metric of the exporter that has the name of one of Ollama’s is an error, not a second family', () => {
+test("an own metric named like one of Ollama's is an error", () => {
   const own = new Registry();
   new Gauge({ name: 'ollama_up', help: 'h', registers: [own] });
   expect(() => createRender(own)(snapshotOf(1))).toThrow('ollama_up');
 });
 
-test('each room adds metrics of its own to those of the exporter', () => {
+test('each room adds its own metrics to those of the exporter', () => {
   const own = createOwnRegistry({ version: '1', revision: 'x' }, [
     (registry) => new Gauge({ name: 'of_a_room', help: 'h', registers: [registry] }),
   ]);

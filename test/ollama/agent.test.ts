@@ -30,7 +30,7 @@ function version({ url }: { readonly url: URL }): Promise<string> {
 const connected = () => ollamas.reduce((sum, { connections }) => sum + connections.size, 0);
 const known = () => Object.keys(agents.version.stats).length;
 
-test('targets that are not scraped for a while leave neither a connection nor an entry', async () => {
+test('targets that are no longer scraped keep neither a connection nor an entry', async () => {
   await Promise.all(ollamas.map(version));
   expect({ connected: connected(), known: known() }).toEqual({ connected: 20, known: 20 });
   await expect
@@ -42,7 +42,7 @@ test('targets that are not scraped for a while leave neither a connection nor an
   expect(await Promise.all(ollamas.map(version))).toEqual(Array(20).fill('0.33.0'));
 });
 
-test('a connection takes no more requests after its time, and the next one resolves the name anew', async () => {
+test('a connection is not reused after its maximum age, and the next one resolves the name again', async () => {
   await Promise.all(Object.values(agents).map((each) => each.destroy()));
   const [first] = ollamas;
   const port = Number(first?.url.port);
@@ -70,7 +70,7 @@ test('a connection takes no more requests after its time, and the next one resol
   await moved.close();
 });
 
-test('of too many idle connections to an address the oldest are closed, and its next request opens another', async () => {
+test('beyond the limit of idle connections to an address, the oldest are closed and reopened on demand', async () => {
   await Promise.all(Object.values(agents).map((each) => each.destroy()));
   agents = createAgents({ connectTimeoutMs: 5_000, idleConnections: limitIdleConnections(5, 100) });
   for (const ollama of ollamas) {
@@ -81,7 +81,7 @@ test('of too many idle connections to an address the oldest are closed, and its 
   expect(await Promise.all(ollamas.map(version))).toEqual(Array(20).fill('0.33.0'));
 });
 
-test('a connection in use is not closed for another one', async () => {
+test('connections in use are not closed for the idle limit', async () => {
   await Promise.all(Object.values(agents).map((each) => each.destroy()));
   agents = createAgents({ connectTimeoutMs: 5_000, idleConnections: limitIdleConnections(100, 2) });
   const responses: (() => void)[] = [];
@@ -94,14 +94,14 @@ test('a connection in use is not closed for another one', async () => {
   expect(await Promise.all(all)).toEqual(Array(20).fill('0.33.0'));
 });
 
-test('targets that nobody answers for leave no entry', async () => {
+test('unreachable targets keep no entry', async () => {
   const urls = ollamas.map(({ url }) => url);
   await Promise.all(ollamas.map(({ close }) => close()));
   await Promise.all(urls.map((url) => expect(version({ url })).rejects.toMatchObject({ reason: 'refused' })));
   await expect.poll(known, { timeout: 15_000 }).toBe(0);
 });
 
-test('a request that hangs holds up no other to the same server, nor to another one', async () => {
+test('a hanging request delays no other request to the same or another server', async () => {
   answers.ps = () => {};
   const [first, second] = ollamas;
   const hanging = new AbortController();

@@ -35,20 +35,20 @@ async function connectTo(addresses: readonly LookupAddress[], timeoutMs = LONG_M
   return { address, ms };
 }
 
-test('an address that drops packets holds up the next one for a quarter of a second', async () => {
+test('an address that drops packets delays the next one by 250 ms', async () => {
   const { address, ms } = await connectTo([v4('127.0.0.2'), v4('127.0.0.3')]);
   expect(address).toBe('127.0.0.3');
   expect(ms).toBeGreaterThan(200);
 });
 
-test('addresses that refuse do not hold up the next one', async () => {
+test('addresses that refuse the connection do not delay the next one', async () => {
   const refusing = Array.from({ length: 10 }, (_, index) => v4(`127.0.1.${index}`));
   const { address, ms } = await connectTo([...refusing, v4('127.0.0.3')]);
   expect(address).toBe('127.0.0.3');
   expect(ms).toBeLessThan(2_000);
 });
 
-test('the families take turns, in the order of the resolver', async () => {
+test('address families alternate, in the order of the resolver', async () => {
   const { ms } = await connectTo([v4('127.0.0.2'), v4('127.0.0.2'), v4('127.0.0.2'), v6('127.0.0.3')]);
   expect(ms).toBeGreaterThan(200);
   expect(ms).toBeLessThan(500);
@@ -57,7 +57,7 @@ test('the families take turns, in the order of the resolver', async () => {
 test.each([
   ['first', (slow: LookupAddress, lost: LookupAddress) => [slow, lost]],
   ['last', (slow: LookupAddress, lost: LookupAddress) => [lost, slow]],
-])('a lost packet of the %s address is sent again, though the other has no route', async (_, order) => {
+])('a lost packet to the %s address is retransmitted, although the other has no route', async (_, order) => {
   dropping.end();
   good.close();
   dropping = await startDroppingServer({ host: '127.0.0.2', acceptAfterMs: 500 });
@@ -66,7 +66,7 @@ test.each([
   expect(ms).toBeGreaterThan(400);
 });
 
-test('when all addresses fail, each says why', async () => {
+test('if all addresses fail, the error contains each cause', async () => {
   await expect(connectTo([v4('127.0.0.4'), v4('127.0.0.5')])).rejects.toMatchObject({
     message: '',
     errors: [
@@ -76,7 +76,7 @@ test('when all addresses fail, each says why', async () => {
   });
 });
 
-test('all attempts end with the time', async () => {
+test('all attempts end at the timeout', async () => {
   const start = performance.now();
   await expect(connectTo(Array(50).fill(v4('127.0.0.2')), 400)).rejects.toMatchObject({
     code: 'UND_ERR_CONNECT_TIMEOUT',
@@ -85,7 +85,7 @@ test('all attempts end with the time', async () => {
   expect(performance.now() - start).toBeLessThan(2_000);
 });
 
-test('what has not won is closed', async () => {
+test('losing connections are closed', async () => {
   const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
   const before = sockets();
   await connectTo([v4('127.0.0.2'), v4('127.0.0.3')]);

@@ -58,14 +58,14 @@ test.each<[string | string[], (body: Buffer) => Buffer]>([
   ['gzip, br', twice],
   [['gzip', 'br'], twice],
   ['gzip', (body) => Buffer.concat([gzipSync(body.subarray(0, 9)), gzipSync(body.subarray(9))])],
-])('%j is unpacked', async (names, packer) => {
+])('a body with Content-Encoding %j is decompressed', async (names, packer) => {
   [codings, pack] = [names, packer];
   const exposition = await exporter.scrape();
   expect(reasonsOf(exposition)).toEqual([]);
   expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(6);
 });
 
-test('no coding is asked for', async () => {
+test('requests accept only the identity coding', async () => {
   await exporter.scrape();
   expect(asked.map((headers) => headers['accept-encoding'])).toEqual(['identity', 'identity']);
 });
@@ -82,18 +82,21 @@ test.each<[string, (body: Buffer) => Buffer, string]>([
   ['br', (body) => body, 'the response is not valid br: '],
   ['deflate', () => Buffer.alloc(0), 'the response is not valid deflate: unexpected end of file'],
   ['gzip, gzip, gzip, gzip', (body) => body, 'the response has 4 content codings, more than 3'],
-])('%s that can not be unpacked is invalid, and named', async (names, packer, message) => {
-  [codings, pack] = [names, packer];
-  expect(reasonsOf(await exporter.scrape())).toEqual(['invalid', 'invalid']);
-  expect(exporter.stateLines()[0]).toContain(message.replaceAll('"', '\\"'));
-});
+])(
+  "a body with Content-Encoding %s that can't be decoded is invalid, and the error names it",
+  async (names, packer, message) => {
+    [codings, pack] = [names, packer];
+    expect(reasonsOf(await exporter.scrape())).toEqual(['invalid', 'invalid']);
+    expect(exporter.stateLines()[0]).toContain(message.replaceAll('"', '\\"'));
+  },
+);
 
 test.each<[string, (body: Buffer) => Buffer]>([
   ['gzip', gzipSync],
   ['br', brotli],
   ['gzip, gzip', (body) => gzipSync(gzipSync(body))],
 ])(
-  'a bomb of %s is too large, and costs no more memory than the largest body that is not',
+  'a decompression bomb in %s is too_large, and uses no more memory than a body of the maximum size',
   async (names, packer) => {
     [codings, pack] = [names, packer];
     const bomb = packer(Buffer.alloc(200 * MIB, ' '));
@@ -105,7 +108,7 @@ test.each<[string, (body: Buffer) => Buffer]>([
   },
 );
 
-test('more than 2 MiB are too large in gzip, too, and 2 MiB are read', async () => {
+test('the limit of 2 MiB applies to the decompressed body', async () => {
   [codings, pack] = ['gzip', gzipSync];
   const frame = JSON.stringify({ models: [], padding: '' }).length;
   psBody = JSON.stringify({ models: [], padding: 'x'.repeat(2 * MIB - frame) });

@@ -33,29 +33,32 @@ test.each([
   ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'invalid'],
   ['HPE_INVALID_HEADER_TOKEN', 'invalid'],
   ['ERR_SOMETHING_NEW', 'invalid'],
-])('%s before an answer is %s', (code, reason) => {
+])('%s before a response is %s', (code, reason) => {
   expect(failureReason(systemError(code), 'head')).toBe(reason);
 });
 
-test('a connect that several addresses refused is refused', () => {
+test('a connection refused by several addresses is refused', () => {
   const both = new AggregateError([systemError('ECONNREFUSED'), systemError('ENETUNREACH')]);
   expect(failureReason(both, 'head')).toBe('refused');
 });
 
-test.each(['bad response', 'bad upgrade'])('a connection that is dropped for a %s is invalid', (message) => {
-  expect(failureReason(new errors.SocketError(message), 'head')).toBe('invalid');
-});
+test.each(['bad response', 'bad upgrade'])(
+  'a connection that undici drops for a %s is invalid',
+  (message) => {
+    expect(failureReason(new errors.SocketError(message), 'head')).toBe('invalid');
+  },
+);
 
-test('a connection that ends is reset before the answer, and a cut-off body after its headers', () => {
+test('a closed connection is reset before the headers, and invalid during the body', () => {
   const ended = new errors.SocketError('other side closed');
   expect([failureReason(ended, 'head'), failureReason(ended, 'body')]).toEqual(['reset', 'invalid']);
 });
 
-test('what is thrown without being an error has a reason too', () => {
+test('a thrown value that is not an Error is invalid', () => {
   expect([failureReason('text', 'head'), failureReason(undefined, 'body')]).toEqual(['invalid', 'invalid']);
 });
 
-test('the message of a dual-stack connect is that of its parts', () => {
+test('the message of a dual-stack connection error joins its parts', () => {
   expect(messageOf(new AggregateError([new Error('a'), new Error('b')]))).toBe('a, b');
   expect(messageOf('text')).toBe('text');
 });

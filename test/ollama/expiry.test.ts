@@ -13,14 +13,14 @@ function ahead(ms: number): string {
   return new Date(NOW + ms).toISOString();
 }
 
-describe('forever, by the rule of `ollama ps`', () => {
+describe('an expiry is forever, as in `ollama ps`,', () => {
   const boundary = 21 * 365 * 24 * HOUR;
 
-  test('is from 21 times 365 days on', () => {
+  test('from 21 times 365 days', () => {
     expect(parseExpiry(ahead(boundary), NOW)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test('is not a millisecond less', () => {
+  test('but not a millisecond earlier', () => {
     expect(parseExpiry(ahead(boundary - 1), NOW)).toBe(NOW + boundary - 1);
   });
 });
@@ -31,7 +31,7 @@ test.each([
   ['2026-08-22T18:00:00.123456789+05:45', 900_123],
   ['2026-08-22T08:12:00.12-04:00', 720_120],
   ['2026-08-22T11:59:57.000120003Z', -3_000],
-])('%s lies %d ms ahead', (text, offset) => {
+])('%s is %d ms ahead', (text, offset) => {
   expect(parseExpiry(text, NOW)).toBe(NOW + offset);
 });
 
@@ -56,10 +56,10 @@ test.each([
   '0001-01-01T00:00:00Z',
   '1734-05-12T16:58:49.876Z',
   '1999-12-31T23:59:59.999Z',
-])('%j is no usable time', (value) => {
+])('%j is not a valid time', (value) => {
   expect(parseExpiry(value, NOW)).toBeUndefined();
 });
 
-test('the year 2000 is usable', () => {
+test('the year 2000 is valid', () => {
   expect(parseExpiry('2000-01-01T00:00:00Z', NOW)).toBe(946_684_800_000);
 });

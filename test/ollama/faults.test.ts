@@ -45,7 +45,7 @@ const FAULTS: Readonly<Record<string, readonly [reason: string, answer: RequestL
       response.write(PS_BODY.slice(0, 100), () => setTimeout(() => request.socket.resetAndDestroy(), 20));
     },
   ],
-  'closes the connection without a word': ['reset', (request) => request.socket.destroy()],
+  'closes the connection without a response': ['reset', (request) => request.socket.destroy()],
   'closes the connection in the middle of the body': [
     'invalid',
     (request, response) => {
@@ -150,7 +150,7 @@ function expectClean(exposition: Exposition): void {
 describe.each(Object.entries(FAULTS))('an Ollama that %s', (_, [reason, answer]) => {
   const budgetMs = reason === 'timeout' ? SHORT_MS : LONG_MS;
 
-  test(`on /api/ps is up without models (${reason}), and the scrape after it is clean`, async () => {
+  test(`on /api/ps is up without models (${reason}), and the next scrape succeeds`, async () => {
     answers.ps = answer;
     const exposition = await scrapeWithin(budgetMs);
     expect(reasonOf(exposition, 'ps')).toBe(reason);
@@ -162,7 +162,7 @@ describe.each(Object.entries(FAULTS))('an Ollama that %s', (_, [reason, answer])
     expectClean(await scrapeAgain());
   });
 
-  test(`on both calls is down (${reason}), and the scrape after it is clean`, async () => {
+  test(`on both endpoints is down (${reason}), and the next scrape succeeds`, async () => {
     answers.ps = answer;
     answers.version = answer;
     const exposition = await scrapeWithin(budgetMs);
@@ -175,7 +175,7 @@ describe.each(Object.entries(FAULTS))('an Ollama that %s', (_, [reason, answer])
   });
 });
 
-test('an error whose body never ends does not keep its connection', async () => {
+test('an error response whose body never ends is closed', async () => {
   let closed = false;
   answers.ps = (request, response) => {
     request.socket.on('close', () => {
@@ -206,7 +206,7 @@ test('a body of exactly 2 MiB is read', async () => {
   await patient.close();
 });
 
-test('an Ollama that is not there is down (refused), and the scrape after its start is clean', async () => {
+test('a stopped Ollama is down (refused), and the scrape after its restart succeeds', async () => {
   expectClean(await scrapeAgain());
   await ollama.close();
   const exposition = await scrapeAgain();
@@ -217,7 +217,7 @@ test('an Ollama that is not there is down (refused), and the scrape after its st
   expectClean(await scrapeAgain());
 });
 
-test('an Ollama whose packets are dropped is down (timeout) within the budget, though no connection was made', async () => {
+test('an Ollama whose packets are dropped is down (timeout) within the scrape timeout', async () => {
   const { port, end } = await startDroppingServer();
   const blackhole = await startInProcess(new URL(`http://127.0.0.1:${port}`), { timeoutMs: LONG_MS });
   const start = performance.now();
@@ -231,20 +231,20 @@ test('an Ollama whose packets are dropped is down (timeout) within the budget, t
   end();
 });
 
-test('a name that does not resolve is down (dns)', async () => {
+test('an Ollama whose name does not resolve is down (dns)', async () => {
   // A label of over 63 characters fails in the resolver of the machine, without a question to the network.
   const lost = await startInProcess(new URL(`http://${'x'.repeat(64)}.invalid:11434`));
   expect(reasonOf(await lost.scrape(), 'ps')).toBe('dns');
   await lost.close();
 });
 
-test('https to a server that speaks http is down (tls)', async () => {
+test('https to a server that speaks HTTP is down (tls)', async () => {
   const https = await startInProcess(new URL(ollama.url.href.replace('http:', 'https:')));
   expect(reasonOf(await https.scrape(), 'ps')).toBe('tls');
   await https.close();
 });
 
-test('every call carries the path prefix', async () => {
+test('every request has the path prefix', async () => {
   const asked: string[] = [];
   ollama.server.prependListener('request', (request) => asked.push(request.url ?? ''));
   const prefixed = await startInProcess(new URL('/a/b', ollama.url));
@@ -253,7 +253,7 @@ test('every call carries the path prefix', async () => {
   await prefixed.close();
 });
 
-test("the Ollama host's clock is used where it differs", async () => {
+test('the expiry is computed with the clock of the Ollama host', async () => {
   const inTenMinutes = new Date(Date.now() + 600_000).toISOString();
   answers.ps = (_request, response) => {
     response.setHeader('date', new Date(Date.parse(inTenMinutes) - 60_000).toUTCString());
@@ -264,7 +264,7 @@ test("the Ollama host's clock is used where it differs", async () => {
   expect(expiresIn).toBeLessThan(61);
 });
 
-test('2,001 rows are too many, and 2,000 of one name are read', async () => {
+test('2,001 rows are too_large, and 2,000 rows with the same name are read', async () => {
   const rows = (count: number) =>
     json(JSON.stringify({ models: Array(count).fill({ model: 'a', size: 1 }) }));
   answers.ps = rows(2_001);

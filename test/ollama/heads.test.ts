@@ -34,16 +34,16 @@ const HEADS: Readonly<Record<string, string>> = {
   ),
   'Content-Length of two numbers': 'HTTP/1.1 200 OK\r\nContent-Length: 20, 20\r\n\r\n{"version":"0.33.0"}',
   'a negative Content-Length': 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{"version":"0.33.0"}',
-  'a version of HTTP that is none': 'HTTP/9.7 200 OK\r\nContent-Length: 2\r\n\r\n{}',
+  'an unknown HTTP version': 'HTTP/9.7 200 OK\r\nContent-Length: 2\r\n\r\n{}',
   'a status of two digits': 'HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\n{}',
   'a status in words': 'HTTP/1.1 OK OK\r\nContent-Length: 2\r\n\r\n{}',
   'a TLS alert': '\x15\x03\x01\x00\x02\x02\x46',
-  'an SSH greeting': 'SSH-2.0-OpenSSH_9.9\r\n',
+  'an SSH banner': 'SSH-2.0-OpenSSH_9.9\r\n',
   'HTTP/0.9': '{"version":"0.33.0"}',
-  'a preface of HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+  'an HTTP/2 preface': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 };
 
-test.each(Object.entries(HEADS))('%s is invalid, or read as it is meant', async (_, bytes) => {
+test.each(Object.entries(HEADS))('%s is invalid', async (_, bytes) => {
   server = await startRawServer(() => bytes);
   const exporter = await startInProcess(server.url, { timeoutMs: 5_000 });
   const exposition = await exporter.scrape();

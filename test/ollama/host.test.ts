@@ -22,27 +22,27 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
 const vectors = readFixture('ollama-host-vectors.json') as readonly Vector[];
 const accepted = vectors.filter(({ input }) => !Object.hasOwn(REFUSED, input));
 
-test.each(accepted)('$input is read as Ollama reads it: $connectable_url', ({ input, connectable_url }) => {
+test.each(accepted)('$input is parsed as in Ollama: $connectable_url', ({ input, connectable_url }) => {
   // Ollama keeps an empty host, which a server binds everywhere; a client connects to loopback.
   // Go's dialler understands a port with a plus sign, URL does not.
   const expected = new URL(connectable_url.replace('://:', '://127.0.0.1:').replace(':+', ':'));
   expect(parseOllamaHost(input).href).toBe(expected.href);
 });
 
-test.each(Object.entries(REFUSED))('%s is refused', (input, message) => {
+test.each(Object.entries(REFUSED))('%s is rejected', (input, message) => {
   expect(() => parseOllamaHost(input)).toThrow(message);
 });
 
-test('a refusal does not repeat the text, which may hold a password', () => {
+test('the error does not repeat the text, which may contain a password', () => {
   expect(() => parseOllamaHost('http://user:hunter2@example.com')).toThrow(/^(?!.*hunter2)/s);
 });
 
-test.each(['constructor', 'toString:1', '__proto__'])('%s is a host name like any other', (name) => {
+test.each(['constructor', 'toString:1', '__proto__'])('%s is a valid host name', (name) => {
   expect(parseOllamaHost(name).hostname).toBe(name.split(':')[0]?.toLowerCase());
 });
 
 test.each(['constructor://x', 'a b', 'http://[1::2::3]', 'a\\b', 'x:y:z', '256.1.1.1.'])(
-  '%s is refused',
+  '%s is rejected as malformed',
   (input) => {
     expect(() => parseOllamaHost(input)).toThrow();
   },
@@ -51,7 +51,7 @@ test.each(['constructor://x', 'a b', 'http://[1::2::3]', 'a\\b', 'x:y:z', '256.1
 const LABEL = 'a'.repeat(63);
 
 test.each([LABEL, `${LABEL}.`, `${`${LABEL}.`.repeat(3)}${'a'.repeat(61)}`, 'ü'.repeat(20)])(
-  'a name as long as DNS allows is a name: %s',
+  'a name of the maximum length in DNS is valid: %s',
   (name) => {
     expect(parseOllamaHost(name).hostname).toMatch(/^[a-z0-9.-]+$/);
   },
@@ -59,7 +59,7 @@ test.each([LABEL, `${LABEL}.`, `${`${LABEL}.`.repeat(3)}${'a'.repeat(61)}`, 'ü'
 
 test.each([
   ['a label of 64 characters', `${LABEL}a`],
-  ['such a label further on', `gpu.${LABEL}a.lan`],
+  ['a second label of 64 characters', `gpu.${LABEL}a.lan`],
   ['254 characters', `${`${LABEL}.`.repeat(3)}${'a'.repeat(62)}`],
   ['254 characters and a final dot', `${`${LABEL}.`.repeat(3)}${'a'.repeat(62)}.`],
   ['a label that is too long in punycode', 'ü'.repeat(63)],
@@ -69,12 +69,12 @@ test.each([
     Array.from({ length: 40_000 }, (_, at) => String.fromCodePoint(0x4e00 + (at % 20_000))).join(''),
   ],
   ['4,000 characters in labels', 'ü.'.repeat(2_000)],
-])('%s is no host name', (_, name) => {
+])('%s is not a host name', (_, name) => {
   const start = performance.now();
   expect(() => parseOllamaHost(name)).toThrow(/not a host name/);
   expect(performance.now() - start).toBeLessThan(200);
 });
 
-test('slashes around a path prefix do not count', () => {
+test('extra slashes in a path prefix are removed', () => {
   expect(parseOllamaHost('example.com//ollama/').pathname).toBe('/ollama');
 });

@@ -61,11 +61,11 @@ const plausible = fc
   .map((object) => JSON.stringify(object));
 
 test.each([
-  ['any bytes', fc.uint8Array({ maxLength: 200 })],
-  ['any JSON', fc.json()],
-  ['a recorded answer with a stretch of it damaged', mutated],
-  ['rows whose values are of any kind', plausible],
-])('/metrics answers 200 and parses when Ollama answers %s', async (_, bodies) => {
+  ['arbitrary bytes', fc.uint8Array({ maxLength: 200 })],
+  ['arbitrary JSON', fc.json()],
+  ['a damaged recorded response', mutated],
+  ['rows with values of any type', plausible],
+])('/metrics returns 200 and valid text when Ollama returns %s', async (_, bodies) => {
   await fc.assert(
     fc.asyncProperty(bodies, async (hostile) => {
       body = hostile;

@@ -37,22 +37,22 @@ const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n';
 test.each([
   ['102', 'HTTP/1.1 102 Processing\r\n\r\n'],
   ['103 with headers', HINTS],
-  ['104, which nobody knows', 'HTTP/1.1 104 Upload Resumption Supported\r\n\r\n'],
+  ['104, which is not registered', 'HTTP/1.1 104 Upload Resumption Supported\r\n\r\n'],
   ['199', 'HTTP/1.1 199 Miscellaneous Warning\r\n\r\n'],
-  ['100, which nobody asked for', CONTINUE],
+  ['100, which was not requested', CONTINUE],
   ['100 without a phrase', 'HTTP/1.1 100\r\n\r\n'],
   ['100 with headers', 'HTTP/1.1 100 Continue\r\nServer: a\r\nDate: b\r\n\r\n'],
   ['100 with bare line feeds', 'HTTP/1.1 100 Continue\n\n'],
   ['100 five times', CONTINUE.repeat(5)],
   ['fifty of all kinds', (CONTINUE + HINTS).repeat(25)],
-])('%s before the response is read past', async (_, interim) => {
+])('%s before the response is skipped', async (_, interim) => {
   expectRight(await scrapeTwice((path) => interim + responseOf(path)));
 });
 
 test.each([
   ['100', CONTINUE],
   ['103', HINTS],
-])('%s is read past though every byte of the answer comes alone', async (_, interim) => {
+])('%s is skipped even if each byte arrives separately', async (_, interim) => {
   expectRight(
     await scrapeTwice((path, socket) => {
       socket.setNoDelay(true);
@@ -68,7 +68,7 @@ test.each([
   );
 });
 
-test('100 is read past within TLS', async () => {
+test('100 is skipped over TLS', async () => {
   const authority = await newAuthority();
   const { cert, key } = await authority.issue();
   server = await startRawServer((path) => CONTINUE + responseOf(path), { cert, key });
@@ -79,7 +79,7 @@ test('100 is read past within TLS', async () => {
   await exporter.close();
 });
 
-test('a body in which an interim response stands is left as it is', async () => {
+test('an interim response inside a body is kept', async () => {
   const body = `{"models":[{"model":"${CONTINUE.trim()}","size":7}]}`;
   const [first] = await scrapeTwice((path, socket) => {
     if (path === '/api/version') {
@@ -96,7 +96,7 @@ test('a body in which an interim response stands is left as it is', async () => 
   });
 });
 
-test('interim responses without end are a timeout', async () => {
+test('endless interim responses time out', async () => {
   server = await startRawServer((_path, socket) => {
     const timer = setInterval(() => socket.write(CONTINUE), 5);
     socket.on('close', () => clearInterval(timer));
@@ -107,14 +107,14 @@ test('interim responses without end are a timeout', async () => {
   await exporter.close();
 });
 
-test('a switch of the protocol, which nobody asked for, is invalid', async () => {
+test('an unrequested 101 Switching Protocols is invalid', async () => {
   const [first] = await scrapeTwice(
     () => 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
   );
   expect(reasonsOf(first)).toEqual(['invalid', 'invalid']);
 });
 
-test('an interim response whose headers never end is too large', async () => {
+test('an interim response with endless headers is too_large', async () => {
   const [first] = await scrapeTwice(() => `HTTP/1.1 100 Continue\r\nX: ${'a'.repeat(20_000)}`);
   expect(reasonsOf(first)).toEqual(['too_large', 'too_large']);
 });

@@ -30,7 +30,7 @@ function ask(lookup: LookupFunction, hostname: string): Promise<string | LookupA
 
 const names = () => asked.map(({ hostname }) => hostname);
 
-test('lookups of one name at a time are one', async () => {
+test('concurrent lookups of a name are one', async () => {
   const lookup = createLookup(resolver);
   const both = Promise.all([ask(lookup, 'a'), ask(lookup, 'a')]);
   await expect.poll(names).toEqual(['a']);
@@ -42,7 +42,7 @@ test('lookups of one name at a time are one', async () => {
   expect(await again).toEqual([ADDRESS]);
 });
 
-test('no more than four run, and the next in the order that they came', async () => {
+test('at most four lookups run, and the others wait in order', async () => {
   const lookup = createLookup(resolver);
   const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ask(lookup, name));
   await expect.poll(names).toEqual(['a', 'b', 'c', 'd']);
@@ -57,7 +57,7 @@ test('no more than four run, and the next in the order that they came', async ()
   expect(await Promise.all([all[0], all[2], all[3], all[4], all[5]])).toEqual(Array(5).fill([ADDRESS]));
 });
 
-test('a name that waits too long, or behind too many, fails as dns, and is never asked for', async () => {
+test('a name that waits too long, or beyond the queue, fails as dns and is never resolved', async () => {
   const lookup = createLookup(resolver, { maxRunning: 1, maxWaiting: 1, maxWaitMs: 50 });
   const hanging = ask(lookup, 'a');
   const waiting = ask(lookup, 'b');
@@ -73,7 +73,7 @@ test('a name that waits too long, or behind too many, fails as dns, and is never
   expect(await good).toEqual([ADDRESS]);
 });
 
-test('after an attack of names that nobody answers for, those that run are all that is left of it', async () => {
+test('after a flood of unresponsive names, only the running lookups remain', async () => {
   const lookup = createLookup(resolver, { maxWaitMs: 100 });
   const attack = Array.from({ length: 3_000 }, (_, index) => ask(lookup, `x${index}`).catch(() => 'failed'));
   await expect.poll(names).toHaveLength(4);

@@ -42,7 +42,7 @@ async function adviceFor(head: string, body = ''): Promise<Advice> {
 }
 
 test.each([301, 302, 303, 307, 308])(
-  '%i names where it leads, without path, query and user',
+  'the error for status %i names the redirect target without path, query and user',
   async (status) => {
     const location = 'https://user:s3cret@ollama.example.org:8443/login?token=s3cret#s3cret';
     const advice = await adviceFor(`${status} Found\r\nLocation: ${location}`);
@@ -57,14 +57,14 @@ test.each([301, 302, 303, 307, 308])(
 test.each([
   ['http://127.0.0.1', "This is port 80, as the URL has a scheme and no other port; Ollama's is 11434. "],
   ['https://127.0.0.1', "This is port 443, as the URL has a scheme and no other port; Ollama's is 11434. "],
-])('a port that %s implies is named where nobody listens', (url, advice) => {
+])('the implied port of %s is named if nothing listens there', (url, advice) => {
   const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
   expect(remedyForError(error, 'refused', new URL(url))).toMatch(new RegExp(`^${advice}`));
   expect(remedyForError(error, 'timeout', new URL(url))).toMatch(new RegExp(`^${advice}`));
   expect(remedyForError(error, 'refused', new URL(`${url}:11434`))).toBeUndefined();
 });
 
-test('a port that the URL implies is named where something else answers there', () => {
+test('an implied port is named if another server responds', () => {
   const response = { status: 404, headers: {}, body: '' };
   expect(remedyForStatus({ ...response, url: new URL('http://gpu-07') })).toMatch(
     /^This is port 80, .*prefix/,
@@ -72,12 +72,12 @@ test('a port that the URL implies is named where something else answers there', 
   expect(remedyForStatus({ ...response, url: new URL('http://gpu-07:8080') })).toMatch(/^The path prefix/);
 });
 
-test('a redirect to https of the same name is to be followed by the operator', async () => {
+test('a redirect to https on the same host suggests that URL', async () => {
   const { remedy } = await adviceFor('308 Permanent Redirect\r\nLocation: https://127.0.0.1/api/ps');
   expect(remedy).toBe('Scrape https://127.0.0.1 instead.');
 });
 
-test.each(['/ollama/api/ps', '', 'http://['])('a redirect to %j needs a path prefix', async (location) => {
+test.each(['/ollama/api/ps', '', 'http://['])('a redirect to %j suggests a path prefix', async (location) => {
   const { message, remedy } = await adviceFor(`301 Moved\r\nLocation: ${location}`);
   expect(message).toMatch(/^status 301/);
   expect(remedy).toMatch(/path prefix/);
@@ -103,7 +103,7 @@ test.each([
   ],
   ['400 Bad Request', 'no idea', /HTTP status/],
   ['418 Teapot', '', /HTTP status/],
-])('%j with the body %j', async (head, body, remedy) => {
+])('status %j with body %j has its own remedy', async (head, body, remedy) => {
   const advice = await adviceFor(head, body);
   expect(advice).toMatchObject({ reason: 'status', message: `status ${head.slice(0, 3)}` });
   expect(advice.remedy).toMatch(remedy);
@@ -121,10 +121,10 @@ async function adviceOf(listener: Server, scheme: string, configYaml?: string): 
 test.each<[string, () => Server]>([
   ['HTTP', () => createHttpServer((_request, response) => response.end())],
   [
-    'nothing that is known',
+    'an unknown protocol',
     () => createTcpServer((socket) => socket.on('error', () => {}).end('SSH-2.0-OpenSSH_9.9\r\n')),
   ],
-])('https to a port that speaks %s: write http', async (_, listen) => {
+])('https to a port that speaks %s suggests http', async (_, listen) => {
   expect(await adviceOf(listen(), 'https')).toEqual({
     reason: 'tls',
     message: expect.stringMatching(/^the TLS handshake failed: [a-z ]+$/),
@@ -132,7 +132,7 @@ test.each<[string, () => Server]>([
   });
 });
 
-test('https to a port that hangs up: perhaps write http', async () => {
+test('https to a port that closes the connection suggests http', async () => {
   const { reason, remedy } = await adviceOf(
     createTcpServer((socket) => socket.on('error', () => {}).end()),
     'https',
@@ -141,7 +141,7 @@ test('https to a port that hangs up: perhaps write http', async () => {
   expect(remedy).toMatch(/write http:\/\/\. If/);
 });
 
-test('http to a port that speaks TLS as Node.js does: write https', async () => {
+test('http to a Node.js server with TLS suggests https', async () => {
   const { cert, key } = await (await newAuthority()).issue();
   const { reason, remedy } = await adviceOf(
     createTlsServer({ cert, key }).on('tlsClientError', () => {}),
@@ -151,7 +151,7 @@ test('http to a port that speaks TLS as Node.js does: write https', async () => 
   expect(remedy).toMatch(/write https:\/\/\.$/);
 });
 
-describe('a certificate', () => {
+describe('TLS certificates:', () => {
   const folder = mkdtempSync(join(tmpdir(), 'remedies-'));
   const ca = join(folder, 'ca.pem');
   const trusting = `modules: { default: { tls_config: { ca_file: ${ca} } } }`;
@@ -172,12 +172,12 @@ describe('a certificate', () => {
     ['has expired', { expired: true }, {}, /^Renew/],
     ['is for another name', { sans: [{ type: 'dns', value: 'other' }] }, {}, /server_name/],
     [
-      'comes by an old TLS',
+      'is sent over an old TLS version',
       {},
       { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL@SECLEVEL=0' },
       /TLS 1\.2/,
     ],
-  ])('that %s has its own remedy', async (_, wish, options, remedy) => {
+  ])('a server whose certificate %s has its own remedy', async (_, wish, options, remedy) => {
     const advice = await adviceOf(await serve(wish, { ca: authority.cert, ...options }), 'https', trusting);
     expect(advice.reason).toBe('tls');
     expect(advice.remedy).toMatch(remedy);
@@ -188,12 +188,12 @@ describe('a certificate', () => {
     'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
     'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
     'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
-  ])('that is demanded of the exporter (%s) has its own remedy', (code) => {
+  ])('a server that requires one (%s) suggests cert_file and key_file', (code) => {
     const error = Object.assign(new Error('alert'), { code });
     expect(remedyForError(error, 'tls', new URL('https://a'))).toMatch(/cert_file and key_file/);
   });
 
-  test('that is demanded by nginx has its own remedy', async () => {
+  test('an nginx that requires one suggests cert_file and key_file', async () => {
     const { remedy } = await adviceFor(
       '400 Bad Request',
       '<center>No required SSL certificate was sent</center>',
@@ -201,7 +201,7 @@ describe('a certificate', () => {
     expect(remedy).toMatch(/cert_file and key_file/);
   });
 
-  test('that nobody vouches for needs an authority', async () => {
+  test('a server with an untrusted one suggests ca_file', async () => {
     const advice = await adviceOf(await serve({}), 'https');
     expect(advice).toMatchObject({ reason: 'tls', remedy: expect.stringMatching(/ca_file/) });
   });

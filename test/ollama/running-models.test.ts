@@ -34,7 +34,7 @@ const INVISIBLE = [
 
 describe('a row', () => {
   test.each<[string, unknown]>([
-    ['no object', 'text'],
+    ['a string', 'text'],
     ['null', null],
     ['a list', []],
     ['without a name', row({ model: undefined })],
@@ -42,40 +42,40 @@ describe('a row', () => {
     ['without a size', row({ size: undefined })],
     ['with a negative size', row({ size: -1 })],
     ['with a size in words', row({ size: '10' })],
-    ['with a size beyond all numbers', JSON.parse('{"model":"a","size":1e999}')],
+    ['with an infinite size', JSON.parse('{"model":"a","size":1e999}')],
     ['with a negative size_vram', row({ size_vram: -1 })],
     ['with a size beyond an int64', row({ size: 2 ** 63 + 2_048 })],
     ['with a size_vram beyond an int64', row({ size_vram: 1e308 })],
     ['with a name of 1,025 characters', row({ model: 'a'.repeat(1_025) })],
     ['with a name of 15 MiB', row({ model: '😀'.repeat(4 * 1024 * 1024) })],
     [
-      'with a request in its name',
+      'with an HTTP request as its name',
       row({ model: 'GET /api/ps HTTP/1.1\r\nauthorization: Bearer s3cret\r\n' }),
     ],
     ...INVISIBLE.map((character): [string, unknown] => [
       `with ${JSON.stringify(character)} in its name`,
       row({ model: `a${character}b` }),
     ]),
-  ])('%s is skipped and counted, and costs the good one nothing', (_, bad) => {
+  ])('%s is skipped and counted, and does not affect valid rows', (_, bad) => {
     const parsed = parse(bad, row({ model: 'good' }));
     expect(parsed).toMatchObject({ rows: 2, skipped: 1, models: [{ model: 'good' }] });
   });
 
-  test('without size_vram is on the CPU where it has modified_at, as before v0.1.42', () => {
+  test('without size_vram is on the CPU if it has modified_at, as before v0.1.42', () => {
     const { size_vram: _, ...old } = row({ modified_at: '0001-01-01T00:00:00Z' });
     expect(parse(old).models[0]?.sizeVramBytes).toBe(0);
   });
 
-  test.each([[undefined], [null]])('with size_vram %j is on what nobody knows', (size_vram) => {
+  test.each([[undefined], [null]])('with size_vram %j has an unknown VRAM size', (size_vram) => {
     expect(parse(row({ size_vram })).models[0]).toMatchObject({ sizeBytes: 10, sizeVramBytes: undefined });
   });
 
-  test('whose twin has no size_vram has no known one either', () => {
+  test('makes the VRAM size of its model unknown if size_vram is missing', () => {
     const twins = [row(), row({ digest: 'd2', size_vram: undefined })];
     expect(parse(...twins).models).toMatchObject([{ sizeBytes: 20, sizeVramBytes: undefined }]);
   });
 
-  test('goes by its name where model is missing', () => {
+  test('falls back to name if model is missing', () => {
     expect(parse(row({ model: undefined, name: 'b' }), row({ model: 7, name: 'c' })).models).toMatchObject([
       { model: 'b' },
       { model: 'c' },
@@ -83,14 +83,14 @@ describe('a row', () => {
   });
 
   test.each(['a'.repeat(1_024), '😀'.repeat(1_024), 'モデル:最新', 'Meta Llama 3 (8B) "x"\\y', '<b>&'])(
-    'keeps a name that can be read: %s',
+    'keeps a printable name: %s',
     (model) => {
       expect(parse(row({ model })).models[0]?.model).toBe(model);
     },
   );
 
   test.each(['a\nb', 'a'.repeat(257), 'a\u202eb', 'x'.repeat(1024 * 1024)])(
-    'with details that hold no text that can be read leaves them out',
+    'drops details that are too long or unprintable',
     (text) => {
       const details = { quantization_level: text, format: text, family: text, parameter_size: text };
       expect(parse(row({ digest: text, details })).models).toMatchObject([
@@ -104,7 +104,7 @@ describe('a row', () => {
   );
 
   test.each(['Q4_K_M', 'my own, very "odd" {mix}', 'ä'.repeat(256)])(
-    'keeps details as they are, which are free text: %s',
+    'keeps printable details unchanged: %s',
     (text) => {
       const details = { quantization_level: text, format: text, family: text, parameter_size: text };
       expect(parse(row({ digest: text, details })).models).toMatchObject([
@@ -116,22 +116,25 @@ describe('a row', () => {
     },
   );
 
-  test.each([[''], [undefined], [null], [4]])('with quantization %j is of unknown quantization', (level) => {
-    expect(parse(row({ details: { quantization_level: level } })).models[0]?.quantization).toBe('unknown');
-  });
+  test.each([[''], [undefined], [null], [4]])(
+    'with quantization level %j has the quantization unknown',
+    (level) => {
+      expect(parse(row({ details: { quantization_level: level } })).models[0]?.quantization).toBe('unknown');
+    },
+  );
 
   test.each([[null], [undefined], ['x'], [[]]])('with details %j keeps its sizes', (details) => {
     expect(parse(row({ details })).models).toMatchObject([{ quantization: 'unknown', sizeBytes: 10 }]);
   });
 
   test.each([[0], [-1], [null], ['4096'], [undefined]])(
-    'with context length %j has none',
+    'with context length %j has no context length',
     (context_length) => {
       expect(parse(row({ context_length })).models[0]?.contextLength).toBeUndefined();
     },
   );
 
-  test('is never told apart from another by what UTF-8 can not carry', () => {
+  test("is not distinguished by lone surrogates, which UTF-8 can't encode", () => {
     const lone = [row({ model: 'a\ud800', digest: '1' }), row({ model: 'a\udfff', digest: '2' })];
     expect(parse(...lone).models).toMatchObject([{ model: 'a\uFFFD', sizeBytes: 20 }]);
   });
@@ -141,7 +144,7 @@ describe('rows of one model and quantization', () => {
   const early = '2026-08-22T12:01:00Z';
   const late = '2026-08-22T12:09:00Z';
 
-  test('add their sizes, and take the larger context and the later expiry', () => {
+  test('add up their sizes, and have the largest context and the latest expiry', () => {
     const { models, rows } = parse(
       row({ digest: 'd1', context_length: 8192, expires_at: early }),
       row({ digest: 'd2', context_length: 4096, expires_at: late, size: 20, size_vram: 20 }),
@@ -153,7 +156,7 @@ describe('rows of one model and quantization', () => {
     expect(models[0]?.details.map(({ digest }) => digest)).toEqual(['d1', 'd2']);
   });
 
-  test('take a context and an expiry that only one of them has', () => {
+  test('have the context and the expiry of the only row that reports them', () => {
     const [model] = parse(
       row({ digest: 'd1' }),
       row({ digest: 'd2', context_length: 7, expires_at: early }),
@@ -161,18 +164,18 @@ describe('rows of one model and quantization', () => {
     expect(model).toMatchObject({ contextLength: 7, expiresAtMs: Date.parse(early) });
   });
 
-  test('count once where they repeat the digest', () => {
+  test('are counted once if the digest is repeated', () => {
     expect(parse(row(), row(), row({ details: {} }))).toMatchObject({ rows: 1, models: [{ sizeBytes: 10 }] });
   });
 
-  test('all count where there is no digest to tell a repetition by', () => {
+  test('are all counted without a digest', () => {
     expect(parse(row({ digest: '' }), row({ digest: '' }))).toMatchObject({
       rows: 2,
       models: [{ sizeBytes: 20 }],
     });
   });
 
-  test('add up to a number, however large they are', () => {
+  test('add up to a finite number', () => {
     const rows = Array.from({ length: 1_000 }, () => row({ size: 2 ** 63, size_vram: 2 ** 63, digest: '' }));
     const [model] = parse(...rows).models;
     expect(model?.sizeBytes).toBe(1_000 * 2 ** 63);
@@ -184,7 +187,7 @@ describe('rows of one model and quantization', () => {
     });
   });
 
-  test('stay apart from names that only look alike when joined', () => {
+  test('are not merged with names that look the same when joined', () => {
     const twins = [
       row({ model: 'a,quantization:b', details: { quantization_level: 'c' } }),
       row({ model: 'a', details: { quantization_level: 'b,quantization:c' }, digest: 'd2' }),
@@ -193,7 +196,7 @@ describe('rows of one model and quantization', () => {
   });
 });
 
-test('models are sorted by name and quantization, whatever the order of the rows', () => {
+test('models are sorted by name and quantization, regardless of the row order', () => {
   const names = ['b', 'a', 'C', 'a'].map((model, index) =>
     row({ model, digest: `d${index}`, details: { quantization_level: `Q${9 - index}` } }),
   );
@@ -210,7 +213,7 @@ test('null models are an empty list', () => {
 });
 
 test.each([[null], [[]], ['x'], [{}], [{ model: [] }], [{ models: {} }], [{ models: 'x' }], [{ models: 0 }]])(
-  '%j is no answer of /api/ps',
+  '%j is not a valid /api/ps body',
   (body) => {
     expect(() => parseRunningModels(body)).toThrow(expect.objectContaining({ reason: 'invalid' }));
   },
