@@ -41,36 +41,39 @@ const WAYS: ReadonlyArray<readonly [string, (client: RawClient) => void]> = [
   ['ends', ({ socket }) => socket.end()],
 ];
 
-describe.each(WAYS)('a client that %s its connection ends the request to Ollama at once', (_, leave) => {
-  test('before the head of an answer', async () => {
-    const { ollama, proxy, client } = await start(() => {});
-    client.send(post('/api/generate', '{}'));
-    await expect.poll(() => ollama.received.length).toBe(1);
-    const [{ socket } = { socket: client.socket }] = ollama.received;
-    expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
-    expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  client_gone 1']);
-    expect(await proxy.counted('ollama_proxy_requests_in_flight')).toEqual([]);
-  });
+describe.each(WAYS)(
+  'a client that %s its connection cancels the request to Ollama within 50 ms',
+  (_, leave) => {
+    test('before the response headers', async () => {
+      const { ollama, proxy, client } = await start(() => {});
+      client.send(post('/api/generate', '{}'));
+      await expect.poll(() => ollama.received.length).toBe(1);
+      const [{ socket } = { socket: client.socket }] = ollama.received;
+      expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
+      expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  client_gone 1']);
+      expect(await proxy.counted('ollama_proxy_requests_in_flight')).toEqual([]);
+    });
 
-  test('in the middle of an answer', async () => {
-    const { ollama, proxy, client } = await start(({ socket }) => socket.write(STREAM + TOKEN));
-    await client.send(post('/api/generate', '{}')).until((text) => text.includes('"x"'));
-    const [{ socket } = { socket: client.socket }] = ollama.received;
-    expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
-    expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate a:latest client_gone 1']);
-  });
+    test('during the response', async () => {
+      const { ollama, proxy, client } = await start(({ socket }) => socket.write(STREAM + TOKEN));
+      await client.send(post('/api/generate', '{}')).until((text) => text.includes('"x"'));
+      const [{ socket } = { socket: client.socket }] = ollama.received;
+      expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
+      expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate a:latest client_gone 1']);
+    });
 
-  test('in the middle of its own request', async () => {
-    const { ollama, client } = await start(() => {});
-    client.send('POST /api/blobs/sha256-a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhalf');
-    await expect.poll(() => ollama.sockets.size).toBe(1);
-    const [socket = client.socket] = ollama.sockets;
-    expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
-    expect(ollama.received).toEqual([]);
-  });
-});
+    test('during its request', async () => {
+      const { ollama, client } = await start(() => {});
+      client.send('POST /api/blobs/sha256-a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhalf');
+      await expect.poll(() => ollama.sockets.size).toBe(1);
+      const [socket = client.socket] = ollama.sockets;
+      expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
+      expect(ollama.received).toEqual([]);
+    });
+  },
+);
 
-test('a client that leaves in the middle of a short request costs no request', async () => {
+test('a client that disconnects while sending a small body sends no request to Ollama', async () => {
   const { ollama, proxy, client } = await start(() => {});
   client.send('POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{');
   await expect.poll(() => proxy.counted('ollama_proxy_requests_in_flight')).toEqual(['chat 1']);
@@ -79,7 +82,7 @@ test('a client that leaves in the middle of a short request costs no request', a
   expect(ollama.sockets.size).toBe(0);
 });
 
-test('a client that leaves before Ollama is connected costs no request', async () => {
+test('a client that disconnects before Ollama is connected sends no request to Ollama', async () => {
   const authority = await newAuthority();
   const ollama = await startScripted(({ socket }) => socket.write(OK), await authority.issue());
   let connect = () => {};
@@ -102,7 +105,7 @@ test('a client that leaves before Ollama is connected costs no request', async (
   expect(ollama.received.map(({ head }) => head.split(' ')[1])).toEqual(['/api/tags']);
 });
 
-test('a client that leaves after the end mark has all: that is ok', async () => {
+test('a client that disconnects after the last line counts as ok', async () => {
   const { ollama, proxy, client } = await start(({ socket }) => socket.write(STREAM + TOKEN + DONE));
   await client.send(post('/api/generate', '{}')).until((text) => text.includes('eval_count'));
   const [{ socket } = { socket: client.socket }] = ollama.received;
@@ -111,7 +114,7 @@ test('a client that leaves after the end mark has all: that is ok', async () => 
   expect(await proxy.counted('ollama_proxy_generated_tokens_total')).toEqual(['generate a:latest 3']);
 });
 
-describe('an answer that Ollama cuts', () => {
+describe('a response that Ollama cuts off', () => {
   const CUTS: ReadonlyArray<readonly [string, (socket: Socket) => void]> = [
     ['by closing', (socket) => socket.end()],
     ['by a reset', (socket) => socket.resetAndDestroy()],
@@ -119,15 +122,15 @@ describe('an answer that Ollama cuts', () => {
   const STARTS: ReadonlyArray<readonly [string, string, string]> = [
     ['in a chunk', `${STREAM}${TOKEN}ff\r\nhalf of`, ''],
     ['between two chunks', STREAM + TOKEN, '{"model":"a","response":"x","done":false}\n'],
-    ['after its head', STREAM, ''],
-    ['before its last chunk', STREAM + TOKEN + DONE, ''],
-    ['before its length', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of', 'half of'],
+    ['after the headers', STREAM, ''],
+    ['before the last chunk', STREAM + TOKEN + DONE, ''],
+    ['before its Content-Length', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of', 'half of'],
   ];
   const CASES = CUTS.flatMap(([how, cut]) =>
     STARTS.map(([when, bytes, body]) => [how, when, cut, bytes, body] as const),
   );
 
-  test.each(CASES)('%s, %s, is cut for the client, too', async (_how, _when, cut, bytes, body) => {
+  test.each(CASES)('%s, %s, is cut off for the client', async (_how, _when, cut, bytes, body) => {
     const { proxy, client } = await start(({ socket }) =>
       socket.write(bytes, () => setImmediate(cut, socket)),
     );
@@ -139,14 +142,14 @@ describe('an answer that Ollama cuts', () => {
     expect(counted).toMatch(/^generate \S* ?cut 1$/);
   });
 
-  test('is a connection that is reset for a client of HTTP/1.0, which knows no other sign', async () => {
+  test('resets the connection of an HTTP/1.0 client', async () => {
     const { client } = await start(({ socket }) => socket.end(STREAM + TOKEN));
     await client.send('POST /api/generate HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}').closed();
     expect(client.text).toContain('"x"');
     expect(client.ended).toBe('reset');
   });
 
-  test('never has a clean end, of 200 that are cut at different places', async () => {
+  test('is never complete for the client, at 200 different cuts', async () => {
     const whole = Buffer.from(STREAM + TOKEN.repeat(3) + DONE);
     let at = 0;
     const { proxy } = await start(({ socket }) => socket.end(whole.subarray(0, at)));
@@ -162,7 +165,7 @@ describe('an answer that Ollama cuts', () => {
   });
 });
 
-describe('where Ollama can not be reached', () => {
+describe('if Ollama is unreachable', () => {
   test.each([
     ['/api/chat', { error: 'the proxy gets no response from Ollama: refused' }],
     ['/api/tags', { error: 'the proxy gets no response from Ollama: refused' }],
@@ -195,7 +198,7 @@ describe('where Ollama can not be reached', () => {
         error: { type: 'api_error', message: 'the proxy gets no response from Ollama: refused' },
       },
     ],
-  ])('the answer is 502, in the shape that %s has', async (path, body) => {
+  ])('the response is 502, with the error format of %s', async (path, body) => {
     const server = createServer();
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = Object(server.address());
@@ -212,7 +215,7 @@ describe('where Ollama can not be reached', () => {
     ]);
   });
 
-  test('a large upload still gets its 502', async () => {
+  test('a large upload gets the 502, too', async () => {
     const { ollama, client } = await start(({ socket }) => socket.resetAndDestroy());
     ollama.script = ({ socket }) => socket.resetAndDestroy();
     const answer = await client.send(post('/api/create', 'x'.repeat(5_000_000))).answer();
@@ -220,7 +223,7 @@ describe('where Ollama can not be reached', () => {
   });
 });
 
-test('an answer that comes before the request was read to its end arrives whole', async () => {
+test('a response sent before the whole request was read arrives in full', async () => {
   const body = 'e'.repeat(300_000);
   const head = `HTTP/1.1 413 Too Large\r\nContent-Length: ${body.length}\r\n\r\n`;
   const ollama = await startScripted(() => {});
@@ -246,7 +249,7 @@ test('an answer that comes before the request was read to its end arrives whole'
   expect(ollama.received).toEqual([]);
 });
 
-describe('on a kept connection that dies as the next request comes', () => {
+describe('if a kept-alive connection closes when the next request is sent,', () => {
   /** Answers the first request of each connection, and resets it at the second. */
   const dying: Script = ({ socket, nth }) => (nth === 1 ? socket.write(OK) : socket.resetAndDestroy());
 
@@ -260,7 +263,7 @@ describe('on a kept connection that dies as the next request comes', () => {
   test.each([
     ['GET', get('/api/tags')],
     ['HEAD', get('/', 'HEAD')],
-  ])('a %s is sent once more', async (_, request) => {
+  ])('a %s is retried once', async (_, request) => {
     expect(await second(request)).toEqual({ times: 2, status: 'HTTP/1.1 200 OK' });
   });
 
@@ -270,17 +273,17 @@ describe('on a kept connection that dies as the next request comes', () => {
     ['DELETE', post('/api/delete', '{}').replace('POST', 'DELETE')],
     ['GET with a body', post('/api/tags', '{}').replace('POST', 'GET')],
     ['OPTIONS', get('/api/tags', 'OPTIONS')],
-  ])('a %s is not', async (_, request) => {
+  ])('a %s is not retried', async (_, request) => {
     expect(await second(request)).toEqual({ times: 1, status: 'HTTP/1.1 502 Bad Gateway' });
   });
 
-  test('a GET of which part of an answer has come is not', async () => {
+  test('a GET with a partial response is not retried', async () => {
     const partly: Script = ({ socket, nth }) =>
       nth === 1 ? socket.write(OK) : socket.end('HTTP/1.1 200 OK\r\nContent-Le');
     expect(await second(get('/api/tags'), partly)).toEqual({ times: 1, status: 'HTTP/1.1 502 Bad Gateway' });
   });
 
-  test('a GET is not sent a third time', async () => {
+  test('a GET is retried only once', async () => {
     let answered = false;
     const once: Script = ({ socket }) => {
       if (answered) {
@@ -294,7 +297,7 @@ describe('on a kept connection that dies as the next request comes', () => {
   });
 });
 
-test('a GET on a new connection is sent once, though that dies', async () => {
+test('a GET on a new connection is not retried', async () => {
   const { ollama, client } = await start(({ socket }) => socket.resetAndDestroy());
   expect((await client.send(get('/api/tags')).answer()).statusLine).toBe('HTTP/1.1 502 Bad Gateway');
   expect(ollama.received.length).toBe(1);

@@ -40,18 +40,18 @@ function filtered(pieces: readonly Buffer[]): string {
   return Buffer.concat([...pieces.map((piece) => filter.push(piece)), filter.end()]).toString();
 }
 
-describe.each(STREAMS)('what the client sees of %s', (name) => {
+describe.each(STREAMS)('for the client, %s', (name) => {
   const stream = bodyOf(sampleOf(name));
   const expected = withoutUsage(stream.toString());
 
-  test('is the same wherever the stream is cut in two', () => {
+  test('is the same wherever it is split', () => {
     expect(expected).not.toContain('usage');
     for (let at = 0; at <= stream.length; at += 1) {
       expect(filtered([stream.subarray(0, at), stream.subarray(at)]), `cut at ${at}`).toBe(expected);
     }
   });
 
-  test('is the same at 500 pairs of places, and byte by byte', () => {
+  test('is the same at 500 random splits, and byte by byte', () => {
     const random = randomNumbers(stream.length);
     for (let turn = 0; turn < 500; turn += 1) {
       const [first = 0, second = 0] = [random(), random()]
@@ -64,29 +64,29 @@ describe.each(STREAMS)('what the client sees of %s', (name) => {
   });
 });
 
-describe('passed as they are', () => {
+describe('the filter does not change', () => {
   const UNTOUCHED: ReadonlyArray<readonly [string, string]> = [
     [
-      'words that look like figures',
+      'content that looks like usage',
       'data: {"choices":[{"delta":{"content":",\\"usage\\":{\\"a\\":1}}"}}]}\n\n',
     ],
     ['an event without choices', 'data: {"usage":{"prompt_tokens":1}}\n\n'],
-    ['a usage that is no object', 'data: {"choices":[],"usage":7}\n\n'],
-    ['an event that is no JSON', 'data: {"choices":[],"usage":{\n\n'],
+    ['a usage that is not an object', 'data: {"choices":[],"usage":7}\n\n'],
+    ['an event that is not valid JSON', 'data: {"choices":[],"usage":{\n\n'],
     ['comments', ': ping "usage"\n\n'],
-    ['an event that has no end', 'data: {"choices":[],"usage":{"a":1}}'],
+    ['an event without an end', 'data: {"choices":[],"usage":{"a":1}}'],
     [
-      'all after an event of more than 64 KiB',
+      'anything after an event larger than 64 KiB',
       `data: ${'x'.repeat(70_000)}data: {"choices":[],"usage":{"a":1}}\n\n`,
     ],
   ];
-  test.each(UNTOUCHED)('are %s', (_, stream) => {
+  test.each(UNTOUCHED)('%s', (_, stream) => {
     const cut = Math.floor(stream.length * 0.99);
     expect(filtered([Buffer.from(stream.slice(0, cut)), Buffer.from(stream.slice(cut))])).toBe(stream);
   });
 });
 
-test('any bytes without figures pass as they are, however they are cut', () => {
+test('bytes without usage are unchanged, however they are split', () => {
   const chunks = fc.array(
     fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
     { maxLength: 20 },
@@ -99,7 +99,7 @@ test('any bytes without figures pass as they are, however they are cut', () => {
   fc.assert(property, { seed: 11434, numRuns: 500 });
 });
 
-describe('the request', () => {
+describe('a request body', () => {
   test.each([
     ['{"model":"a","stream":true}', '{"model":"a","stream":true,"stream_options":{"include_usage":true}}'],
     [
@@ -126,11 +126,11 @@ describe('the request', () => {
     '[{"stream":true}]',
     '{"stream":true',
     '',
-  ])('%s stays as it is', (body) => {
+  ])('%s is unchanged', (body) => {
     expect(splice(Buffer.from(body))).toBeUndefined();
   });
 
-  test('with any other keys means the same, with the figures requested, byte by byte what it was', () => {
+  test('with other keys only has include_usage appended', () => {
     const property = fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (keys) => {
       const body = JSON.stringify({ ...keys, stream: true, stream_options: undefined });
       const spliced = splice(Buffer.from(body))?.toString() ?? '';
@@ -152,7 +152,7 @@ const asOllama: Script = ({ socket, body }) => {
   socket.write(messageOf(sampleOf(`0.33.0-rc2/v1-chat-stream${asked ? '' : '-no-usage'}`)));
 };
 
-test('a client that does not request the figures gets none, and they are counted', async () => {
+test('a client that does not request usage gets none, and its tokens are counted', async () => {
   const { ollama, proxy, client } = await start(asOllama);
   const body = '{"model":"small","stream":true}';
   const answer = await client.send(post(CHAT, body, 'X-A: 1\r\n')).answer();
@@ -164,7 +164,7 @@ test('a client that does not request the figures gets none, and they are counted
   expect(ollama.received[0]?.head).toContain('X-A: 1');
 });
 
-test('a client that requests the figures gets them', async () => {
+test('a client that requests usage gets it', async () => {
   const { client } = await start(asOllama);
   const answer = await client
     .send(post(CHAT, '{"stream":true,"stream_options":{"include_usage":true}}'))
@@ -172,13 +172,13 @@ test('a client that requests the figures gets them', async () => {
   expect(answer.body).toEqual(bodyOf(sampleOf('0.33.0-rc2/v1-chat-stream')));
 });
 
-describe('unchanged goes on', () => {
+describe('the proxy does not change', () => {
   const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
   const STREAM = '{"stream":true}';
   const REQUESTS: ReadonlyArray<readonly [string, string, string, string]> = [
-    ['a body that is compressed', CHAT, STREAM, 'Content-Encoding: zstd\r\n'],
-    ['a body of more than 4 MiB', CHAT, `{"stream":true,"x":"${'x'.repeat(5 * 1024 * 1024)}"}`, ''],
-    ['what is no JSON', CHAT, '{"stream":true', ''],
+    ['a compressed body', CHAT, STREAM, 'Content-Encoding: zstd\r\n'],
+    ['a body larger than 4 MiB', CHAT, `{"stream":true,"x":"${'x'.repeat(5 * 1024 * 1024)}"}`, ''],
+    ['a body that is not valid JSON', CHAT, '{"stream":true', ''],
     ['a request of another API', '/v1/responses', STREAM, ''],
     ['a request of the native API', '/api/chat', STREAM, ''],
   ];
@@ -188,7 +188,7 @@ describe('unchanged goes on', () => {
     expect(ollama.received[0]?.body.toString()).toBe(body);
   });
 
-  test('a body in chunks of more than 4 MiB', async () => {
+  test('a chunked body larger than 4 MiB', async () => {
     const { ollama, client } = await start(({ socket }) => socket.write(OK));
     const body = `{"stream":true,"x":"${'x'.repeat(5 * 1024 * 1024)}"}`;
     client.send(
@@ -199,7 +199,7 @@ describe('unchanged goes on', () => {
   });
 });
 
-test('a client that leaves in the middle of its request costs no request', async () => {
+test('a client that disconnects while sending its request sends no request to Ollama', async () => {
   const { ollama, proxy, client } = await start(asOllama);
   client.send(`POST ${CHAT} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"stre`);
   await expect
@@ -212,7 +212,7 @@ test('a client that leaves in the middle of its request costs no request', async
   expect(ollama.sockets.size).toBe(0);
 });
 
-test('a stream that is cut has what came before', async () => {
+test('a stream that is cut off keeps what was received', async () => {
   const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
   const { client } = await start(({ socket }) => socket.end(`${head}e\r\ndata: {"a":1}\n\r\n`));
   const answer = await client.send(post(CHAT, '{"stream":true}')).answer();

@@ -36,8 +36,8 @@ async function counted(path: string, answer: string | Buffer, more = {}): Promis
   return proxy;
 }
 
-describe('of /api/chat', () => {
-  test('a stream adds its tokens, seconds and durations', async () => {
+describe('/api/chat:', () => {
+  test('a stream counts its tokens, seconds and durations', async () => {
     const proxy = await counted('/api/chat', stream(NDJSON, [TOKEN, TOKEN, `${DONE}\n`]));
     const labels = { api: 'chat', model: 'a:latest' };
     const values = await Promise.all(
@@ -73,7 +73,7 @@ describe('of /api/chat', () => {
     ).toEqual([0, 1]);
   });
 
-  test('a whole answer has no first token', async () => {
+  test('a response without streaming has no time to first token', async () => {
     const proxy = await counted('/api/chat', whole(DONE));
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['chat a:latest ok 1']);
     expect((await proxy.exposition()).get('ollama_proxy_time_to_first_token_seconds')?.samples ?? []).toEqual(
@@ -81,14 +81,14 @@ describe('of /api/chat', () => {
     );
   });
 
-  test('a load or an unload is no answer without figures', async () => {
+  test('loading or unloading a model is not a response without usage', async () => {
     const proxy = await counted('/api/chat', whole('{"model":"a","done":true,"done_reason":"load"}'));
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['chat a:latest ok 1']);
     expect(await proxy.counted('ollama_proxy_responses_without_usage_total')).toEqual([]);
   });
 });
 
-test('the first token is the first piece with content, not the head', async () => {
+test('the time to first token ends at the first content, not at the headers', async () => {
   const ollama = await startScripted(({ socket }) => {
     socket.write(stream(NDJSON, [TOKEN.replace('"x"', '""')]).replace(/0\r\n\r\n$/, ''));
     setTimeout(
@@ -114,28 +114,38 @@ test('the first token is the first piece with content, not the head', async () =
 describe('the outcome', () => {
   const CASES: ReadonlyArray<readonly [string, string, string, string]> = [
     [
-      'of a stream with an error line, whose model its first line has',
+      'of a stream with an error line is failed, with the model of its first line',
       '/api/chat',
       stream(NDJSON, [TOKEN, '{"error":"unexpected EOF"}\n']),
       'chat a:latest failed 1',
     ],
-    ['of a stream without an end', '/api/chat', stream(NDJSON, [TOKEN]), 'chat a:latest incomplete 1'],
-    ['of a stream without a byte', '/api/chat', stream(NDJSON, []), 'chat  incomplete 1'],
     [
-      'of a whole answer that is not done',
+      'of a stream without a last line is incomplete',
+      '/api/chat',
+      stream(NDJSON, [TOKEN]),
+      'chat a:latest incomplete 1',
+    ],
+    ['of an empty stream is incomplete', '/api/chat', stream(NDJSON, []), 'chat  incomplete 1'],
+    [
+      'of a response that is not done is incomplete',
       '/api/generate',
       whole('{"model":"a","response":"YYY","done":false}'),
       'generate a:latest incomplete 1',
     ],
-    ['of a whole answer that is no JSON', '/api/generate', whole('<html>'), 'generate  incomplete 1'],
     [
-      'of a compatible server with spaces',
+      'of a response that is not JSON is incomplete',
+      '/api/generate',
+      whole('<html>'),
+      'generate  incomplete 1',
+    ],
+    [
+      'of a response with spaces in its JSON is ok',
       '/api/generate',
       whole('{ "model" : "b", "done": true }'),
       'generate b:latest ok 1',
     ],
     [
-      'of events without [DONE]',
+      'of events without [DONE] is incomplete',
       '/v1/chat/completions',
       stream(EVENTS, [
         'data: {"model":"a","choices":[]}\n\n',
@@ -144,19 +154,19 @@ describe('the outcome', () => {
       'v1/chat/completions a:latest incomplete 1',
     ],
     [
-      'of events with an error',
+      'of events with an error is failed',
       '/v1/chat/completions',
       stream(EVENTS, ['data: {"error":{"message":"x"}}\n\n', 'data: [DONE]\n\n']),
       'v1/chat/completions  failed 1',
     ],
     [
-      'of events with carriage returns',
+      'of events with carriage returns is ok',
       '/v1/chat/completions',
       stream(EVENTS, ['data: {"model":"a","choices":[]}\r\n\r\ndata: [DONE]\r\n\r\n']),
       'v1/chat/completions a:latest ok 1',
     ],
     [
-      'of a response that has failed',
+      'of response.failed is failed',
       '/v1/responses',
       stream(EVENTS, [
         'event: response.failed\ndata: {"type":"response.failed","response":{"model":"a","status":"failed"}}\n\n',
@@ -164,7 +174,7 @@ describe('the outcome', () => {
       'v1/responses a:latest failed 1',
     ],
     [
-      'of a response at its limit',
+      'of response.incomplete, which is at the token limit, is ok',
       '/v1/responses',
       stream(EVENTS, [
         'event: response.incomplete\ndata: {"type":"response.incomplete","response":{"model":"a","usage":{"input_tokens":1,"output_tokens":2}}}\n\n',
@@ -172,22 +182,17 @@ describe('the outcome', () => {
       'v1/responses a:latest ok 1',
     ],
     [
-      'of a message that has failed',
+      'of an error event in /v1/messages is failed',
       '/v1/messages',
       stream(EVENTS, ['event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n']),
       'v1/messages  failed 1',
     ],
-    ['of 400', '/api/chat', whole('{"error":"x"}', '400 Bad Request'), 'chat  bad_request 1'],
-    ['of 401', '/api/chat', whole('{"error":"x"}', '401 Unauthorized'), 'chat  bad_request 1'],
-    ['of 404', '/api/chat', whole('{"error":"x"}', '404 Not Found'), 'chat  not_found 1'],
-    ['of 500', '/api/chat', whole('{"error":"x"}', '500 Internal Server Error'), 'chat  error 1'],
-    ['of 503', '/api/chat', whole('{"error":"x"}', '503 Service Unavailable'), 'chat  busy 1'],
-    [
-      'of another path, which is not looked into',
-      '/api/pull',
-      stream(NDJSON, ['{"error":"x"}\n']),
-      'other  ok 1',
-    ],
+    ['of 400 is bad_request', '/api/chat', whole('{"error":"x"}', '400 Bad Request'), 'chat  bad_request 1'],
+    ['of 401 is bad_request', '/api/chat', whole('{"error":"x"}', '401 Unauthorized'), 'chat  bad_request 1'],
+    ['of 404 is not_found', '/api/chat', whole('{"error":"x"}', '404 Not Found'), 'chat  not_found 1'],
+    ['of 500 is error', '/api/chat', whole('{"error":"x"}', '500 Internal Server Error'), 'chat  error 1'],
+    ['of 503 is busy', '/api/chat', whole('{"error":"x"}', '503 Service Unavailable'), 'chat  busy 1'],
+    ['of a path that is not measured is ok', '/api/pull', stream(NDJSON, ['{"error":"x"}\n']), 'other  ok 1'],
   ];
   test.each(CASES)('%s', async (_, path, answer, expected) => {
     const proxy = await counted(path, answer);
@@ -196,7 +201,7 @@ describe('the outcome', () => {
   });
 });
 
-describe('the label model', () => {
+describe('the model label', () => {
   test.each([
     ['llama3', 'llama3:latest'],
     ['llama3:8b', 'llama3:8b'],
@@ -216,7 +221,7 @@ describe('the label model', () => {
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  ok 1']);
   });
 
-  test('never comes from a request, or from an answer that is an error', async () => {
+  test('is never taken from a request or an error response', async () => {
     const proxy = await counted(
       '/api/generate',
       whole('{"error":"model \'asked\' not found","model":"b"}', '404 Not Found'),
@@ -224,7 +229,7 @@ describe('the label model', () => {
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  not_found 1']);
   });
 
-  test('has at most 200 values, and then other', async () => {
+  test('has at most 200 values, then other', async () => {
     let turn = 0;
     const ollama = await startScripted(({ socket }) =>
       socket.write(whole(`{"model":"m${turn}","done":true}`)),
@@ -240,7 +245,7 @@ describe('the label model', () => {
   });
 });
 
-test('a last line of 400 KB, whose characters are split over chunks, is passed and counted', async () => {
+test('a last line of 400 KB, with characters split across chunks, is passed on and counted', async () => {
   const text = 'ä€😀'.repeat(20_000);
   const line = DONE.replace(
     '"done":true',
@@ -267,7 +272,7 @@ test('a last line of 400 KB, whose characters are split over chunks, is passed a
   expect(await proxy.counted('ollama_proxy_generated_tokens_total')).toEqual(['generate a:latest 7']);
 });
 
-test('words in a prompt or an answer are never taken for figures, names or marks', async () => {
+test('text in a prompt or response is never parsed as counts, model names or end markers', async () => {
   const evil = JSON.stringify(
     '"eval_count":99,"model":"evil","done":true} data: [DONE] "usage":{"prompt_tokens":9}',
   ).slice(1, -1);
@@ -277,7 +282,7 @@ test('words in a prompt or an answer are never taken for figures, names or marks
   expect(await proxy.counted('ollama_proxy_generated_tokens_total')).toEqual(['generate a:latest 7']);
 });
 
-test('figures that no model can have counted are left out', async () => {
+test('impossible counts are ignored', async () => {
   const odd =
     '{"model":"a","done":true,"eval_count":-1,"prompt_eval_count":1e300,"load_duration":"x","eval_duration":null}';
   const proxy = await counted('/api/generate', whole(odd));
@@ -286,15 +291,15 @@ test('figures that no model can have counted are left out', async () => {
   expect(await proxy.counted('ollama_proxy_measurement_failures_total')).toEqual([]);
 });
 
-describe('a fault in measuring is counted, and the stream goes on, where it comes', () => {
+describe('an exception while measuring is counted, and the response continues,', () => {
   const fault = (): never => {
     throw new Error('on purpose');
   };
   const FAULTS: ReadonlyArray<
     readonly [string, (api: Api, contentType: string, now: () => number) => Reader]
   > = [
-    ['with the head', fault],
-    ['with a chunk', (...args) => ({ ...createReader(...args), push: fault })],
+    ['at the response headers', fault],
+    ['in a chunk', (...args) => ({ ...createReader(...args), push: fault })],
     ['at the end', (...args) => ({ ...createReader(...args), findings: fault })],
   ];
   test.each(FAULTS)('%s', async (_, createFaulty) => {
@@ -311,7 +316,7 @@ describe('a fault in measuring is counted, and the stream goes on, where it come
   });
 });
 
-test('counters begin at 0 for each API and outcome', async () => {
+test('counters start at 0 for each API and outcome', async () => {
   const ollama = await startScripted(() => {});
   const proxy = await startProxyBefore(ollama.url);
   const samples = (await proxy.exposition()).get('ollama_proxy_requests_total')?.samples ?? [];
@@ -320,7 +325,7 @@ test('counters begin at 0 for each API and outcome', async () => {
   expect((await proxy.exposition()).get('ollama_proxy_requests_in_flight')?.samples).toHaveLength(10);
 });
 
-test('the metrics are on the telemetry path, also without those of the exporter, and not on /probe', async () => {
+test('the metrics are on the telemetry path, even with --web.disable-exporter-metrics, and not on /probe', async () => {
   const answers: Script = ({ socket, head }) =>
     socket.write(
       head.includes('/api/ps')
@@ -347,7 +352,7 @@ test('the metrics are on the telemetry path, also without those of the exporter,
   await exporter.close();
 });
 
-test('the docs name each option of the proxy', () => {
+test('docs/tokens.md names each option of the proxy', () => {
   const page = readFileSync(new URL('../../docs/tokens.md', import.meta.url), 'utf8');
   for (const flag of ['listen-address', 'web.config.file', 'include-usage', 'shutdown-grace']) {
     expect(page).toContain(`--proxy.${flag}`);

@@ -43,7 +43,7 @@ async function bothAnswers(message: string | Buffer, request = get('/api/tags'),
   ] as const;
 }
 
-describe('of a request', () => {
+describe('a request arrives at Ollama with', () => {
   test.each([
     '//path',
     '/%zz',
@@ -51,7 +51,7 @@ describe('of a request', () => {
     '/?',
     '/api/tags?target=http://x/#not',
     `/${'a'.repeat(60_000)}`,
-  ])('the path %.40s', async (path) => {
+  ])('the path %.40s unchanged', async (path) => {
     expect((await sent(get(path))).requestLine).toBe(`GET ${path} HTTP/1.1`);
   });
 
@@ -62,7 +62,7 @@ describe('of a request', () => {
     },
   );
 
-  test('headers in their case and order, duplicates and Latin-1 included', async () => {
+  test('the case and order of its headers, with duplicates and Latin-1', async () => {
     const lines = [
       'X-A: 1',
       'x-b: 2',
@@ -82,14 +82,14 @@ describe('of a request', () => {
     ]);
   });
 
-  test('Host, Origin and Authorization, which are for Ollama', async () => {
+  test('Host, Origin and Authorization', async () => {
     const { lines } = await sent(
       'GET / HTTP/1.1\r\nHost: evil.example\r\nOrigin: https://a\r\nAuthorization: Bearer b\r\n\r\n',
     );
     expect(lines).toEqual(['host: evil.example', 'Origin: https://a', 'Authorization: Bearer b']);
   });
 
-  test('nothing that is about the connection of the client', async () => {
+  test('no hop-by-hop headers', async () => {
     const { lines } = await sent(
       get(
         '/x',
@@ -100,12 +100,12 @@ describe('of a request', () => {
     expect(lines).toEqual(['host: ollama', 'X-Stays: 1']);
   });
 
-  test('its body to the byte where a client names its length as about the connection', async () => {
+  test('its whole body, even if Connection lists Content-Length', async () => {
     const { body } = await sent(post('/x', 'hello', 'Connection: content-length, host\r\n'));
     expect(body.toString()).toBe('hello');
   });
 
-  test('Accept-Encoding, but for requests that are measured', async () => {
+  test('Accept-Encoding only if it is not measured', async () => {
     expect((await sent(get('/api/tags', 'GET', 'Accept-Encoding: gzip\r\n'))).lines).toContain(
       'Accept-Encoding: gzip',
     );
@@ -122,13 +122,13 @@ describe('of a request', () => {
     ],
     ['of a DELETE', (body: string) => post('/api/delete', body).replace('POST', 'DELETE')],
     ['of a GET', (body: string) => post('/api/tags', body).replace('POST', 'GET')],
-  ])('a body %s', async (_, request) => {
+  ])('its body %s', async (_, request) => {
     for (const body of ['{"model":"a"}', 'x'.repeat(300_000)]) {
       expect((await sent(request(body))).body.toString()).toBe(body);
     }
   });
 
-  test('a body that is packed with zstd, as it is', async () => {
+  test('a body compressed with zstd unchanged', async () => {
     const body = randomBytes(5_000).toString('latin1');
     const request = `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Encoding: zstd\r\nContent-Length: 5000\r\n\r\n${body}`;
     const received = await sent(request);
@@ -136,7 +136,7 @@ describe('of a request', () => {
     expect(received.lines).toContain('Content-Encoding: zstd');
   });
 
-  test('a body whose client waits for 100 Continue', async () => {
+  test('the body of a client that expects 100 Continue', async () => {
     const { ollama, client } = await start();
     client.send('POST /api/chat HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n');
     await client.until((text) => text === 'HTTP/1.1 100 Continue\r\n\r\n');
@@ -146,13 +146,13 @@ describe('of a request', () => {
     expect(ollama.received[0]?.body.toString()).toBe('{}');
   });
 
-  test('more headers and longer ones than Node.js takes by itself', async () => {
+  test('more and longer headers than the default limit of Node.js', async () => {
     const many = Array.from({ length: 3_000 }, (_, index) => `X-${index}: ${'v'.repeat(50)}`);
     const { lines } = await sent(get('/x', 'GET', `${many.join('\r\n')}\r\n`));
     expect(lines.slice(1)).toEqual(many);
   });
 
-  test('from a client of HTTP/1.0, whose answer ends with its connection', async () => {
+  test('its HTTP/1.0 response ended by closing the connection', async () => {
     const stream = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n';
     const { client } = await start(answering(stream));
     const answer = await client.send('GET /x HTTP/1.0\r\n\r\n').answer({ untilClosed: true });
@@ -160,16 +160,16 @@ describe('of a request', () => {
   });
 });
 
-describe('of an answer', () => {
+describe('a response arrives at the client with', () => {
   test.each([
     [
-      'headers in their case and order, duplicates and Latin-1 included',
+      'the case and order of its headers, with duplicates and Latin-1',
       'HTTP/1.1 200 OK\r\nX-B: 1\r\ncontent-TYPE: a\r\nX-A: 2\r\nSet-Cookie: a\r\nX-B: \xe9\xff\r\nset-cookie: b\r\nX-Empty: \r\nContent-Length: 1\r\n\r\nx',
     ],
-    ['no header that was not there, such as Date', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
-    ['a reason phrase of its own', 'HTTP/1.1 200 Sure thing\r\nContent-Length: 0\r\n\r\n'],
-    ['a reason phrase that is empty', 'HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n'],
-    ['a status that nobody knows', 'HTTP/1.1 799 Odd\r\nContent-Length: 1\r\n\r\nx'],
+    ['no additional header, such as Date', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+    ['a custom reason phrase', 'HTTP/1.1 200 Sure thing\r\nContent-Length: 0\r\n\r\n'],
+    ['an empty reason phrase', 'HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n'],
+    ['an unregistered status', 'HTTP/1.1 799 Odd\r\nContent-Length: 1\r\n\r\nx'],
     [
       '404 and its body',
       'HTTP/1.1 404 Not Found\r\nContent-Length: 25\r\n\r\n{"error":"not found here"}'.replace('25', '26'),
@@ -181,7 +181,7 @@ describe('of an answer', () => {
     ['204, which has no body', 'HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n'],
     ['304, which has no body', 'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'],
     [
-      'a body in chunks',
+      'a chunked body',
       'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;x=y\r\nd\r\n0\r\n\r\n',
     ],
     [
@@ -195,19 +195,19 @@ describe('of an answer', () => {
     expect(through).toEqual(direct);
   });
 
-  test('a reason phrase that no HTTP server of Node.js may send is the usual one', async () => {
+  test("the default reason phrase if Node.js can't send the original", async () => {
     const [, through] = await bothAnswers('HTTP/1.1 200 \xe9\xff\r\nContent-Length: 0\r\n\r\n');
     expect(through.statusLine).toBe('HTTP/1.1 200 OK');
   });
 
-  test('the head alone, to HEAD', async () => {
+  test('headers only, to HEAD', async () => {
     const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 17\r\n\r\n';
     const [direct, through] = await bothAnswers(head, get('/', 'HEAD'), true);
     expect(through).toEqual(direct);
     expect(through.headers).toContain('Content-Length: 17');
   });
 
-  test('nothing that is about the connection of Ollama', async () => {
+  test('no hop-by-hop headers', async () => {
     const { client } = await start(
       answering(
         'HTTP/1.1 200 OK\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nUpgrade: h2\r\nX-Stays: 1\r\nContent-Length: 0\r\n\r\n',
@@ -225,7 +225,7 @@ describe('of an answer', () => {
     expect([answer.body.toString(), answer.complete]).toEqual(['all of it', true]);
   });
 
-  test('a body that is compressed, whose tokens are not counted', async () => {
+  test('a compressed body unchanged, without counting its tokens', async () => {
     const body = gzipSync('{"model":"a","done":true,"eval_count":5}');
     const head = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
     const { client, proxy } = await start(answering(Buffer.concat([Buffer.from(head), body])));
@@ -234,14 +234,14 @@ describe('of an answer', () => {
     expect(await proxy.counted('ollama_proxy_responses_without_usage_total')).toEqual(['generate  1']);
   });
 
-  test('after interim responses, which are read past', async () => {
+  test('interim responses removed', async () => {
     const interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n';
     const { client } = await start(answering(interim + OK));
     const answer = await client.send(get('/x')).answer();
     expect([answer.statusLine, answer.body.toString()]).toEqual(['HTTP/1.1 200 OK', 'ok']);
   });
 
-  test('the last one of several on one connection, each in its turn', async () => {
+  test('other responses before it, in order of their requests', async () => {
     const { ollama, client } = await start();
     const waiting: Array<() => void> = [];
     ollama.script = ({ socket, head }) => {
@@ -257,11 +257,11 @@ describe('of an answer', () => {
   });
 });
 
-describe('refused with 400, and not passed on, is', () => {
+describe('a request is rejected with 400, and not passed on, if it has', () => {
   test.each([
-    ['an absolute target', 'GET http://127.0.0.1/api/ps HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['OPTIONS *', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['a second Host', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+    ['an absolute URL', 'GET http://127.0.0.1/api/ps HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['OPTIONS * as its request line', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a second Host header', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
   ])('%s', async (_, request) => {
     const { ollama, proxy, client } = await start();
     const answer = await client.send(request).answer();
@@ -273,14 +273,17 @@ describe('refused with 400, and not passed on, is', () => {
 
   test.each([
     [
-      'Transfer-Encoding with a length',
+      'Transfer-Encoding and Content-Length',
       'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
-    ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx'],
-    ['a path beyond ASCII', 'GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['no Host', 'GET / HTTP/1.1\r\n\r\n'],
+    [
+      'two values of Content-Length',
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
+    ],
+    ['a path with non-ASCII characters', 'GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['no Host header', 'GET / HTTP/1.1\r\n\r\n'],
     ['a space in the path', 'GET /a b HTTP/1.1\r\nHost: a\r\n\r\n'],
-  ])('%s, by Node.js itself', async (_, request) => {
+  ])('%s, by Node.js', async (_, request) => {
     const { ollama, client } = await start();
     const answer = await client.send(request).answer({ untilClosed: true });
     expect(answer.statusLine).toBe('HTTP/1.1 400 Bad Request');
@@ -288,13 +291,13 @@ describe('refused with 400, and not passed on, is', () => {
   });
 });
 
-test('CONNECT is not served: its connection is closed', async () => {
+test('CONNECT closes the connection', async () => {
   const { ollama, client } = await start();
   await client.send('CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n').closed();
   expect([client.text, ollama.received]).toEqual(['', []]);
 });
 
-test('a request to upgrade is answered as one that is not', async () => {
+test('an Upgrade header is ignored', async () => {
   const { client } = await start();
   const answer = await client
     .send(get('/x', 'GET', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'))
@@ -302,7 +305,7 @@ test('a request to upgrade is answered as one that is not', async () => {
   expect(answer.body.toString()).toBe('ok');
 });
 
-test('a path prefix of --ollama.url is put before each path', async () => {
+test('the path prefix of --ollama.url is added to each path', async () => {
   const ollama = await startScripted(answering(OK));
   const proxy = await startProxyBefore(new URL('/ollama/', ollama.url));
   const client = await rawClient(proxy.port);

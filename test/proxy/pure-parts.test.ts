@@ -27,7 +27,7 @@ function textOf(kept: LastLines['lines'][number]): string {
   return (kept instanceof Ends ? kept.whole : kept)?.toString() ?? '';
 }
 
-test.each([1, 2, 6])('the last %s lines are those of the whole text, however it comes', (most) => {
+test.each([1, 2, 6])('the last %s lines are the same, however the text is split', (most) => {
   const property = fc.property(
     pieces(fc.tuple(stream, line).map((both) => both.join(''))),
     ({ text, parts }) => {
@@ -42,7 +42,7 @@ test.each([1, 2, 6])('the last %s lines are those of the whole text, however it 
   fc.assert(property, RUNS);
 });
 
-test('a text within 64 KiB is kept whole, a longer one by its ends, in bounded memory', () => {
+test('only the start and end of a text longer than 64 KiB are kept', () => {
   const property = fc.property(
     fc.array(fc.integer({ min: 1, max: 30_000 }), { maxLength: 12 }),
     (lengths) => {
@@ -64,7 +64,7 @@ test('a text within 64 KiB is kept whole, a longer one by its ends, in bounded m
   fc.assert(property, { ...RUNS, numRuns: 200 });
 });
 
-test('a text of 3 MB that comes byte by byte takes no more than its ends', () => {
+test('a text of 3 MB in single bytes uses bounded memory', () => {
   const ends = new Ends();
   for (let index = 0; index < 3_000_000; index += 1) {
     ends.push(Buffer.of(97 + (index % 26)));
@@ -72,7 +72,7 @@ test('a text of 3 MB that comes byte by byte takes no more than its ends', () =>
   expect(ends.ends.tail.length).toBeLessThan(64 * 1024);
 });
 
-test('the figures of a long object are those that parsing it gives', () => {
+test('the fields of a long object are the same as with JSON.parse', () => {
   const figure = fc.integer({ min: 0, max: 1e9 });
   const evil = fc.constantFrom('x', '"eval_count":9', '","model":"b', '\\', '}', 'é');
   const object = fc.record({
@@ -98,13 +98,13 @@ test('the figures of a long object are those that parsing it gives', () => {
   fc.assert(property, { ...RUNS, numRuns: 60 });
 });
 
-test('half of a long object has no figures', () => {
+test('a truncated long object has no fields', () => {
   const ends = new Ends();
   ends.push(Buffer.from(`{"model":"a","done":true,"context":[${'1,'.repeat(50_000)}1],"eval_count":5,`));
   expect(fieldsOf(ends)).toBeUndefined();
 });
 
-test('every status and ending has one outcome', () => {
+test('every status and ending has exactly one outcome', () => {
   const property = fc.property(
     fc.option(fc.integer({ min: 200, max: 999 }), { nil: undefined }),
     fc.constantFrom('complete' as const, 'cut' as const, 'unreachable' as const, 'client_gone' as const),
@@ -123,7 +123,7 @@ test('every status and ending has one outcome', () => {
   fc.assert(property, RUNS);
 });
 
-describe('of any headers', () => {
+describe('in any request or response,', () => {
   const name = fc.constantFrom(
     'X-A',
     'x-a',
@@ -141,7 +141,7 @@ describe('of any headers', () => {
   const raw = fc.array(fc.tuple(name, value), { maxLength: 12 });
   const forThisHop = /^(connection|keep-alive|te|upgrade|transfer-encoding)$/i;
 
-  test('those for this hop stay, the others go on as they came', () => {
+  test('hop-by-hop headers are removed, and the others are unchanged', () => {
     const property = fc.property(raw, (pairs) => {
       const named = pairs
         .filter(([key]) => /^connection$/i.test(key))

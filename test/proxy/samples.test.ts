@@ -29,7 +29,7 @@ function expectationOf({ name, path }: Sample): readonly [string, number, number
 
 const MEASURED = SAMPLES.filter(({ method, path }) => measuredApi(method, path) !== undefined);
 
-test('there are samples of every API that is measured', () => {
+test('every measured API has samples', () => {
   expect(new Set(MEASURED.map(({ path }) => path)).size).toBe(9);
   expect(SAMPLES.length).toBeGreaterThan(65);
 });
@@ -43,7 +43,7 @@ function wholeReader({ method, path, contentType }: Sample) {
 }
 
 test.each(MEASURED.map((sample) => [sample.name, sample] as const))(
-  'the findings of %s are the same wherever it is cut in two',
+  'the result for %s is the same wherever it is split',
   (_, sample) => {
     const body = bodyOf(sample);
     const whole = wholeReader(sample);
@@ -72,7 +72,7 @@ async function exchange(client: RawClient, sample: Sample) {
 }
 
 test.each(SAMPLES.map((sample) => [sample.name, sample] as const))(
-  `%s passes as it was sent, cut at ${CUTS} places and into crumbs`,
+  `%s is passed on unchanged, split at ${CUTS} places and into small pieces`,
   async (name, sample) => {
     const message = messageOf(sample);
     const random = randomNumbers(message.length);

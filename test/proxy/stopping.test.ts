@@ -20,8 +20,8 @@ async function streaming(more = {}) {
   return { ollama, proxy, client, socket };
 }
 
-describe('when the exporter stops', () => {
-  test('a stream may end by itself, and then its connection ends', async () => {
+describe('at shutdown,', () => {
+  test('a running stream finishes, and then its connection closes', async () => {
     const { proxy, client, socket } = await streaming({ shutdownGraceMs: 20_000 });
     const closed = proxy.close();
     socket.write('0\r\n\r\n');
@@ -31,7 +31,7 @@ describe('when the exporter stops', () => {
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  incomplete 1']);
   });
 
-  test('a stream that does not end is cut after the grace time, on both sides', async () => {
+  test('a stream that does not finish is cut off after the grace time, on both sides', async () => {
     const { proxy, client, socket } = await streaming({ shutdownGraceMs: 200 });
     const upstreamEnded = once(socket, 'close');
     const startMs = performance.now();
@@ -51,7 +51,7 @@ describe('when the exporter stops', () => {
     await Promise.all([closed, client.answer()]);
   });
 
-  test('a request on a kept connection that comes meanwhile is the last one of it', async () => {
+  test('a request waiting on a kept-alive connection is served before the connection closes', async () => {
     const { ollama, proxy, client, socket } = await streaming({ shutdownGraceMs: 20_000 });
     client.send(get('/api/tags'));
     const closed = proxy.close();
@@ -64,7 +64,7 @@ describe('when the exporter stops', () => {
   });
 });
 
-test('an address that is taken is named', async () => {
+test('the error for an address in use names the address', async () => {
   const { proxy, ollama } = await streaming();
   const { parseListenAddresses } = await import('../../src/config/listen-address.ts');
   const listenOn = parseListenAddresses(`127.0.0.1:0,127.0.0.1:${proxy.port}`);
@@ -73,7 +73,7 @@ test('an address that is taken is named', async () => {
   );
 });
 
-describe('ten silent minutes', () => {
+describe('ten minutes without data', () => {
   /** undici's own clock, which began to tick before this test. */
   const undiciClock: { readonly tick: (ms: number) => void } = createRequire(import.meta.url)(
     'undici/lib/util/timers.js',
@@ -89,7 +89,7 @@ describe('ten silent minutes', () => {
     await new Promise(setImmediate);
   }
 
-  test('before the head, in a stream and in an upload end nothing', async () => {
+  test('before the headers, in a stream and in an upload do not time out', async () => {
     vi.useFakeTimers({
       toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
     });
@@ -110,7 +110,7 @@ describe('ten silent minutes', () => {
     expect((await client.answer()).complete).toBe(true);
   });
 
-  test('of a client that never finishes its head end its connection', async () => {
+  test('before a client has sent all headers time out', async () => {
     const ollama = await startScripted(() => {});
     const proxy = await startProxyBefore(ollama.url, {
       createServer: (handler, limits) => {
@@ -124,12 +124,12 @@ describe('ten silent minutes', () => {
   });
 });
 
-describe('back pressure', () => {
+describe('backpressure', () => {
   const MEBIBYTES = 64;
   /** 64 MiB take a busy machine seconds. */
   const PATIENTLY = { timeout: 20_000 };
 
-  test('a client that does not read stops Ollama, and gets all of it later', async () => {
+  test('a client that does not read pauses Ollama, and receives everything later', async () => {
     let sent = 0;
     const piece = Buffer.alloc(1024 * 1024, 'x');
     const ollama = await startScripted(({ socket }) => {
@@ -162,7 +162,7 @@ describe('back pressure', () => {
     await expect.poll(() => read, PATIENTLY).toBeGreaterThan((MEBIBYTES - stopped) * piece.length);
   });
 
-  test('an Ollama that does not read stops the client, and gets all of it later', async () => {
+  test('an Ollama that does not read pauses the client, and receives everything later', async () => {
     let upstream: Socket | undefined;
     let read = 0;
     const slow = createServer((socket) => {

@@ -33,15 +33,15 @@ async function start(files: Readonly<Record<string, string>>, url?: URL | null) 
   return { ollama, port: proxy?.addresses[0]?.port ?? 0 };
 }
 
-describe('with a password', () => {
-  test('a request without it is refused, and never reaches Ollama', async () => {
+describe('with basic authentication', () => {
+  test('a request without credentials gets 401, and never reaches Ollama', async () => {
     const { ollama, port } = await start({ 'web.yml': USERS });
     const answer = await (await rawClient(port)).send(post('/api/generate', '{}')).answer();
     expect(answer.statusLine).toBe('HTTP/1.1 401 Unauthorized');
     expect(ollama.received).toEqual([]);
   });
 
-  test('the header that has it is not passed on', async () => {
+  test('the Authorization header is not passed on', async () => {
     const { ollama, port } = await start({ 'web.yml': USERS });
     const answer = await (await rawClient(port)).send(get('/api/tags', 'GET', `${ALICE}X-A: 1\r\n`)).answer();
     expect(answer.body.toString()).toBe('ok');
@@ -49,7 +49,7 @@ describe('with a password', () => {
     expect(ollama.received[0]?.head).toContain('X-A: 1');
   });
 
-  test('a client that waits for 100 Continue is told so only after its password', async () => {
+  test('100 Continue is sent only to authenticated clients', async () => {
     const { port } = await start({ 'web.yml': USERS });
     const head = 'POST /api/create HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n';
     const refused = await rawClient(port);
@@ -60,7 +60,7 @@ describe('with a password', () => {
   });
 });
 
-test('without a password Authorization is for Ollama, with TLS too', async () => {
+test('without basic authentication, Authorization is passed on to Ollama, with TLS too', async () => {
   const authority = await newAuthority();
   const { cert, key } = await authority.issue();
   const tls = 'tls_server_config: { cert_file: cert.pem, key_file: key.pem }\n';
@@ -81,13 +81,13 @@ test('without a password Authorization is for Ollama, with TLS too', async () =>
   expect(ollama.received[0]?.head).toContain('Authorization: Bearer a');
 });
 
-test('headers of the file are added to what Ollama answers', async () => {
+test("the configured headers are added to Ollama's responses", async () => {
   const { port } = await start({ 'web.yml': 'http_server_config: { headers: { X-Frame-Options: deny } }\n' });
   const answer = await (await rawClient(port)).send(get('/')).answer();
   expect(answer.headers).toEqual(['X-Frame-Options: deny', 'Content-Length: 2']);
 });
 
-test('without an Ollama there is nothing to stand before', async () => {
+test('--proxy.listen-address requires an Ollama', async () => {
   await expect(start({ 'web.yml': '' }, null)).rejects.toThrow(
     '--proxy.listen-address needs an Ollama to pass requests on to, but --ollama.url is none',
   );

@@ -37,7 +37,7 @@ async function blobsOf(finder: RunnerFinder): Promise<readonly (string | undefin
   return (await finder.find()).map(({ blob }) => blob);
 }
 
-test('finds a runner by its server: blob, port, memory, and that it began after the exporter', async () => {
+test('finds a runner with its blob, port, memory and start time relative to the exporter', async () => {
   expect(await finderOf(machine()).find()).toEqual([
     {
       life: '200 9000',
@@ -51,19 +51,19 @@ test('finds a runner by its server: blob, port, memory, and that it began after 
   ]);
 });
 
-test('a runner that began before the exporter is known as such', async () => {
+test('marks a runner that started before the exporter', async () => {
   const proc = machine().add({ ...RUNNER, startTicks: 4_999 });
   expect(await finderOf(proc).find()).toMatchObject([{ isOlder: true }]);
 });
 
-test('a kernel that lists no children is walked through instead', async () => {
+test('finds runners if the kernel does not list children', async () => {
   const proc = new FakeProc();
   proc.hasChildrenFiles = false;
   proc.add(SERVER, RUNNER).listen({ port: PORT }, { port: 40_001 });
   expect(await blobsOf(finderOf(proc))).toEqual([A]);
 });
 
-test('of all that such a walk finds, only the children of our server are runners', async () => {
+test('finds only children of the server if the kernel does not list children', async () => {
   const proc = new FakeProc();
   proc.hasChildrenFiles = false;
   proc
@@ -72,7 +72,7 @@ test('of all that such a walk finds, only the children of our server are runners
   expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
 });
 
-test('a thousand processes are read in turns with other work', async () => {
+test('reading a thousand processes does not block the event loop', async () => {
   const others = Array.from({ length: 1_000 }, (_, index) => ({
     pid: 1_000 + index,
     comm: 'sh',
@@ -92,54 +92,51 @@ test('a thousand processes are read in turns with other work', async () => {
   expect(turns).toBeGreaterThan(5);
 });
 
-describe('is no runner of ours', () => {
+describe('not a runner of this server:', () => {
   test.each<[string, FakeProcess]>([
     [
-      'a discovery of GPUs, which has a port and no model',
+      'a GPU discovery, which has a port and no model',
       { ...RUNNER, argv: ['llama-server', '--port', '40001'] },
     ],
-    ['one that has ended, but is not collected yet', { ...RUNNER, state: 'Z' }],
-    ['an orphan of a server that was killed', { ...RUNNER, parent: 1 }],
-    ['a process of another name', { ...RUNNER, comm: 'llama-bench' }],
-    ['one that only says so in the middle of its name', { ...RUNNER, comm: 'x) S 100 (llama-server' }],
-    ['one of another user', { ...RUNNER, uid: 1_000 }],
+    ['a zombie', { ...RUNNER, state: 'Z' }],
+    ['an orphan of a killed server', { ...RUNNER, parent: 1 }],
+    ['a process with another name', { ...RUNNER, comm: 'llama-bench' }],
+    ['a process with llama-server inside its name', { ...RUNNER, comm: 'x) S 100 (llama-server' }],
+    ['a process of another user', { ...RUNNER, uid: 1_000 }],
     [
-      'one whose model is no blob',
+      'a process whose model is not a blob',
       { ...RUNNER, argv: ['llama-server', '--model', '/tmp/x.gguf', '--port', '40001'] },
     ],
-    ['one with a port beyond the last', { ...RUNNER, argv: llamaServer(A, 65_536) }],
-    ['one with port 0', { ...RUNNER, argv: llamaServer(A, 0) }],
-    ['one whose port nobody listens on yet', { ...RUNNER, argv: llamaServer(A, 40_002) }],
-    [
-      'a copy of the server that is about to become a runner',
-      { ...RUNNER, comm: 'ollama', argv: SERVER.argv },
-    ],
-    ['one without a command line', { ...RUNNER, argv: [] }],
+    ['a process with port 65536', { ...RUNNER, argv: llamaServer(A, 65_536) }],
+    ['a process with port 0', { ...RUNNER, argv: llamaServer(A, 0) }],
+    ['a process that does not listen yet', { ...RUNNER, argv: llamaServer(A, 40_002) }],
+    ['a fork of the server before exec', { ...RUNNER, comm: 'ollama', argv: SERVER.argv }],
+    ['a process without a command line', { ...RUNNER, argv: [] }],
   ])('%s', async (_what, process) => {
     const proc = new FakeProc().add(SERVER, process).listen({ port: PORT }, { port: 40_001 });
     expect(await finderOf(proc).find()).toEqual([]);
   });
 
-  test('one whose port another user listens on', async () => {
+  test('a process whose port belongs to another user', async () => {
     const proc = new FakeProc().add(SERVER, RUNNER).listen({ port: PORT }, { port: 40_001, uid: 1_000 });
     expect(await finderOf(proc).find()).toEqual([]);
   });
 
-  test('one whose port is open to the network, not on loopback', async () => {
+  test('a process whose port is on a network address', async () => {
     const proc = new FakeProc()
       .add(SERVER, RUNNER)
       .listen({ port: PORT }, { port: 40_001, address: '0A00000A' });
     expect(await finderOf(proc).find()).toEqual([]);
   });
 
-  test('a process of another user that pretends all it can', async () => {
+  test('a process of another user that imitates a runner', async () => {
     const forged = { ...RUNNER, pid: 300, parent: 1, uid: 1_000, argv: llamaServer(A, 40_003) };
     const proc = machine().add(forged).listen({ port: 40_003, uid: 1_000 });
     expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
   });
 });
 
-test('a process that becomes a runner by exec is found then', async () => {
+test('a process that becomes a runner by exec is found afterwards', async () => {
   const proc = machine().add({ ...RUNNER, comm: 'ollama', argv: SERVER.argv });
   const finder = finderOf(proc);
   expect(await finder.find()).toEqual([]);
@@ -147,7 +144,7 @@ test('a process that becomes a runner by exec is found then', async () => {
   expect(await blobsOf(finder)).toEqual([A]);
 });
 
-test('a runner that was found is not read again, until its pid is of another process', async () => {
+test('a known runner is not read again until its pid is reused', async () => {
   const proc = machine();
   const finder = finderOf(proc);
   const [first] = await finder.find();
@@ -166,26 +163,26 @@ describe('two servers on one machine', () => {
       .add({ ...SERVER, ...server }, { ...other, ...second }, RUNNER, twin)
       .listen({ port: PORT }, { port: 22_222 }, { port: 40_001 }, { port: 40_002 });
 
-  test('are told apart by the socket, though their runners serve the same blob', async () => {
+  test('are distinguished by socket, although their runners serve the same blob', async () => {
     expect(await finderOf(both({}, {})).find()).toMatchObject([{ life: '200 9000' }]);
   });
 
-  test('are ambiguous where their sockets can not be seen', async () => {
+  test('are ambiguous if their sockets are unreadable', async () => {
     const proc = both({ sockets: undefined }, { sockets: undefined });
     await expect(finderOf(proc).find()).rejects.toMatchObject({ reason: 'ambiguous' });
   });
 
-  test('are told apart by their users, sockets or not', async () => {
+  test('are distinguished by user, even if their sockets are unreadable', async () => {
     const proc = both({ sockets: undefined }, { sockets: undefined, uid: 1_000 });
     expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
   });
 
-  test('of which one shows other sockets leave the other one', async () => {
+  test('are distinguished if the sockets of one are readable', async () => {
     const proc = both({ sockets: undefined }, {});
     expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
   });
 
-  test('on one port of two addresses are told apart by the address', async () => {
+  test('on the same port of two addresses are distinguished by address', async () => {
     const proc = new FakeProc()
       .add(SERVER, { ...other, sockets: [333] }, RUNNER, twin)
       .listen({ port: PORT }, { port: 40_001 }, { port: 40_002 })
@@ -199,14 +196,14 @@ describe('a server', () => {
   test.each([
     ['on IPv6', '00000000000000000000000001000000', '0'.repeat(31).concat('1')],
     ['on all addresses', '00000000', '7f000001'],
-    ['on all addresses of IPv6, which takes IPv4 too', '0'.repeat(32), '7f000001'],
-    ['on IPv4 by a socket of IPv6', '0000000000000000FFFF00000100007F', '7f000001'],
+    ['on all IPv6 addresses, which accept IPv4', '0'.repeat(32), '7f000001'],
+    ['on IPv4 with an IPv6 socket', '0000000000000000FFFF00000100007F', '7f000001'],
   ])('%s is found', async (_where, address, key) => {
     const proc = new FakeProc().add(SERVER, RUNNER).listen({ port: PORT, address }, { port: 40_001 });
     expect(await blobsOf(finderOf(proc, { addresses: [key] }))).toEqual([A]);
   });
 
-  test('that was started again is found again', async () => {
+  test('is found again after a restart', async () => {
     const proc = machine();
     const finder = finderOf(proc);
     await finder.find();
@@ -217,7 +214,7 @@ describe('a server', () => {
     expect(await finder.find()).toMatchObject([{ life: '210 9000' }]);
   });
 
-  test('that has ended, but is not collected, is not the one', async () => {
+  test('is not found as a zombie', async () => {
     const proc = machine();
     const finder = finderOf(proc);
     await finder.find();
@@ -226,7 +223,7 @@ describe('a server', () => {
     expect(await finder.find()).toMatchObject([{ life: '210 9000' }]);
   });
 
-  test('is looked for at most so often', async () => {
+  test('is searched for only once per interval', async () => {
     const proc = machine();
     const finder = finderOf(proc, { walkEveryMs: 60_000 });
     await finder.find();
@@ -235,35 +232,35 @@ describe('a server', () => {
     await expect(finder.find()).rejects.toMatchObject({ reason: 'hidden' });
   });
 
-  test('that is just starting a runner is not two', async () => {
+  test('that is forking a runner counts once', async () => {
     const copy = { ...SERVER, pid: 300, parent: 100 };
     expect(await blobsOf(finderOf(machine().add(copy)))).toEqual([A]);
   });
 
-  test('is not its client', async () => {
+  test('is not confused with a client', async () => {
     const client = { pid: 150, comm: 'ollama', argv: ['ollama', 'run', 'serve'], sockets: undefined };
     const proc = machine().add({ ...SERVER, sockets: undefined }, client);
     expect(await blobsOf(finderOf(proc))).toEqual([A]);
   });
 });
 
-describe('is said to be hidden', () => {
+describe('the server is hidden if', () => {
   test.each<[string, () => FakeProc]>([
-    ['a process that can not be seen, as with hidepid', () => new FakeProc().listen({ port: PORT })],
-    ['a port that nobody listens on here', () => new FakeProc().add(SERVER, RUNNER)],
+    ['its process is invisible, as with hidepid', () => new FakeProc().listen({ port: PORT })],
+    ['no process listens on its port', () => new FakeProc().add(SERVER, RUNNER)],
     [
-      'a port that something else listens on, such as a tunnel',
+      'something else listens on its port, such as a tunnel',
       () => new FakeProc().add({ ...SERVER, sockets: [1] }, RUNNER).listen({ port: PORT, inode: 7 }),
     ],
     [
-      'a port of another user, such as a published one of a container',
+      'another user owns its port, such as a port published by a container',
       () => machine().add({ ...SERVER, sockets: undefined, uid: 1_000 }),
     ],
   ])('%s', async (_what, proc) => {
     await expect(finderOf(proc()).find()).rejects.toMatchObject({ reason: 'hidden' });
   });
 
-  test('a user that the user namespace does not show, as with PrivateUsers=yes', async () => {
+  test('the user namespace does not map its user, as with PrivateUsers=yes', async () => {
     const nobody = { uid: 65_534 };
     const proc = new FakeProc()
       .add({ ...SERVER, ...nobody }, { ...RUNNER, ...nobody })
@@ -274,7 +271,7 @@ describe('is said to be hidden', () => {
   });
 });
 
-test('more than 64 runners are too many', async () => {
+test('more than 64 runners are too_large', async () => {
   const proc = machine();
   const more = Array.from({ length: 64 }, (_, index) => ({ ...RUNNER, pid: 1_000 + index }));
   proc.add(...more);
@@ -283,7 +280,7 @@ test('more than 64 runners are too many', async () => {
   expect(await finderOf(proc).find()).toHaveLength(64);
 });
 
-test('the runners of MLX and of Ollama before 0.30 are known, and have nothing to be asked', async () => {
+test('runners of MLX and of Ollama before 0.30 are found, and are not queried', async () => {
   const runner = (pid: number, argv: readonly string[]) => ({ ...RUNNER, pid, comm: 'ollama', argv });
   const blob = `/root/.ollama/models/blobs/sha256-${A}`;
   const proc = new FakeProc()
@@ -299,7 +296,7 @@ test('the runners of MLX and of Ollama before 0.30 are known, and have nothing t
   ]);
 });
 
-test('a command line that hangs is given up, is not read a second time, and costs the others nothing', async () => {
+test('a hanging command line is skipped, read only once, and does not delay other runners', async () => {
   const proc = machine().add({ ...RUNNER, pid: 300, argv: llamaServer(hash('stuck'), 40_001) });
   const file = join(proc.folder, '300/cmdline');
   rmSync(file);
@@ -320,7 +317,7 @@ test('a command line that hangs is given up, is not read a second time, and cost
   closeSync(openSync(file, constants.O_WRONLY));
 });
 
-test('what another user may not see needs no error: user ids and names are for all', async () => {
+test('user ids and process names are readable without privileges', async () => {
   const proc = machine().add({ ...SERVER, sockets: undefined }, { ...RUNNER, sockets: undefined });
   expect(await blobsOf(finderOf(proc))).toEqual([A]);
   expect(readProcesses(proc.folder).uid(100)).toBe(OLLAMA_UID);

@@ -39,7 +39,7 @@ function ollamaWith(installed: ReadonlyMap<string, string>) {
   return { client, asked };
 }
 
-test('a map keeps what was used last', () => {
+test('a bounded map keeps the most recently used entries', () => {
   const map = new Map<string, number>();
   for (const key of ['a', 'b', 'c']) {
     keepLatest(map, key, 1, 3);
@@ -51,7 +51,7 @@ test('a map keeps what was used last', () => {
   expect(dropOldest(map, 9)).toHaveLength(3);
 });
 
-test('1,024 digests are known, those that are asked about last', async () => {
+test('the blobs of 1,024 digests are cached, least recently used first out', async () => {
   const rows = Array.from({ length: 1_025 }, (_, index) => ({ model: `m${index}`, digest: `d${index}` }));
   const { client, asked } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
   const blobsOf = createBlobs();
@@ -72,7 +72,7 @@ test('1,024 digests are known, those that are asked about last', async () => {
   expect(asked).toEqual(['tags', 'm1']);
 });
 
-test('a name that leads elsewhere is asked about again after a while, not before', async () => {
+test('a name with another digest is looked up again only after an interval', async () => {
   const installed = new Map([['a', 'other']]);
   const { client, asked } = ollamaWith(installed);
   const row = { model: 'a', digest: 'loaded' };
@@ -86,7 +86,7 @@ test('a name that leads elsewhere is asked about again after a while, not before
   expect((await eager(client, [row], signal)).get('loaded')).toBe(hash('a'));
 });
 
-test('a row without a digest has no blob, and Ollama is not asked', async () => {
+test('a row without a digest has no blob, and causes no request to Ollama', async () => {
   const { client, asked } = ollamaWith(new Map([['a', '']]));
   const blobs = await createBlobs()(client, [{ model: 'a', digest: '' }], signal);
   expect(blobs.get('')).toBeInstanceOf(ApiError);
@@ -99,7 +99,7 @@ async function text(counters: ReturnType<typeof createCounters>): Promise<string
   return (await registry.metrics()).replaceAll(/^#.*\n/gm, '');
 }
 
-test('the counters forget the names that were unloaded first, and count them anew when they come back', async () => {
+test('the counters of the names unloaded first are dropped, and start again when reloaded', async () => {
   const counters = createCounters();
   const model = (index: number) => ({ model: `m${index}`, quantization: 'Q4' });
   const add = (index: number, life: string, tokens: number) => {
@@ -118,7 +118,7 @@ test('the counters forget the names that were unloaded first, and count them ane
   );
 });
 
-test('256 names stay though as many more are loaded at the moment', async () => {
+test('the counters of 256 unloaded names are kept, however many names are loaded', async () => {
   const counters = createCounters();
   const models = Array.from({ length: 300 }, (_, index) => ({ model: `m${index}`, quantization: 'Q4' }));
   for (const model of models) {
@@ -130,7 +130,7 @@ test('256 names stay though as many more are loaded at the moment', async () => 
   expect((await text(counters)).match(/^ollama_model_prompt_tokens_total\{/gm)).toHaveLength(256);
 });
 
-test('what an operator has to set up is logged once, what comes and goes not at all', () => {
+test('problems that need configuration are logged once, temporary ones never', () => {
   const lines: string[] = [];
   const log = createProblemLog(
     createLogger({ logLevel: 'debug', logFormat: 'logfmt' }, { write: (line) => lines.push(line) }),
@@ -146,7 +146,7 @@ test('what an operator has to set up is logged once, what comes and goes not at 
   ]);
 });
 
-test('a request that gets no response is given up in the end, and another one is sent', async () => {
+test('a request without a response times out, and the next scrape sends another', async () => {
   let asked = 0;
   const server: Server = createServer((_request, response) => {
     asked += 1;
@@ -175,7 +175,7 @@ test('a request that gets no response is given up in the end, and another one is
   expect(asked).toBe(3);
 });
 
-test('a broken model is not asked about at each scrape, and costs the others nothing', async () => {
+test('a model whose blob lookup fails is not looked up at each scrape, and does not affect others', async () => {
   const { client, asked } = ollamaWith(
     new Map([
       ['a', 'd1'],
@@ -200,7 +200,7 @@ test('a broken model is not asked about at each scrape, and costs the others not
   expect(asked).toEqual(['tags', 'a', 'broken']);
 });
 
-test('however many rows there are, 64 are asked about in a scrape', async () => {
+test('at most 64 blobs are looked up per scrape', async () => {
   const rows = Array.from({ length: 200 }, (_, index) => ({ model: `m${index}`, digest: `d${index}` }));
   const { client, asked } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
   const blobsOf = createBlobs();

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseMetrics, parseSlots } from '../../src/runners/llama-server.ts';
 
 describe('/slots', () => {
-  test('of a new build: how many, and how many are busy', () => {
+  test('has the number of slots and of busy slots', () => {
     const slot = { id: 0, n_ctx: 4_096, id_task: 260, n_prompt_tokens: 542, next_token: [{ n_decoded: 3 }] };
     const unused = { id: 1, n_ctx: 4_096, speculative: false, is_processing: false, params: {} };
     const text = JSON.stringify([
@@ -14,19 +14,19 @@ describe('/slots', () => {
   });
 
   test.each([
-    ['nothing', ''],
-    ['no JSON', '<html>'],
+    ['an empty body', ''],
+    ['HTML', '<html>'],
     ['an object', '{"error":{"code":501}}'],
-    ['no slot', '[]'],
+    ['an empty list', '[]'],
     ['a slot without a state', '[{"is_processing":true},{}]'],
-    ['a state that is none', '[{"is_processing":1}]'],
-    ['a slot that is none', '[null]'],
-    ['more slots than there can be', `[${Array(1_025).fill('{"is_processing":true}').join()}]`],
-  ])('that are %s are invalid', (_what, text) => {
+    ['an invalid state', '[{"is_processing":1}]'],
+    ['an invalid slot', '[null]'],
+    ['too many slots', `[${Array(1_025).fill('{"is_processing":true}').join()}]`],
+  ])('with %s is invalid', (_what, text) => {
     expect(() => parseSlots(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
   });
 
-  test('that are nested without end are too large', () => {
+  test('nested too deeply is too_large', () => {
     expect(() => parseSlots('['.repeat(100_000))).toThrow(expect.objectContaining({ reason: 'too_large' }));
   });
 });
@@ -46,7 +46,7 @@ llamacpp:predicted_tokens_seconds nan
 `;
 
 describe('/metrics', () => {
-  test('of a new build has five counters, with six digits, and the busy slots; what else there is does not matter', () => {
+  test('of a recent build has five counters and the number of busy slots', () => {
     expect(parseMetrics(NEW)).toEqual({
       busy: 2,
       counters: {
@@ -59,12 +59,12 @@ describe('/metrics', () => {
     });
   });
 
-  test('of an old build lacks the cached tokens, which are then not known', () => {
+  test('of an old build has no cached tokens', () => {
     const old = NEW.replace(/^llamacpp:prompt_tokens_cached.*\n/m, '');
     expect(parseMetrics(old).counters).not.toHaveProperty('prompt_tokens_cached_total');
   });
 
-  test('reads the largest number that is exact, and lines that end as in Windows', () => {
+  test('accepts the largest exact integer and CRLF line endings', () => {
     const text = `llamacpp:prompt_tokens_total ${2 ** 53}\r\n`;
     expect(parseMetrics(text)).toEqual({ busy: undefined, counters: { prompt_tokens_total: 2 ** 53 } });
   });
@@ -83,7 +83,7 @@ describe('/metrics', () => {
     '',
     '1e',
     '1e9999',
-  ])('with the number %j is invalid', (value) => {
+  ])('with the value %j is invalid', (value) => {
     const text = NEW.replace(/^(llamacpp:tokens_predicted_total) .*$/m, `$1 ${value}`);
     if (value === '') {
       // Without a number, it is no sample at all.
@@ -94,10 +94,10 @@ describe('/metrics', () => {
   });
 
   test.each([
-    ['', 'nothing'],
-    ['go_goroutines 5\n', 'those of another program'],
+    ['', 'empty'],
+    ['go_goroutines 5\n', 'metrics of another program'],
     ['<html>', 'a page'],
-  ])('%j is invalid: %s', (text) => {
+  ])('with %j is invalid: %s', (text) => {
     expect(() => parseMetrics(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));
   });
 });

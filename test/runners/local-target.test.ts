@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { localTarget } from '../../src/runners/local-target.ts';
 import { startInProcess } from '../exporter-in-process.ts';
 
-describe('an Ollama of this machine', () => {
+describe('an Ollama on this machine can be', () => {
   test.each([
     ['http://127.0.0.1:11434', ['7f000001'], 11_434],
     ['http://127.9.9.9', ['7f090909'], 80],
@@ -13,7 +13,7 @@ describe('an Ollama of this machine', () => {
     expect(await localTarget(new URL(url), 'linux')).toEqual({ addresses, port });
   });
 
-  test('localhost, by all of its addresses', async () => {
+  test('localhost, with all its addresses', async () => {
     const { addresses } = await localTarget(new URL('http://localhost:11434'), 'linux');
     expect(['7f000001', '00000000000000000000000000000001']).toEqual(expect.arrayContaining([...addresses]));
   });
@@ -22,12 +22,12 @@ describe('an Ollama of this machine', () => {
     .flatMap((each) => each ?? [])
     .filter(({ internal, family }) => !internal && family === 'IPv4');
 
-  test.skipIf(own === undefined)('by an address of its network interfaces', async () => {
+  test.skipIf(own === undefined)('an address of a network interface', async () => {
     expect((await localTarget(new URL(`http://${own?.address}:11434`), 'linux')).port).toBe(11_434);
   });
 });
 
-describe('is refused with a sentence', () => {
+describe('the error explains the rejection of', () => {
   test.each([
     [undefined, 'linux', '--ollama.url is none'],
     ['http://192.0.2.7:11434', 'linux', '192.0.2.7 is not one of its addresses'],
@@ -41,7 +41,7 @@ describe('is refused with a sentence', () => {
     );
   });
 
-  test('at the start of the exporter', async () => {
+  test('a remote Ollama at startup', async () => {
     const start = startInProcess(new URL('http://192.0.2.7:11434'), { collectRunners: true });
     await expect(start).rejects.toThrow("run the exporter on Ollama's machine");
   });

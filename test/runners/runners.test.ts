@@ -48,7 +48,7 @@ function succeeded(exposition: Exposition): number | undefined {
   return sampleValue(exposition, 'ollama_scrape_success', { api: 'runners' });
 }
 
-test('shows busy slots, tokens and memory of each loaded model, and that all went well', async () => {
+test('busy slots, tokens and memory of each loaded model are exposed', async () => {
   machine.load('a');
   machine.load('b');
   const a = await machine.run('a', { residentKib: 500 });
@@ -74,7 +74,7 @@ test('shows busy slots, tokens and memory of each loaded model, and that all wen
   expect(sampleValue(exposition, 'ollama_scrape_duration_seconds', { api: 'runners' })).toBeGreaterThan(0);
 });
 
-test('asks for the slots once, since their number stays, and then reads the busy ones from /metrics', async () => {
+test('/slots is queried once, and then busy slots are read from /metrics', async () => {
   machine.load('a');
   const a = await machine.run('a');
   a.slots = slots(4, 1);
@@ -91,7 +91,7 @@ test('asks for the slots once, since their number stays, and then reads the busy
   expect(seen(await exporter.scrape())).toMatchObject({ slots: 8, busy: 5 });
 });
 
-test('an orphan of a server that was killed is no runner of the next one', async () => {
+test('an orphan of a killed server does not count as a runner of the next one', async () => {
   machine.load('a');
   const orphan = await machine.run('a');
   orphan.slots = slots(4, 4);
@@ -110,7 +110,7 @@ test('an orphan of a server that was killed is no runner of the next one', async
   expect(reasons(exposition)).toEqual(['hidden']);
 });
 
-test('is off without the option: nobody is asked, and no series of it is there', async () => {
+test('without --collector.runners, no runner is queried and no series exists', async () => {
   machine.load('a');
   const a = await machine.run('a');
   const exposition = await (await machine.start({ collectRunners: false })).scrape();
@@ -121,7 +121,7 @@ test('is off without the option: nobody is asked, and no series of it is there',
   expect(a.asked).toEqual([]);
 });
 
-test('never shows on /probe, though it is the same Ollama', async () => {
+test('/probe never has runners, even for the same Ollama', async () => {
   machine.load('a');
   await machine.run('a');
   const exporter = await machine.start({ configYaml: 'modules: { default: { allow: ["127.0.0.0/8"] } }' });
@@ -133,7 +133,7 @@ test('never shows on /probe, though it is the same Ollama', async () => {
 });
 
 describe('the counters', () => {
-  test('of a runner from before the exporter begin at 0, and grow by what is added', async () => {
+  test('of a runner older than the exporter start at 0, and increase by what is added', async () => {
     machine.load('a');
     const a = await machine.run('a', { startTicks: 100 });
     a.metrics = metrics({ generated: 5_000, prompt: 9_000 });
@@ -143,7 +143,7 @@ describe('the counters', () => {
     expect(counted(await exporter.scrape())).toEqual({ generated: 300, prompt: 1 });
   });
 
-  test('never fall: a model that is loaded again adds all that its new runner counted', async () => {
+  test('never decrease when a model is loaded again', async () => {
     machine.load('a');
     const first = await machine.run('a');
     first.metrics = metrics({ generated: 100 });
@@ -158,7 +158,7 @@ describe('the counters', () => {
     expect(counted(await exporter.scrape())).toEqual({ generated: 140 });
   });
 
-  test('add the runner that has the pid of the one before', async () => {
+  test('include a runner that reuses a pid', async () => {
     machine.load('a');
     const first = await machine.run('a');
     first.metrics = metrics({ generated: 100 });
@@ -169,7 +169,7 @@ describe('the counters', () => {
     expect(counted(await exporter.scrape())).toEqual({ generated: 250 });
   });
 
-  test('are no gap and lose nothing where an answer is missing', async () => {
+  test('stay and lose nothing if a response is missing', async () => {
     machine.load('a');
     const a = await machine.run('a');
     a.metrics = metrics({ generated: 100 });
@@ -183,7 +183,7 @@ describe('the counters', () => {
     expect(counted(await exporter.scrape())).toEqual({ generated: 130 });
   });
 
-  test('do not grow by a runner that says less than before, nor twice when it says as much again', async () => {
+  test('do not increase if a runner reports less, or the same value again', async () => {
     machine.load('a');
     const a = await machine.run('a');
     const exporter = await machine.start();
@@ -198,7 +198,7 @@ describe('the counters', () => {
     }
   });
 
-  test('add up two rows of one name, and see no reset when one of them goes', async () => {
+  test('sum two rows of the same name, without a reset when one is unloaded', async () => {
     const old = machine.load('a', 'old');
     const oldRunner = await machine.run('old');
     oldRunner.metrics = metrics({ generated: 1_000 });
@@ -218,14 +218,14 @@ describe('the counters', () => {
     expect(counted(await exporter.scrape())).toEqual({ generated: 1_025 });
   });
 
-  test('of llama-server before b10434 lack the cached tokens', async () => {
+  test('of llama-server before b10434 have no cached tokens', async () => {
     machine.load('a');
     const a = await machine.run('a');
     a.metrics = metrics({ generated: 5, prompt: 7 });
     expect(counted(await (await machine.start()).scrape())).toEqual({ generated: 5, prompt: 7 });
   });
 
-  test('are kept for 256 names that are not loaded any more', async () => {
+  test('are kept for 256 unloaded names', async () => {
     const exporter = await machine.start();
     for (let first = 0; first < 260; first += 52) {
       machine.rows = [];
@@ -254,7 +254,7 @@ describe('the counters', () => {
 describe('a runner without /metrics', () => {
   const off = json('{"error":{"code":501}}');
 
-  test('has its slots all the same; log and page say once what is missing', async () => {
+  test('still has its slots, and the log and the page report the missing counters', async () => {
     const lines: string[] = [];
     const log = pino({ level: 'info' }, { write: (line) => lines.push(line) });
     machine.load('a');
@@ -282,7 +282,7 @@ describe('a runner without /metrics', () => {
     expect(page).toContain('2 of 4');
   });
 
-  test('is no longer missing when Ollama was started with it', async () => {
+  test('is no longer reported after Ollama was restarted with metrics', async () => {
     machine.load('a');
     const a = await machine.run('a');
     a.metrics = (_message, response) => response.writeHead(501).end();
@@ -297,7 +297,7 @@ async function textOf(exporter: InProcessExporter, path: string): Promise<string
   return await (await request(new URL(path, exporter.url))).body.text();
 }
 
-test('/api/status has slots and problems, and the state is that of Ollama', async () => {
+test('/api/status has slots and problems, and its state depends only on Ollama', async () => {
   machine.load('a');
   machine.load('gone');
   const a = await machine.run('a');
@@ -314,8 +314,8 @@ test('/api/status has slots and problems, and the state is that of Ollama', asyn
   });
 });
 
-describe('rows and blobs', () => {
-  test('are matched once for each digest, not at each scrape', async () => {
+describe('rows and blobs:', () => {
+  test('each digest is looked up once, not at each scrape', async () => {
     machine.load('a');
     machine.load('b');
     await machine.run('a');
@@ -330,7 +330,7 @@ describe('rows and blobs', () => {
     ]);
   });
 
-  test('a name that was created anew before it was asked about stays without a runner', async () => {
+  test('a name recreated before its lookup has no runner', async () => {
     machine.load('a', 'old');
     await machine.run('old');
     machine.installed.set('a', hash('another manifest'));
@@ -342,7 +342,7 @@ describe('rows and blobs', () => {
     expect(machine.asked.filter((path) => path === '/api/tags')).toHaveLength(1);
   });
 
-  test('a name that was deleted while it is loaded is still known', async () => {
+  test('a name deleted while loaded keeps its runner', async () => {
     machine.load('a');
     await machine.run('a');
     const exporter = await machine.start();
@@ -351,7 +351,7 @@ describe('rows and blobs', () => {
     expect(seen(await exporter.scrape())).toMatchObject({ up: 1 });
   });
 
-  test('an Ollama that does not answer the question says so, and is asked again', async () => {
+  test('a failed lookup is reported, and retried', async () => {
     machine.load('a');
     await machine.run('a');
     const { tags } = machine.answers;
@@ -362,7 +362,7 @@ describe('rows and blobs', () => {
     expect(reasons(await exporter.scrape())).toEqual([]);
   });
 
-  test('a row without a size may be of the cloud: Ollama is not asked about it', async () => {
+  test('a row without a size, such as a cloud model, is not looked up', async () => {
     machine.load('a');
     machine.rows = [{ ...machine.rows[0], model: 'a', size: 0 }];
     await machine.run('a');
@@ -371,7 +371,7 @@ describe('rows and blobs', () => {
   });
 });
 
-test('a killed runner, whose row stays, is not found: no series of it', async () => {
+test('a killed runner, whose row remains, is not_found and has no series', async () => {
   machine.load('a');
   const a = await machine.run('a');
   const exporter = await machine.start();
@@ -383,7 +383,7 @@ test('a killed runner, whose row stays, is not found: no series of it', async ()
   expect(sampleValue(exposition, 'ollama_model_size_bytes', { model: 'a' })).toBe(1_000);
 });
 
-test('a runner without a row, such as one that loads, is no series', async () => {
+test('a runner without a row, such as a loading one, has no series', async () => {
   const a = await machine.run('a');
   a.metrics = (_request, response) => response.writeHead(503).end('Loading model');
   const exposition = await (await machine.start()).scrape();
@@ -391,7 +391,7 @@ test('a runner without a row, such as one that loads, is no series', async () =>
   expect(exposition.has('ollama_model_runner_up')).toBe(false);
 });
 
-test('the runner of another server is never shown, though it serves the same blob', async () => {
+test('the runner of another server is never exposed, even for the same blob', async () => {
   machine.load('a');
   machine.proc
     .listen({ port: 22_222 })
@@ -401,7 +401,7 @@ test('the runner of another server is never shown, though it serves the same blo
   expect(other.asked).toEqual([]);
 });
 
-test('servers that can not be told apart are said to be ambiguous, on the page and in the log', async () => {
+test('indistinguishable servers are reported as ambiguous, on the page too', async () => {
   machine.load('a');
   await machine.run('a');
   machine.proc.add({ pid: 100, comm: 'ollama', argv: ['ollama', 'serve'], sockets: undefined });
@@ -413,7 +413,7 @@ test('servers that can not be told apart are said to be ambiguous, on the page a
   expect(await textOf(exporter, '/')).toContain('so that it can see which server listens');
 });
 
-test('processes that the system hides look like that, and not like runners that are missing', async () => {
+test('hidden processes are reported as hidden, not as missing runners', async () => {
   machine.load('a');
   await machine.run('a');
   machine.proc.remove(100);
@@ -422,7 +422,7 @@ test('processes that the system hides look like that, and not like runners that 
   expect(reasons(exposition)).toEqual(['hidden']);
 });
 
-test('an Ollama that is down has no runners, and no error of them', async () => {
+test('an Ollama that is down has no runners and no runner errors', async () => {
   machine.load('a');
   await machine.run('a');
   machine.answers.ps = (_request, response) => response.writeHead(500).end();
@@ -431,7 +431,7 @@ test('an Ollama that is down has no runners, and no error of them', async () => 
   expect(sampleValue(exposition, 'ollama_scrape_error', { api: 'ps', reason: 'status' })).toBe(1);
 });
 
-describe('runners that are not llama-server have memory only', () => {
+describe('runners other than llama-server only have memory:', () => {
   test.each([
     [
       'Ollama before 0.30',
@@ -452,10 +452,10 @@ describe('runners that are not llama-server have memory only', () => {
   });
 });
 
-describe('never in the way', () => {
+describe('isolation:', () => {
   const never = () => {};
 
-  test('a runner that is stopped costs a second, and ollama_up nothing', async () => {
+  test('a stopped runner delays the scrape by a second, and leaves ollama_up at 1', async () => {
     machine.load('a');
     machine.load('b');
     const a = await machine.run('a');
@@ -470,7 +470,7 @@ describe('never in the way', () => {
     expect(reasons(exposition)).toEqual(['timeout']);
   });
 
-  test('a scrape with little time gets Ollama in that time, and a timeout of the runners', async () => {
+  test("a scrape with a short timeout has Ollama's metrics, and a timeout of the runners", async () => {
     machine.load('a');
     (await machine.run('a')).metrics = never;
     const exporter = await machine.start();
@@ -485,7 +485,7 @@ describe('never in the way', () => {
     expect(text).not.toContain('ollama_model_slots');
   });
 
-  test('a runner that has not answered yet is not asked again, and its late answer counts', async () => {
+  test('a pending request to a runner is not repeated, and its late response counts', async () => {
     machine.load('a');
     const a = await machine.run('a');
     let answer: ServerResponse | undefined;
@@ -506,7 +506,7 @@ describe('never in the way', () => {
     expect(counted(await exporter.scrape())).toEqual({ generated: 7 });
   });
 
-  test('scrapes, pages and /api/status that overlap ask a runner once', async () => {
+  test('concurrent scrapes, pages and /api/status query a runner once', async () => {
     machine.load('a');
     const a = await machine.run('a');
     const answers: ServerResponse[] = [];
@@ -519,7 +519,7 @@ describe('never in the way', () => {
     expect(answers).toHaveLength(1);
   });
 
-  test('a pid that is of another process when the answer comes is no answer', async () => {
+  test('a response is discarded if the pid was reused meanwhile', async () => {
     machine.load('a');
     const a = await machine.run('a');
     a.slots = (message, response) => {
@@ -531,7 +531,7 @@ describe('never in the way', () => {
     expect(counted(exposition)).toEqual({});
   });
 
-  test('what is slow is only the runner: /api/version and /api/ps have answered before', async () => {
+  test('a slow runner does not delay /api/version and /api/ps', async () => {
     machine.load('a');
     (await machine.run('a')).metrics = never;
     const exposition = await (await machine.start()).scrape();
@@ -540,7 +540,7 @@ describe('never in the way', () => {
     expect(seconds('runners')).toBeGreaterThanOrEqual(0.9);
   });
 
-  test('sixty-four runners are read, without a warning of the runtime', async () => {
+  test('64 runners are read without a warning of Node.js', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => warnings.push(warning);
     process.on('warning', onWarning);
@@ -558,7 +558,7 @@ describe('never in the way', () => {
     expect(warnings).toEqual([]);
   });
 
-  test('sixty-five runners are too many, and none of them is asked', async () => {
+  test('65 runners are too_large, and none is queried', async () => {
     machine.load('a');
     const a = await machine.run('a');
     for (let pid = 1_000; pid < 1_064; pid += 1) {
@@ -569,7 +569,7 @@ describe('never in the way', () => {
   });
 });
 
-describe('whatever a runner answers', () => {
+describe('if a runner returns', () => {
   const endless = (_request: unknown, response: ServerResponse) => {
     const more = () => {
       while (!response.destroyed && response.write('x'.repeat(65_536))) {}
@@ -583,9 +583,9 @@ describe('whatever a runner answers', () => {
   };
 
   test.each<[string, (runner: Awaited<ReturnType<FakeMachine['run']>>) => void, string]>([
-    ['bytes without end', (runner) => (runner.metrics = endless), 'too_large'],
-    ['slots without end', (runner) => (runner.slots = endless), 'too_large'],
-    ['a byte now and then', (runner) => (runner.metrics = drip), 'timeout'],
+    ['an endless /metrics', (runner) => (runner.metrics = endless), 'too_large'],
+    ['an endless /slots', (runner) => (runner.slots = endless), 'too_large'],
+    ['one byte at a time', (runner) => (runner.metrics = drip), 'timeout'],
     [
       'a redirect, which is not followed',
       (runner) => {
@@ -595,17 +595,17 @@ describe('whatever a runner answers', () => {
       'status',
     ],
     [
-      'that it loads',
+      '503 while loading',
       (runner) => (runner.metrics = (_request, response) => response.writeHead(503).end()),
       'status',
     ],
     ['a reset', (runner) => (runner.metrics = (_request, response) => response.destroy()), 'reset'],
     ['1e308 tokens', (runner) => (runner.metrics = metrics({ generated: '1e308' })), 'invalid'],
     ['NaN', (runner) => (runner.metrics = metrics({ generated: 'NaN' })), 'invalid'],
-    ['less than nothing', (runner) => (runner.metrics = metrics({ generated: -1 })), 'invalid'],
-    ['metrics of something else', (runner) => (runner.metrics = json('go_goroutines 5\n')), 'invalid'],
-    ['slots of nothing', (runner) => (runner.slots = json('{}')), 'invalid'],
-  ])('%s, the scrape is whole', async (_what, lie, reason) => {
+    ['a negative counter', (runner) => (runner.metrics = metrics({ generated: -1 })), 'invalid'],
+    ['metrics of another program', (runner) => (runner.metrics = json('go_goroutines 5\n')), 'invalid'],
+    ['an object instead of slots', (runner) => (runner.slots = json('{}')), 'invalid'],
+  ])('%s, the rest of the scrape is complete', async (_what, lie, reason) => {
     machine.load('a');
     const a = await machine.run('a');
     lie(a);
@@ -618,7 +618,7 @@ describe('whatever a runner answers', () => {
     }
   });
 
-  test('bytes that are no HTTP are invalid', async () => {
+  test('data that is not HTTP, the reason is invalid', async () => {
     const server = createServer((socket: Socket) => {
       socket.on('error', () => {});
       socket.end('SSH-2.0-OpenSSH_9.2\r\n');
