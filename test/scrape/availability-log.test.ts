@@ -33,18 +33,18 @@ function lines(...snapshots: readonly Snapshot[]): Record<string, unknown>[] {
   return written;
 }
 
-test('the first scrape is a line, those that say the same are none', () => {
+test('the first scrape is logged, and later scrapes with the same result are not', () => {
   expect(lines(up, up, { ...up, ps: { ...up.ps, seconds: 3 } })).toEqual([
     expect.objectContaining({ level: 'INFO', msg: 'Ollama is up', version: '0.33.0', loaded_models: 2 }),
   ]);
 });
 
-test('a model that comes or goes is no line', () => {
+test('a loaded or unloaded model is not logged', () => {
   const busier: Snapshot = { ...up, ps: { ok: true, value: { ...models, rows: 3 }, seconds: 0 } };
   expect(lines(up, busier)).toHaveLength(1);
 });
 
-test('down is a line with target, reason and error, and so is up again', () => {
+test('down is logged with target, reason and error, and so is up afterwards', () => {
   expect(lines(up, refused, refused, up).map(({ msg }) => msg)).toEqual([
     'Ollama is up',
     'Ollama is down',
@@ -58,17 +58,17 @@ test('down is a line with target, reason and error, and so is up again', () => {
   });
 });
 
-test('down for another reason is another line', () => {
+test('a changed reason is logged', () => {
   expect(lines(refused, timedOut)).toMatchObject([{ reason: 'refused' }, { reason: 'timeout' }]);
 });
 
-test('up without the list of models is a line of its own', () => {
+test('a failed /api/ps is logged while Ollama is up', () => {
   expect(lines({ ...up, ps: failed('timeout') })).toMatchObject([
     { level: 'WARN', msg: 'Ollama is up, but some requests fail', reason: 'timeout' },
   ]);
 });
 
-test('a failure to list the models on disk is a line, too', () => {
+test('a failed /api/tags is logged while Ollama is up', () => {
   expect(lines(up, { ...up, tags: failed('timeout') })[1]).toMatchObject({
     level: 'WARN',
     msg: 'Ollama is up, but some requests fail',
@@ -76,39 +76,39 @@ test('a failure to list the models on disk is a line, too', () => {
   });
 });
 
-describe('of two scrapers, the one with less patience than Ollama needs', () => {
+describe("if one of two scrapers has a timeout shorter than Ollama's response time,", () => {
   const slow: Snapshot = { ...up, ps: { ...up.ps, seconds: 0.7 } };
   const impatient: Snapshot = { ...up, ps: { ...failed('timeout'), seconds: 0.5 } };
 
-  test('makes no lines', () => {
+  test('its timeouts are not logged', () => {
     expect(lines(slow, impatient, slow, impatient)).toHaveLength(1);
   });
 
-  test('makes one where Ollama was quick before', () => {
+  test('its timeout is logged after fast responses', () => {
     expect(lines(up, impatient)).toHaveLength(2);
   });
 
-  test('makes one for any failure that is not a matter of patience', () => {
+  test('other failures are logged', () => {
     expect(lines(slow, { ...up, ps: { ...failed('reset'), seconds: 0.5 } })).toHaveLength(2);
   });
 });
 
-describe('a failure of which more is known than its reason', () => {
+describe('an error with a hint', () => {
   const down = (status: number, hint?: string): Snapshot => ({
     capacity,
     ps: failed('status', status, hint),
     version: failed('status', status, hint),
   });
 
-  test('comes with what helps, once', () => {
+  test('is logged with the hint', () => {
     expect(lines(down(403, 'Open it.'))).toMatchObject([{ hint: 'Open it.' }]);
   });
 
-  test('comes with it after another status, too', () => {
+  test('is logged with the hint after another status', () => {
     expect(lines(down(500), down(403, 'Open it.'))).toMatchObject([{}, { hint: 'Open it.' }]);
   });
 
-  test('alone does', () => {
+  test('has no hint in the log if there is none', () => {
     expect(lines(down(500))[0]).not.toHaveProperty('hint');
   });
 });

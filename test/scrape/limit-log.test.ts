@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
 import { createLimitLog } from '../../src/scrape/limit-log.ts';
 
-test('refusals are one line when they begin, and one two minutes after the last', () => {
+test('refusals are logged when they start, and two minutes after the last one', () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const lines: string[] = [];

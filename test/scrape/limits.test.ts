@@ -4,29 +4,29 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test, vi } from 'vitest';
 import { scrapeBudgetMs, withDeadline } from '../../src/scrape/limits.ts';
 
-describe('the budget of a scrape', () => {
+describe('the timeout of a scrape', () => {
   const budget = (header: string | undefined) => scrapeBudgetMs(header, 5_000, 500);
 
   test.each([
-    [undefined, 5_000, 'is the configured timeout without the header'],
-    ['3', 2_500, 'is the header’s time less the offset'],
-    ['10', 5_000, 'is never more than the configured timeout'],
-    ['0.6', 300, 'is half of the header’s time where the offset would leave less'],
-    ['0.3', 150, 'is more than nothing even where the offset is larger than the header’s time'],
-    ['5.5', 5_000, 'may be a fraction'],
-    ['1e1', 5_000, 'may be written with an exponent'],
-  ])('for header %j: %d ms, and so it %s', (header, budgetMs, _promise) => {
+    [undefined, 5_000, 'the configured timeout if there is no header'],
+    ['3', 2_500, 'the header value minus the offset'],
+    ['10', 5_000, 'at most the configured timeout'],
+    ['0.6', 300, 'at least half of the header value'],
+    ['0.3', 150, 'above 0 if the offset exceeds the header value'],
+    ['5.5', 5_000, 'a fraction is accepted'],
+    ['1e1', 5_000, 'an exponent is accepted'],
+  ])('for header %j is %d ms: %s', (header, budgetMs, _promise) => {
     expect(budget(header)).toBeCloseTo(budgetMs, 6);
   });
 
   test.each(['', ' ', 'abc', '-3', '0', '0.0', 'Infinity', 'NaN', '0x3', '3s', '1,2', '.', 'e1'])(
-    'of header %j can’t be told',
+    'for header %j is an error',
     (header) => {
       expect(() => budget(header)).toThrow('must be a number of seconds above 0');
     },
   );
 
-  test('is refused with the start of a header that is too long to repeat', () => {
+  test('has an error that truncates a long header', () => {
     expect(() => budget('x'.repeat(5_000))).toThrow(/not "x{40}"$/);
   });
 });
@@ -37,26 +37,26 @@ describe('the deadline', () => {
       signal.addEventListener('abort', () => resolve(String(signal.reason)));
     });
 
-  test('fires when the budget is used up, and says so', async () => {
+  test('aborts when the time is up, with the time in the error', async () => {
     expect(await withDeadline(20, [], forever)).toBe('Error: no complete response within 0.02 s');
   });
 
-  test('fires when one of the endings comes', async () => {
+  test('aborts when one of its signals aborts', async () => {
     const scraper = new AbortController();
     const ended = withDeadline(60_000, [new AbortController().signal, scraper.signal], forever);
     scraper.abort();
     expect(await ended).toMatch(/canceled: the scraper disconnected, or the exporter is stopping/);
   });
 
-  test('has fired from the start where an ending has come already', async () => {
+  test('is aborted from the start if a signal has already aborted', async () => {
     const aborted = await withDeadline(60_000, [AbortSignal.abort()], async (signal) => signal.aborted);
     expect(aborted).toBe(true);
   });
 
   test.each([
-    ['ends', async () => 'done'],
+    ['completes', async () => 'done'],
     ['throws', async () => Promise.reject(new Error('broken'))],
-  ])('leaves no timer and no listener behind when the work %s', async (_, work) => {
+  ])('removes its timer and listener when the work %s', async (_, work) => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');
     const removed = vi.spyOn(signal, 'removeEventListener');
@@ -67,7 +67,7 @@ describe('the deadline', () => {
     cleared.mockRestore();
   });
 
-  test('keeps nothing of a scrape though its signal of the end lives as long as the process', async () => {
+  test('leaks no memory through the signal of the process', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage: () => void = runInNewContext('gc');
     const { signal: stopping } = new AbortController();

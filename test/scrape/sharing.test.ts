@@ -60,7 +60,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   { maxLength: 40 },
 );
 
-test('however scrapes arrive, leave, end and fail: one reading at a time, and each gets its own or a newer one', async () => {
+test('in any order of events, at most one scrape runs, and each waiter gets its result or a newer one', async () => {
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), steps, async (scheduler, plan) => {
       const { started, readable, shared, underWay } = workplace();
@@ -110,8 +110,8 @@ test('however scrapes arrive, leave, end and fail: one reading at a time, and ea
   );
 });
 
-describe('a scrape of Ollama', () => {
-  test('goes on while one waits, and is cancelled when the last one leaves', async () => {
+describe('a shared scrape of Ollama', () => {
+  test('continues while anyone waits, and is cancelled when the last waiter leaves', async () => {
     const { started, readable, shared } = workplace();
     const [first, second] = [new AbortController(), new AbortController()];
     const all = [shared(readable(), first.signal), shared(readable(), second.signal)];
@@ -123,7 +123,7 @@ describe('a scrape of Ollama', () => {
     expect(started.map(({ signal }) => signal.aborted)).toEqual([true]);
   });
 
-  test('of another target is another one', () => {
+  test('is not shared with another target', () => {
     const { started, readable, shared } = workplace();
     const { signal } = new AbortController();
     void shared(readable('a'), signal);
@@ -132,7 +132,7 @@ describe('a scrape of Ollama', () => {
     expect(started).toHaveLength(3);
   });
 
-  test('that is shared counts once for the limit, and not at all once it has ended', async () => {
+  test('counts once towards the limit, and no longer after its end', async () => {
     const { started, readable, shared } = workplace(1);
     const { signal } = new AbortController();
     const first = [shared(readable('a'), signal), shared(readable('a'), signal)];
@@ -146,7 +146,7 @@ describe('a scrape of Ollama', () => {
     expect(await second).toEqual(snapshotOf(1));
   });
 
-  test('that takes too long is cancelled, and a new one started for those who still wait', async () => {
+  test('is cancelled after its maximum time, and restarted for waiters who are left', async () => {
     const { started, readable, shared } = workplace(1);
     const waiter = shared({ ...readable(), longestMs: 20 }, new AbortController().signal);
     await expect.poll(() => started.length).toBeGreaterThan(1);
@@ -155,13 +155,13 @@ describe('a scrape of Ollama', () => {
     expect(await waiter).toEqual(snapshotOf(started.length - 1));
   });
 
-  test('is not started for one who has left already, or is let go at once', async () => {
+  test('is not started for an aborted request', async () => {
     const { readable, shared, underWay } = workplace();
     expect(await shared(readable(), AbortSignal.abort())).toBe(CUT_SHORT);
     expect(underWay()).toEqual([]);
   });
 
-  test('is the same for all whose time is up together, so that its text is made once', async () => {
+  test('has the same partial result for all waiters that time out together', async () => {
     const { readable, shared } = workplace();
     const target = readable();
     const controllers = Array.from({ length: 3 }, () => new AbortController());

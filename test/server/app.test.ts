@@ -54,7 +54,7 @@ test.each([
   ['POST', '/nothing'],
   ['GET', '/%00'],
   ['GET', '/%zz'],
-])('%s %s is 404, as text', async (method, path) => {
+])('%s %s returns 404 as text', async (method, path) => {
   const { status, headers, calls } = await ask(path, { method: method as Method });
   expect({ status, calls }).toEqual({ status: 404, calls: 0 });
   expect(headers['content-type']).toBe('text/plain; charset=utf-8');
@@ -64,7 +64,7 @@ test.each([
   ['plain', {}],
   ['compressed', { 'content-encoding': 'gzip' }],
   ['of an unknown encoding', { 'content-encoding': 'foo' }],
-])('a GET /metrics with a %s body is answered, and the body does not matter', async (_, headers) => {
+])('a GET /metrics with a %s body succeeds, and the body is ignored', async (_, headers) => {
   const { statusCode, body } = await request(new URL('/metrics', exporter.url), {
     method: 'GET',
     headers,
@@ -74,13 +74,13 @@ test.each([
   parseExposition(await body.text());
 });
 
-test('no response may be taken for another type', async () => {
+test('every response has X-Content-Type-Options: nosniff', async () => {
   for (const path of ['/', '/metrics', '/-/healthy', '/nothing']) {
     expect((await ask(path)).headers['x-content-type-options']).toBe('nosniff');
   }
 });
 
-describe('a request that a page of another site makes a browser send', () => {
+describe('a cross-site request from a browser', () => {
   const send = async (path: string, method: 'GET' | 'POST', headers: Readonly<Record<string, string>>) => {
     const options = { method, headers: { 'sec-fetch-site': 'cross-site', ...headers } };
     const { statusCode, body } = await request(new URL(path, exporter.url), options);
@@ -97,17 +97,17 @@ describe('a request that a page of another site makes a browser send', () => {
     ['/%70robe?target=a', 'GET'],
     ['/-/%72eload', 'POST'],
     ['/%61pi/status', 'GET'],
-  ] as const)('for %s is refused', async (path, method) => {
+  ] as const)('to %s is rejected', async (path, method) => {
     expect(await send(path, method, {})).toBe('403 requests by pages of other sites are rejected\n');
   });
 
-  test('is no matter where it has no effect, or follows a link to the page', async () => {
+  test('is accepted for paths without side effects, and for links to the page', async () => {
     expect(await send('/-/healthy', 'GET', {})).toMatch(/^200/);
     expect(await send('/', 'GET', {})).toMatch(/^200/);
     expect(await send('/?a=b', 'GET', { 'sec-fetch-user': '?1' })).toMatch(/^200/);
   });
 
-  test('is one by its own site', async () => {
+  test('is accepted if it is same-origin', async () => {
     expect(await send('/api/status', 'GET', { 'sec-fetch-site': 'same-origin' })).toMatch(/^200/);
   });
 });
@@ -118,39 +118,39 @@ test('HEAD /metrics returns 200 without a scrape', async () => {
   expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
 });
 
-test('GET /metrics makes two requests to Ollama, each time', async () => {
+test('GET /metrics makes two requests to Ollama each time', async () => {
   expect((await ask('/metrics')).calls).toBe(2);
   expect((await ask('/metrics')).calls).toBe(2);
 });
 
 describe('gzip', () => {
-  test('comes when the scraper takes it, and holds the same', async () => {
+  test('is used if the scraper accepts it, and has the same content', async () => {
     const { headers, bytes } = await ask('/metrics', { headers: { 'accept-encoding': 'gzip' } });
     expect(headers['content-encoding']).toBe('gzip');
     expect(headers['vary']).toMatch(/accept-encoding/i);
     expect(sampleValue(parseExposition(gunzipSync(bytes).toString()), 'ollama_loaded_models')).toBe(6);
   });
 
-  test.each(['identity', 'br, zstd', 'gzip;q=0'])('does not come for %s', async (accepted) => {
+  test.each(['identity', 'br, zstd', 'gzip;q=0'])('is not used for %s', async (accepted) => {
     const { headers, text } = await ask('/metrics', { headers: { 'accept-encoding': accepted } });
     expect(headers['content-encoding']).toBeUndefined();
     expect(sampleValue(parseExposition(text), 'ollama_up')).toBe(1);
   });
 
-  test('does not come for a body that is not worth it', async () => {
+  test('is not used for a small body', async () => {
     const { headers } = await ask('/-/healthy', { headers: { 'accept-encoding': 'gzip' } });
     expect(headers['content-encoding']).toBeUndefined();
   });
 });
 
-describe("Prometheus's timeout header", () => {
-  test('that is a number is taken', async () => {
+describe('X-Prometheus-Scrape-Timeout-Seconds', () => {
+  test('is used if it is a number', async () => {
     const headers = { 'x-prometheus-scrape-timeout-seconds': '10' };
     expect(await ask('/metrics', { headers })).toMatchObject({ status: 200, calls: 2 });
   });
 
   test.each(['', 'ten', '-1', '0', 'NaN', 'Inf', '1;2', '1, 2', '0x10'])(
-    'that is %j is 400',
+    'with the value %j returns 400',
     async (header) => {
       const headers = { 'x-prometheus-scrape-timeout-seconds': header };
       const { status, text, calls } = await ask('/metrics', { headers });
@@ -162,7 +162,7 @@ describe("Prometheus's timeout header", () => {
   );
 });
 
-test('a scrape with too little time for any answer says nothing about Ollama in the log', async () => {
+test('a timeout too short for any response is not logged as an outage', async () => {
   const answers: Answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
   const stalling = await startFakeOllama(answers);
   const own = await startInProcess(stalling.url);
@@ -178,7 +178,7 @@ test('a scrape with too little time for any answer says nothing about Ollama in 
 });
 
 describe("the exporter's own metrics", () => {
-  test('are the default ones of prom-client, less six, and the build', async () => {
+  test('are those of prom-client except six, and the build info', async () => {
     const exposition = parseExposition((await ask('/metrics')).text);
     const defaults = new Registry();
     collectDefaultMetrics({ register: defaults });
@@ -202,7 +202,7 @@ describe("the exporter's own metrics", () => {
     ).toBe(1);
   });
 
-  test('hold no bogus value in a scrape right after another', async () => {
+  test('have no invalid values in two consecutive scrapes', async () => {
     await ask('/metrics');
     const exposition = parseExposition((await ask('/metrics')).text);
     for (const [name, { samples }] of [...exposition].filter(([name]) => name.includes('eventloop'))) {
@@ -214,7 +214,7 @@ describe("the exporter's own metrics", () => {
   });
 });
 
-test('closing waits for a running scrape, which returns what it has, and logs no outage', async () => {
+test('closing waits for a running scrape, which returns partial results, and logs no outage', async () => {
   let asked = () => {};
   const underWay = new Promise<void>((resolve) => {
     asked = resolve;
@@ -240,7 +240,7 @@ test('closing closes idle connections', async () => {
   await closed;
 });
 
-test('the metrics can be at /, in the place of the page', async () => {
+test('the telemetry path can be /, instead of the page', async () => {
   const rooted = await startInProcess(ollama.url, { telemetryPath: '/' });
   const { statusCode, body } = await request(rooted.url);
   expect(statusCode).toBe(200);
@@ -248,7 +248,7 @@ test('the metrics can be at /, in the place of the page', async () => {
   await rooted.close();
 });
 
-test('a fault of the exporter is 500 and a line in the log, without its inner workings in the answer', async () => {
+test('an internal error returns 500 and is logged, without details in the response', async () => {
   const lines: string[] = [];
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: (line) => lines.push(line) });
   const broken = buildServer({
@@ -265,7 +265,7 @@ test('a fault of the exporter is 500 and a line in the log, without its inner wo
   await broken.close();
 });
 
-test('scrapes that are rendered at once do not disturb each other', async () => {
+test('concurrent scrapes return complete results', async () => {
   const texts = await Promise.all(Array.from({ length: 10 }, () => ask('/metrics')));
   for (const { text } of texts) {
     expect(sampleValue(parseExposition(text), 'ollama_loaded_models')).toBe(6);

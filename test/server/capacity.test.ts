@@ -24,7 +24,7 @@ async function start(configYaml: string) {
   return exporter;
 }
 
-test('an exporter that does not find the capacity starts without it, and shows it once it is found', async () => {
+test('the exporter starts without a detected capacity, and exposes it once detected', async () => {
   machine.installNvidiaSmi('echo "Failed to initialize NVML: Driver/library version mismatch"; exit 18');
   const exporter = await start('modules: {}');
   const first = await exporter.scrape();
@@ -38,7 +38,7 @@ test('an exporter that does not find the capacity starts without it, and shows i
   expect(status).toMatchObject({ vram_capacity: GIB });
 });
 
-test('an exporter that is closed no longer looks for the capacity', async () => {
+test('a closed exporter stops detecting the capacity', async () => {
   const exporter = await start('modules: {}');
   await exporter.close();
   machine.installNvidiaSmi(`echo x >> ${machine.root}/asked`);
@@ -47,7 +47,7 @@ test('an exporter that is closed no longer looks for the capacity', async () => 
   expect(machine.read('asked')).toBe('');
 });
 
-test('what is detected is for the Ollama of the telemetry path, where its module names no size', async () => {
+test('the detected capacity applies to the telemetry path only, and a module overrides it', async () => {
   machine.installNvidiaSmi('echo 1024');
   const exporter = await start('modules: { default: { allow: ["127.0.0.0/8"] } }');
   expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(GIB);

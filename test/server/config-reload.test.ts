@@ -34,7 +34,7 @@ async function probe(): Promise<number> {
   return (await ask(`/probe?target=${ollama.url.host}`)).status;
 }
 
-test.each(['POST', 'PUT'] as const)('%s /-/reload puts a changed file in force', async (method) => {
+test.each(['POST', 'PUT'] as const)('%s /-/reload activates a changed file', async (method) => {
   expect(await probe()).toBe(200);
   exporter.writeConfig(CLOSED);
   expect(await probe()).toBe(200);
@@ -43,7 +43,7 @@ test.each(['POST', 'PUT'] as const)('%s /-/reload puts a changed file in force',
   expect(lines.join('')).toContain('level=INFO msg="Reloaded the configuration file"');
 });
 
-test('GET /-/reload is 405, and changes nothing', async () => {
+test('GET /-/reload returns 405 and changes nothing', async () => {
   exporter.writeConfig(CLOSED);
   expect(await ask('/-/reload')).toEqual({ status: 405, text: 'This endpoint requires a POST request.\n' });
   expect(await probe()).toBe(200);
@@ -84,7 +84,7 @@ test('a running scrape finishes with the old module', async () => {
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
 });
 
-test('a reload drops the connections that were made by the old rules', async () => {
+test('a reload with another configuration closes connections to targets', async () => {
   await probe();
   expect(ollama.connections.size).toBe(2);
   exporter.writeConfig(`${OPEN} # another file`);
@@ -92,8 +92,8 @@ test('a reload drops the connections that were made by the old rules', async () 
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
 });
 
-describe('of reloads that anybody can ask for as often as they like,', () => {
-  test('those of a file that has not changed keep the connections', async () => {
+describe('for frequent reloads,', () => {
+  test('connections are kept if the file has not changed', async () => {
     await probe();
     const connections = [...ollama.connections];
     await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
@@ -101,7 +101,7 @@ describe('of reloads that anybody can ask for as often as they like,', () => {
     expect([...ollama.connections]).toEqual(connections);
   });
 
-  test('the log has one line for each outcome', async () => {
+  test('repeated outcomes are logged once', async () => {
     await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
     expect(lines).toHaveLength(1);
     exporter.writeConfig('modules: { default: [] }');
@@ -109,7 +109,7 @@ describe('of reloads that anybody can ask for as often as they like,', () => {
     expect(lines.filter((line) => line.includes('level=ERROR'))).toHaveLength(1);
   });
 
-  test('each reads the file as it is after it was asked for', async () => {
+  test('each reload reads the file after its request', async () => {
     const before = [ask('/-/reload', 'POST'), ask('/-/reload', 'POST')];
     exporter.writeConfig(CLOSED);
     await ask('/-/reload', 'POST');
@@ -118,7 +118,7 @@ describe('of reloads that anybody can ask for as often as they like,', () => {
   });
 });
 
-test('/config shows what is in force, as text', async () => {
+test('/config returns the active configuration as text', async () => {
   exporter.writeConfig('modules: { default: { basic_auth: { username: u, password: s3cret } } }');
   expect((await ask('/config')).text).toBe('modules:\n  default:\n    allow:\n      - 127.0.0.0/8\n');
   await ask('/-/reload', 'POST');
@@ -127,8 +127,8 @@ test('/config shows what is in force, as text', async () => {
   );
 });
 
-describe('without a file', () => {
-  test('there is nothing to reload, and nothing to show', async () => {
+describe('without --config.file', () => {
+  test('/-/reload fails, and /config is empty', async () => {
     const bare = await startInProcess(ollama.url);
     const reload = await request(new URL('/-/reload', bare.url), { method: 'POST' });
     expect(reload.statusCode).toBe(500);
@@ -140,7 +140,7 @@ describe('without a file', () => {
   });
 });
 
-test('a start with an invalid file fails', async () => {
+test('startup fails with an invalid file', async () => {
   const log = createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: () => {} });
   await expect(loadModules('/nonexistent/ollama.yml', 1_000, log)).rejects.toThrow(
     "/nonexistent/ollama.yml: can't be read: ENOENT",

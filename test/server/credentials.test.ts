@@ -123,7 +123,7 @@ const echoInVersion: RequestListener = ({ headers }, response) =>
 
 const ECHOES = { echoInHeaders, echoInCoding, echoInBody, echoAsText, echoInVersion };
 
-describe('debug=true depends on no part of a secret, by a text that stands in', () => {
+describe('a debug report reveals no part of a secret through the placeholder, with guesses in', () => {
   const guesses = Array.from(TOKEN, (_, index) => {
     const right = TOKEN.slice(0, index + 1);
     return [right, right.slice(0, -1) + (right.endsWith('0') ? '1' : '0')] as const;
@@ -131,10 +131,10 @@ describe('debug=true depends on no part of a secret, by a text that stands in', 
 
   const targets: Readonly<Record<string, (text: string) => Promise<(text: string) => string>>> = {
     'the host': async () => (text) => `${text}.lan`,
-    'the host, where its port is refused': async () => (text) => `${text}.lan:1`,
+    'the host, with a port that refuses connections': async () => (text) => `${text}.lan:1`,
     ...Object.fromEntries(
       Object.entries(ECHOES).map(([name, echo]) => [
-        `the path, and in what a server answers (${name})`,
+        `the path and the response (${name})`,
         async () => {
           const host = await serve(echo);
           return (text: string) => `http://${host}/${text}`;
@@ -160,8 +160,8 @@ describe('debug=true depends on no part of a secret, by a text that stands in', 
   });
 });
 
-describe('a server that repeats the credentials', () => {
-  test.each(Object.entries(ECHOES))('puts them into nothing that is shown or logged: %s', async (_, echo) => {
+describe('if a server echoes the credentials,', () => {
+  test.each(Object.entries(ECHOES))('they are neither shown nor logged: %s', async (_, echo) => {
     const host = await serve(echo);
     const { ask, lines } = await start(CREDENTIALS, `http://${host}`);
     const target = `target=${encodeURIComponent(`http://${host}/a-path`)}`;
@@ -175,7 +175,7 @@ describe('a server that repeats the credentials', () => {
     expect(lines.join('')).not.toContain(TOKEN);
   });
 
-  test('still tells the status of its error, and what helps', async () => {
+  test('the status and the remedy are still reported', async () => {
     const host = await serve(echoInHeaders);
     const { ask } = await start(CREDENTIALS, `http://${host}`);
     const { problems } = JSON.parse(await ask('/api/status'));
@@ -188,7 +188,7 @@ describe('a server that repeats the credentials', () => {
   });
 });
 
-test('a target that can not be reached is told by the code of the error', async () => {
+test('an unreachable target is reported with its error code', async () => {
   const { ask } = await start(CREDENTIALS);
   expect(await ask('/probe?debug=true&target=gpu-7.lan')).toContain(
     'no status, failed: dns: ENOTFOUND, after ',
@@ -198,7 +198,7 @@ test('a target that can not be reached is told by the code of the error', async 
   );
 });
 
-test('what took too long is told by the time that it had', async () => {
+test('a timeout is reported with its duration', async () => {
   const host = await serve(() => {});
   const { ask } = await start(CREDENTIALS.replace('{', '{ timeout: 100ms,'));
   expect(await ask(`/probe?debug=true&target=${host}`)).toContain(
@@ -206,7 +206,7 @@ test('what took too long is told by the time that it had', async () => {
   );
 });
 
-test('a report on 2,000 models costs no time for the length of the secret', async () => {
+test('the time for a report on 2,000 models does not depend on the length of the secret', async () => {
   const models = Array.from({ length: 2_000 }, (_, index) => ({
     model: `model-${index}`,
     size: 1,
@@ -228,7 +228,7 @@ test('a report on 2,000 models costs no time for the length of the secret', asyn
 describe('with a tls_config, credentials are never sent over http:', () => {
   const MODULE = `{ allow: ["127.0.0.0/8"], authorization: { credentials: ${TOKEN} }, tls_config: {} }`;
 
-  test.each(['', 'http://'])('a target that begins with "%s" is 403', async (scheme) => {
+  test.each(['', 'http://'])('a target with the prefix "%s" gets 403', async (scheme) => {
     const seen: unknown[] = [];
     const host = await serve(({ headers }, response) => {
       seen.push(headers);
@@ -245,7 +245,7 @@ describe('with a tls_config, credentials are never sent over http:', () => {
     expect(seen).toEqual([]);
   });
 
-  test('a target over https is asked', async () => {
+  test('a target with https is scraped', async () => {
     const host = await serve((_request, response) => response.end());
     const { ask } = await start(MODULE);
     expect(await ask(`/probe?target=https://${host}`)).toContain(
@@ -253,7 +253,7 @@ describe('with a tls_config, credentials are never sent over http:', () => {
     );
   });
 
-  test('nor to the Ollama of the options', async () => {
+  test('the Ollama of the telemetry path is not scraped over http', async () => {
     const seen: unknown[] = [];
     const host = await serve(({ headers }, response) => {
       seen.push(headers);
@@ -267,14 +267,14 @@ describe('with a tls_config, credentials are never sent over http:', () => {
     expect(seen).toEqual([]);
   });
 
-  test('a module without credentials scrapes over http as before', async () => {
+  test('a module without credentials scrapes over http', async () => {
     const host = await serve((_request, response) => response.end('{"models":[],"version":"1"}'));
     const { ask } = await start('{ allow: ["127.0.0.0/8"], headers: { Host: localhost }, tls_config: {} }');
     expect(await ask(`/probe?target=${host}`)).toContain('ollama_up 1');
   });
 });
 
-describe('the start warns of credentials whose way a client decides', () => {
+describe('at startup, the exporter warns that clients can choose where credentials are sent', () => {
   const AUTH = `authorization: { credentials: ${TOKEN} }`;
   const warningsOf = async (module: string) =>
     (await start(module)).lines.filter((line) => line.includes('level=WARN'));
@@ -282,9 +282,9 @@ describe('the start warns of credentials whose way a client decides', () => {
   test.each([
     ['no port', '["https://10.20.0.0/16"]'],
     ['no scheme', '["10.20.0.0/16:11434"]'],
-    ['neither', '["gpu-*.lan"]'],
-    ['one that is open, beside one that is not', '["https://a.lan:443", "10.20.0.0/16"]'],
-  ])('by entries with %s', async (_, allow) => {
+    ['neither port nor scheme', '["gpu-*.lan"]'],
+    ['one of two entries without a port', '["https://a.lan:443", "10.20.0.0/16"]'],
+  ])('for allow entries with %s', async (_, allow) => {
     const [line, ...more] = await warningsOf(`{ allow: ${allow}, ${AUTH} }`);
     expect(line).toMatch(
       /msg="Clients of \/probe can choose where credentials are sent" file=\S+ module=default allow=/,
@@ -299,11 +299,11 @@ describe('the start warns of credentials whose way a client decides', () => {
     '{ allow: ["gpu-*.lan"] }',
     '{ allow: ["gpu-*.lan"], headers: { Host: localhost } }',
     `{ ${AUTH} }`,
-  ])('and of nothing else: %s', async (module) => {
+  ])('but not for %s', async (module) => {
     expect(await warningsOf(module)).toEqual([]);
   });
 
-  test('and so does a reload', async () => {
+  test('and again at a reload', async () => {
     const { lines, writeConfig, url } = await start('{ allow: ["gpu-*.lan"] }');
     writeConfig(`modules: { blue: { allow: ["gpu-*.lan"], ${AUTH} } }`);
     await request(new URL('/-/reload', url), { method: 'POST' });

@@ -53,7 +53,7 @@ async function reportOn(
   return (await body.text()).replaceAll(host, 'HOST').replaceAll(/\d\.\d{3,}/g, '0');
 }
 
-test('says what was asked, what came back, the metrics, and the module', async () => {
+test('the report contains requests, responses, metrics and module', async () => {
   expect(await report({})).toBe(`Scraped http://HOST/ with module "default", for at most 0.3 s.
 
 GET /api/ps
@@ -102,7 +102,7 @@ headers:
 `);
 });
 
-test('shows the first 2 KiB of a body, also of an answer that is an error', async () => {
+test('the first 2 KiB of each body are shown, also of an error response', async () => {
   const text = await report({
     ps: (_request, response) => response.writeHead(403).end(`forbidden${'x'.repeat(3_000)}`),
     version: json(`{"version":"0.33.0","more":"${'y'.repeat(100_000)}"}`),
@@ -114,20 +114,20 @@ test('shows the first 2 KiB of a body, also of an answer that is an error', asyn
   expect(text).toContain('ollama_scrape_error{api="ps",reason="status"} 1');
 });
 
-test('says that a body is empty, as that of the 403 of Ollama', async () => {
+test("an empty body is reported as empty, as in Ollama's 403", async () => {
   const text = await report({ ps: (_request, response) => response.writeHead(403).end() });
   expect(text).toContain(
     'GET /api/ps\n  status 403, failed: status: status 403, after 0 s\n  (empty)\n\nGET /api/version\n',
   );
 });
 
-test('says of an empty body, too, that it is not shown where the module sends credentials', async () => {
+test('an empty body is not shown if the module sends credentials', async () => {
   const text = await report({ ps: (_request, response) => response.writeHead(403).end() }, WITH_CREDENTIALS);
   expect(text).toContain('  a body of 0 bytes, not shown: the module sends credentials');
   expect(text).not.toContain('(empty)');
 });
 
-test('says how far a target came that hangs', async () => {
+test('a hanging target is reported with the phase of each request', async () => {
   const text = await report({
     ps: () => {},
     version: (_request, response) => response.writeHead(200).write('{"ver'),
@@ -140,7 +140,7 @@ test('says how far a target came that hangs', async () => {
   );
 });
 
-test('of a module that sends credentials it shows no body, which may repeat them, but status, time and size', async () => {
+test('if the module sends credentials, status, duration and size are shown instead of the body', async () => {
   const text = await report(
     {
       ps: (incoming, response) => response.writeHead(404).end(JSON.stringify(incoming.headers)),
@@ -156,7 +156,7 @@ test('of a module that sends credentials it shows no body, which may repeat them
   expect(text).toContain('X-Key: <secret>\n  Host: localhost:11434\n');
 });
 
-test('says that a secret can not be read, and so nothing was sent', async () => {
+test('an unreadable secret is reported, and nothing is sent', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'debug-report-'));
   opened.push({ close: async () => rmSync(folder, { recursive: true }) });
   const file = join(folder, 'password');
@@ -170,7 +170,7 @@ test('says that a secret can not be read, and so nothing was sent', async () => 
   );
 });
 
-test('holds nothing that a terminal would act on', async () => {
+test('control characters are escaped', async () => {
   const text = await report({
     ps: (_request, response) => response.writeHead(500).end('\u001b[2Jgone\u009b\r\n\u202ex'),
   });

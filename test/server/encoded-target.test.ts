@@ -38,7 +38,7 @@ function encoded(text: string, times: number): string {
   return times === 0 ? text : encodeURIComponent(encoded(text, times - 1));
 }
 
-describe('a target that was encoded twice', () => {
+describe('a doubly encoded target', () => {
   test.each([
     ['', '/api/ps'],
     ['/gpu/7/', '/gpu/7/api/ps'],
@@ -47,7 +47,7 @@ describe('a target that was encoded twice', () => {
     ['/a%2Fb', '/a%2Fb/api/ps'],
     ['/a%252Fb', '/a%252Fb/api/ps'],
     ['/100%', '/100%/api/ps'],
-  ])('and one that was once ask the same, with the path %j', async (path, expected) => {
+  ])('is scraped like a singly encoded one, with the path %j', async (path, expected) => {
     const target = `http://${ollama.url.host}${path}`;
     for (const times of [1, 2]) {
       expect(await ask(`/probe?target=${encoded(target, times)}`)).toMatchObject({ status: 200 });
@@ -68,7 +68,7 @@ describe('a target that was encoded twice', () => {
     // These were encoded once.
     ['gpu-07/a%20b', 'gpu-07/a%20b'],
     ['http://gpu-07/a%2Fb%3A', 'http://gpu-07/a%2Fb%3A'],
-  ])('is read once more: %s is %s', (text, target) => {
+  ])('is decoded once more: %s is %s', (text, target) => {
     const query = queryOf({ url: `/probe?target=${encodeURIComponent(text)}&module=a%3A` });
     expect([...query]).toEqual([
       ['target', target],
@@ -76,7 +76,7 @@ describe('a target that was encoded twice', () => {
     ]);
   });
 
-  test('is decoded in the log of a rejection, and in its response', async () => {
+  test('is decoded in the log and the response of a rejection', async () => {
     const { status, text } = await ask(`/probe?target=${encoded('http://10.0.0.1:11434', 2)}`);
     expect({ status, text }).toEqual({
       status: 403,
@@ -86,14 +86,14 @@ describe('a target that was encoded twice', () => {
     expect(logged.join('')).not.toContain('%');
   });
 
-  test('is decoded in the log of a failure, and in the report', async () => {
+  test('is decoded in the log and the report of a failure', async () => {
     const { text } = await ask(`/probe?debug=true&target=${encoded('http://127.0.0.1:1', 2)}`);
     expect(text).toContain('Scraped http://127.0.0.1:1/ with module');
     expect(logged.join('')).toContain(' target=http://127.0.0.1:1/ ');
     expect(text + logged.join('')).not.toContain('%');
   });
 
-  test('is decoded in /api/status, and on the page, whose links have it encoded once', async () => {
+  test('is decoded in /api/status and on the page, whose links encode it once', async () => {
     const query = `?target=${encoded(ollama.url.host, 2)}`;
     expect(JSON.parse((await ask(`/api/status${query}`)).text)).toMatchObject({
       target: ollama.url.href,
@@ -107,18 +107,18 @@ describe('a target that was encoded twice', () => {
   });
 });
 
-describe('is 400, on /probe, the page and /api/status:', () => {
+describe('/probe, the page and /api/status return 400 for', () => {
   const NOT_A_HOST = 'that is not a host name or an IP address';
 
   test.each([
     ['an escape without its digits', 'gpu-07%', NOT_A_HOST],
     ['an escape with one digit', 'gpu-07%3', NOT_A_HOST],
-    ['an escape of no digits', 'http%3A%2F%2Fgpu-07%zz', NOT_A_HOST],
-    ['an escape that is no UTF-8', 'gpu-07%FF', NOT_A_HOST],
+    ['an escape with invalid digits', 'http%3A%2F%2Fgpu-07%zz', NOT_A_HOST],
+    ['an escape of invalid UTF-8', 'gpu-07%FF', NOT_A_HOST],
     ['an escape of NUL', 'gpu-07%00', NOT_A_HOST],
-    ['an escape of a line end', 'gpu-07%0D%0AX', NOT_A_HOST],
+    ['an escape of a line break', 'gpu-07%0D%0AX', NOT_A_HOST],
     ['a host that was encoded three times', encoded('http://gpu-07:11434', 2), NOT_A_HOST],
-    ['a host longer than any in DNS', 'a'.repeat(255), NOT_A_HOST],
+    ['a host that is too long for DNS', 'a'.repeat(255), NOT_A_HOST],
     ['user info', encoded('http://user:s3cret@gpu-07', 1), 'user info (user:password@) is not supported'],
     ['a query', encoded('http://gpu-07/?a=b', 1), 'a query or fragment has no meaning here'],
     [

@@ -30,8 +30,8 @@ async function start(url: URL | undefined, options: InProcessOptions = {}) {
   };
 }
 
-describe('an exporter without an Ollama of its own', () => {
-  test('exposes its own metrics only, and logs no outage', async () => {
+describe('an exporter without --ollama.url', () => {
+  test('exposes only its own metrics, and logs no outage', async () => {
     const lines: string[] = [];
     const log = createLogger(
       { logLevel: 'warn', logFormat: 'logfmt' },
@@ -46,11 +46,11 @@ describe('an exporter without an Ollama of its own', () => {
     expect(lines).toEqual([]);
   });
 
-  test('exposes nothing where its own metrics are off', async () => {
+  test('exposes nothing if its own metrics are disabled', async () => {
     expect(await (await start(undefined))('/metrics')).toMatchObject({ status: 200, text: '' });
   });
 
-  test('opens with the fleet, and shows each server by its link', async () => {
+  test('shows the fleet on its page, with a link to each server', async () => {
     const get = await start(undefined);
     expect((await get('/')).text).toContain('No server was probed in the last 10 minutes.');
     await get(`/probe?target=${ollama.url.host}`);
@@ -63,7 +63,7 @@ describe('an exporter without an Ollama of its own', () => {
     expect((await get(link.replaceAll('&amp;', '&'))).text).toContain('gpt-oss:120b');
   });
 
-  test('says of /api/status that a target is missing', async () => {
+  test('reports a missing target for /api/status', async () => {
     expect(await (await start(undefined))('/api/status')).toMatchObject({
       status: 400,
       text: 'Target parameter is missing: --ollama.url is none, see /api/fleet\n',
@@ -71,7 +71,7 @@ describe('an exporter without an Ollama of its own', () => {
   });
 });
 
-test('an exporter with an Ollama and an allow list shows the fleet below its own server', async () => {
+test('an exporter with --ollama.url and an allow list shows the fleet below its own server', async () => {
   const get = await start(ollama.url);
   await get('/probe?target=127.0.0.1:1');
   const { text } = await get('/?fleet-filter=refused');
@@ -85,7 +85,7 @@ test('an exporter without an allow list shows no fleet', async () => {
   expect((await get('/')).text).not.toContain('id="fleet"');
 });
 
-test('/api/fleet has the table as JSON', async () => {
+test('/api/fleet returns the table as JSON', async () => {
   const get = await start(undefined);
   await get(`/probe?target=${ollama.url.host}`);
   const { status, type, text } = await get('/api/fleet');
@@ -110,7 +110,7 @@ test('/api/fleet has the table as JSON', async () => {
   });
 });
 
-test('a target that is refused is not in the fleet, nor one whose scraper hung up', async () => {
+test('rejected targets and targets of disconnected scrapers are not in the fleet', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   const get = await start(undefined);
   expect((await get('/probe?target=10.0.0.1')).status).toBe(403);

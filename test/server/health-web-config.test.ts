@@ -18,12 +18,12 @@ const TLS = ['tls_server_config:', '  cert_file: server.crt', '  key_file: serve
 const REQUIRED = ['  client_auth_type: RequireAndVerifyClientCert', '  client_ca_file: clients.crt'];
 const PASSWORD = ['basic_auth_users:', `  prometheus: ${hashSync('x', 10)}`];
 
-describe('an exporter is healthy', () => {
+describe('the health check succeeds', () => {
   test.each([
-    ['with nothing to ask for', []],
-    ['with a password', PASSWORD],
+    ['without TLS and authentication', []],
+    ['with basic authentication', PASSWORD],
     ['with TLS', TLS],
-    ['with TLS and a password', [...TLS, ...PASSWORD]],
+    ['with TLS and basic authentication', [...TLS, ...PASSWORD]],
     ['with a client certificate', [...TLS, ...REQUIRED]],
     ['with a client certificate under TLS 1.2', [...TLS, ...REQUIRED, '  max_version: TLS12']],
   ])('%s', async (_, lines) => {
@@ -34,7 +34,7 @@ describe('an exporter is healthy', () => {
   });
 });
 
-test('an exporter that hangs is not healthy, with TLS as well', async () => {
+test('the health check of a hanging exporter fails, with TLS too', async () => {
   const files = { 'web.yml': TLS.join('\n'), 'server.crt': server.cert, 'server.key': server.key };
   const { port } = await startGuarded(files, () => {});
   const url = new URL(`http://127.0.0.1:${port}/-/healthy`);

@@ -12,20 +12,35 @@ describe('the arguments of the exporter', () => {
     expect(exporterArguments(`${words.join('\0')}\0`)).toEqual(['--demo']);
   });
 
-  test('are none where the first process is another one', () => {
+  test('are empty if the first process is not the exporter', () => {
     expect(exporterArguments('/usr/lib/systemd/systemd\0--system\0')).toEqual([]);
   });
 });
 
-describe('the address to ask', () => {
+describe('the health check URL', () => {
   test.each([
-    ['by default', [], 'http://localhost:10434/-/healthy', false],
-    ['of one port', ['--web.listen-address=:9999'], 'http://localhost:9999/-/healthy', false],
-    ['of every address', ['--web.listen-address=0.0.0.0:9999'], 'http://localhost:9999/-/healthy', false],
-    ['of one address', ['--web.listen-address=10.0.0.5:80,:9999'], 'http://10.0.0.5/-/healthy', false],
-    ['of IPv6', ['--web.listen-address=[::1]:9999'], 'http://[::1]:9999/-/healthy', false],
+    ['is the default', [], 'http://localhost:10434/-/healthy', false],
+    ['has the configured port', ['--web.listen-address=:9999'], 'http://localhost:9999/-/healthy', false],
     [
-      'with a web configuration file',
+      'is localhost for 0.0.0.0',
+      ['--web.listen-address=0.0.0.0:9999'],
+      'http://localhost:9999/-/healthy',
+      false,
+    ],
+    [
+      'is the first of several addresses',
+      ['--web.listen-address=10.0.0.5:80,:9999'],
+      'http://10.0.0.5/-/healthy',
+      false,
+    ],
+    [
+      'has the configured IPv6 address',
+      ['--web.listen-address=[::1]:9999'],
+      'http://[::1]:9999/-/healthy',
+      false,
+    ],
+    [
+      'may use TLS with a web configuration file',
       ['--web.config.file=web.yml'],
       'http://localhost:10434/-/healthy',
       true,
@@ -39,7 +54,7 @@ describe('the address to ask', () => {
   });
 });
 
-describe('an answer', () => {
+describe('the health check', () => {
   async function answering(answer: RequestListener): Promise<URL> {
     const server = createServer(answer).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
@@ -60,7 +75,7 @@ describe('an answer', () => {
     [200, true],
     [401, true],
     [429, true],
-  ])('of %i is healthy, guarded: %s', async (code, guarded) => {
+  ])('succeeds with status %i, web configuration: %s', async (code, guarded) => {
     const url = await answering(status(code));
     await expect(askHealth({ url, guarded }, AbortSignal.timeout(5_000))).resolves.toBeUndefined();
   });
@@ -69,14 +84,14 @@ describe('an answer', () => {
     [401, false],
     [404, false],
     [500, true],
-  ])('of %i is not, guarded: %s', async (code, guarded) => {
+  ])('fails with status %i, web configuration: %s', async (code, guarded) => {
     const url = await answering(status(code));
     await expect(askHealth({ url, guarded }, AbortSignal.timeout(5_000))).rejects.toThrow(
       `${url.href} returned status ${code}`,
     );
   });
 
-  test('that does not come in time is not', async () => {
+  test('fails if the response times out', async () => {
     const url = await answering(() => {});
     await expect(askHealth({ url, guarded: false }, AbortSignal.timeout(50))).rejects.toThrow(
       `could not query ${url.href}: no answer in time`,

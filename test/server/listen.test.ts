@@ -12,7 +12,7 @@ async function start(addresses: string) {
 }
 
 describe('the exporter listens', () => {
-  test('on IPv4 alone where the kernel has no IPv6', async () => {
+  test('on IPv4 only if the kernel has no IPv6', async () => {
     const original = Server.prototype.listen;
     const spy = vi.spyOn(Server.prototype, 'listen').mockImplementation(function (
       this: Server,
@@ -32,12 +32,12 @@ describe('the exporter listens', () => {
     expect(addresses.map(({ hostname }) => hostname)).toEqual(['0.0.0.0']);
   });
 
-  test('on the one address of a name, IPv4 before IPv6', async () => {
+  test('on a single address of a host name, IPv4 first', async () => {
     const { addresses } = await start('localhost:0');
     expect(addresses.map(({ hostname }) => hostname)).toEqual(['127.0.0.1']);
   });
 
-  test('on none of its addresses where one of them can not be had', async () => {
+  test('on no address if one of them is in use', async () => {
     const { addresses } = await start('127.0.0.1:0');
     const taken = addresses[0]?.port;
     const closed = vi.spyOn(Server.prototype, 'close');
@@ -51,7 +51,7 @@ describe('the exporter listens', () => {
   });
 });
 
-test('an answer that is given while closing ends its connection', async () => {
+test('a response sent while closing has Connection: close', async () => {
   let answer = () => {};
   const waiting = new Promise<void>((resolve) => {
     answer = resolve;

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
 import { startInProcess } from '../exporter-in-process.ts';
 
-test('probes that fail because a secret of the exporter is unreadable are one line for each request to Ollama', async () => {
+test('an unreadable secret is logged once per API, not once per probe', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'secret-'));
   const secret = join(folder, 'secret');
   writeFileSync(secret, 'token');

@@ -86,7 +86,7 @@ function isUp(text: string): boolean {
   return sampleValue(parseExposition(text), 'ollama_up') === 1;
 }
 
-test('a target with a certificate of ca_file is up, and gets the certificate of the client', async () => {
+test('a target whose certificate is signed by ca_file is up, and receives the client certificate', async () => {
   const text = await probe(
     `{ ca_file: ${folder}/ca.pem, cert_file: ${folder}/client.pem, key_file: ${folder}/client.key }`,
   );
@@ -94,31 +94,31 @@ test('a target with a certificate of ca_file is up, and gets the certificate of 
   expect(seen.map((request) => request.client)).toEqual(['CN=exporter', 'CN=exporter']);
 });
 
-describe('a target is down, for the reason tls,', () => {
-  test('with a certificate of another authority', async () => {
+describe('a target is down with reason tls if its certificate', () => {
+  test('has an unknown CA', async () => {
     expect(await probe('{}')).toContain('ollama_scrape_error{api="ps",reason="tls"} 1');
     expect(seen).toEqual([]);
   });
 
-  test('with a certificate for another name', async () => {
+  test('is for another name', async () => {
     await stop();
     await serve(await authority.issue({ sans: [{ type: 'dns', value: 'other' }] }));
     expect(await probe(`{ ca_file: ${folder}/ca.pem }`)).toContain('reason="tls"');
     expect(seen).toEqual([]);
   });
 
-  test('with a certificate that has expired', async () => {
+  test('has expired', async () => {
     await stop();
     await serve(await authority.issue({ expired: true }));
     expect(await probe(`{ ca_file: ${folder}/ca.pem }`)).toContain('reason="tls"');
   });
 });
 
-test('insecure_skip_verify takes any certificate', async () => {
+test('insecure_skip_verify accepts any certificate', async () => {
   expect(isUp(await probe('{ insecure_skip_verify: true }'))).toBe(true);
 });
 
-test('server_name is whom the certificate has to name, whatever the Host header says', async () => {
+test('server_name sets the expected name, independently of the Host header', async () => {
   await stop();
   await serve(await authority.issue({ sans: [{ type: 'dns', value: 'ollama' }] }));
   const text = await probe(
@@ -129,14 +129,14 @@ test('server_name is whom the certificate has to name, whatever the Host header 
   expect(seen).toEqual(Array(2).fill({ client: undefined, sni: 'ollama', host: 'localhost:11434' }));
 });
 
-test('the Host header says nothing about whom the certificate has to name', async () => {
+test('the Host header does not change the expected name of the certificate', async () => {
   await stop();
   await serve(await authority.issue({ sans: [{ type: 'dns', value: 'localhost' }] }));
   const text = await probe(`{ ca_file: ${folder}/ca.pem }`, ', headers: { Host: localhost }');
   expect(text).toContain('reason="tls"');
 });
 
-test('files are read at each new connection, so that certificates can rotate', async () => {
+test('certificate files are read for each new connection', async () => {
   write('rotating.pem', client.cert);
   write('rotating.key', client.key);
   const config = `{ ca_file: ${folder}/ca.pem, cert_file: ${folder}/rotating.pem, key_file: ${folder}/rotating.key }`;

@@ -81,7 +81,7 @@ function probe(exporter: InProcessExporter, target: string, more = '') {
   return ask(exporter, `/probe?target=${encodeURIComponent(target)}${more}`);
 }
 
-test('returns the metrics of the target, and none of the exporter', async () => {
+test('/probe returns the metrics of the target, and none of the exporter', async () => {
   const exporter = await start(LOOPBACK);
   const { status, type, text } = await probe(exporter, ollama.url.host);
   expect({ status, type }).toEqual({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8' });
@@ -95,24 +95,24 @@ test('returns the metrics of the target, and none of the exporter', async () => 
   expect(exporter.stateLines()).toEqual([]);
 });
 
-test('a target that is down is 200 and ollama_up 0, as on the telemetry path', async () => {
+test('a target that is down returns 200 and ollama_up 0, as on the telemetry path', async () => {
   const { status, text } = await probe(await start(LOOPBACK), '127.0.0.1:1');
   expect(status).toBe(200);
   expect(sampleValue(parseExposition(text), 'ollama_up')).toBe(0);
   expect(text).toContain('ollama_scrape_error{api="ps",reason="refused"} 1');
 });
 
-test('the path of a target is the prefix of the requests, as in OLLAMA_HOST', async () => {
+test('the path of a target is a prefix of the requests, as in OLLAMA_HOST', async () => {
   await probe(await start(LOOPBACK), `http://${ollama.url.host}/gpu/7/`);
   expect(asked.map(({ url }) => url).sort()).toEqual(['/gpu/7/api/ps', '/gpu/7/api/version']);
 });
 
-test('HEAD scrapes nothing', async () => {
+test('HEAD /probe scrapes nothing', async () => {
   const { status, text } = await ask(await start(LOOPBACK), `/probe?target=${ollama.url.host}`, 'HEAD');
   expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: [] });
 });
 
-describe('is 400, with the reason:', () => {
+describe('/probe returns 400 with the reason for', () => {
   test.each([
     ['/probe', 'Target parameter is missing: request /probe?target=gpu-07:11434'],
     ['/probe?target=', 'Target parameter is missing: request /probe?target=gpu-07:11434'],
@@ -151,13 +151,13 @@ describe('is 400, with the reason:', () => {
   });
 });
 
-test('unix:/path is a host named unix, by the rules of OLLAMA_HOST', async () => {
+test('unix:/path is a host named unix, as in OLLAMA_HOST', async () => {
   const { status, text } = await probe(await start(LOOPBACK), 'unix:/run/ollama.sock');
   expect(status).toBe(200);
   expect(text).toContain('ollama_scrape_error{api="ps",reason="dns"} 1');
 });
 
-describe('is 403 and a line in the log', () => {
+describe('/probe returns 403 and logs the rejection', () => {
   function withLog() {
     const lines: string[] = [];
     const log = createLogger(
@@ -167,7 +167,7 @@ describe('is 403 and a line in the log', () => {
     return { lines, options: { log } };
   }
 
-  test('without a configuration file, and for a module without "allow"', async () => {
+  test('without a configuration file, and for a module without an allow list', async () => {
     for (const config of [undefined, 'modules: {}', 'modules: { default: { timeout: 1s } }']) {
       const { lines, options } = withLog();
       const { status, text } = await probe(await start(config, options), ollama.url.host);
@@ -183,7 +183,7 @@ describe('is 403 and a line in the log', () => {
     }
   });
 
-  test('for a target that is not on the list', async () => {
+  test('for a target not on the allow list', async () => {
     const { lines, options } = withLog();
     const exporter = await start('modules: { default: { allow: ["*.lan", "10.0.0.0/8"] } }', options);
     const { status, text } = await probe(exporter, ollama.url.host);
@@ -197,12 +197,12 @@ describe('is 403 and a line in the log', () => {
 
   test.each([
     ['loopback', ['127.0.0.1']],
-    ['loopback of IPv6', ['::1']],
-    ['loopback as IPv6', ['::ffff:127.0.0.1']],
+    ['IPv6 loopback', ['::1']],
+    ['IPv4-mapped loopback', ['::ffff:127.0.0.1']],
     ['link-local', ['169.254.169.254']],
-    ['an address of the network, and loopback', ['10.0.0.1', '127.0.0.1']],
-    ['loopback, and an address of the network', ['127.0.0.1', '10.0.0.1']],
-  ])('for a name on the list that resolves to %s; what it was, the log says', async (_, addresses) => {
+    ['a network address and loopback', ['10.0.0.1', '127.0.0.1']],
+    ['loopback and a network address', ['127.0.0.1', '10.0.0.1']],
+  ])('for an allowed name that resolves to %s, with the reason only in the log', async (_, addresses) => {
     names.set('gpu-1.lan', [addresses]);
     const { lines, options } = withLog();
     const exporter = await start('modules: { default: { allow: ["gpu-*.lan"] } }', options);
@@ -218,7 +218,7 @@ describe('is 403 and a line in the log', () => {
   });
 });
 
-test('a name that resolves to an address in an allowed range is scraped, with its name as Host', async () => {
+test('a name that resolves to an allowed address is scraped with the name as Host', async () => {
   names.set('gpu-1.lan', [['127.0.0.1']]);
   const exporter = await start(LOOPBACK);
   const { status } = await probe(exporter, `gpu-1.lan:${ollama.url.port}`);
@@ -226,7 +226,7 @@ test('a name that resolves to an address in an allowed range is scraped, with it
   expect(asked.map(({ headers }) => headers['host'])).toEqual(Array(2).fill(`gpu-1.lan:${ollama.url.port}`));
 });
 
-test('a name that resolves to something else at the next connection is refused there', async () => {
+test('a name that resolves to another address for the next connection is rejected', async () => {
   // The first answer, which both connections share, is good; a check before the connection would see only such.
   names.set('gpu-1.lan', [['127.0.0.1'], ['127.9.9.9']]);
   const exporter = await start('modules: { default: { allow: ["127.0.0.1"] } }');
@@ -278,7 +278,7 @@ modules:
   closed: {}
 `;
 
-  test('says which headers are sent, which calls are made, how much memory there is', async () => {
+  test('defines headers, collectors and capacities', async () => {
     const exporter = await start(MODULES);
     const { text } = await probe(exporter, ollama.url.host, '&module=blue');
     expect(asked).toEqual([
@@ -299,7 +299,7 @@ modules:
     expect(text).not.toMatch(/api="ps"|loaded_models/);
   });
 
-  test('may replace the User-Agent', async () => {
+  test('can replace the User-Agent', async () => {
     const exporter = await start(
       'modules: { default: { allow: ["127.0.0.0/8"], headers: { User-Agent: probe } } }',
     );
@@ -318,7 +318,7 @@ modules:
     await hanging.close();
   });
 
-  test('that says nothing of memory leaves it open: what the options say is true of their own Ollama only', async () => {
+  test('without capacities has none, since those of the command line apply to --ollama.url only', async () => {
     const capacity = { vramCapacity: 1, memoryCapacity: 2 };
     const exporter = await startInProcess(ollama.url, { configYaml: LOOPBACK, ...capacity });
     exporters.push(exporter);
@@ -326,11 +326,11 @@ modules:
     expect((await probe(exporter, ollama.url.host)).text).not.toContain('capacity');
   });
 
-  test('opens no other', async () => {
+  test('allows only its own targets', async () => {
     expect((await probe(await start(MODULES), ollama.url.host, '&module=closed')).status).toBe(403);
   });
 
-  test('named default is that of the telemetry path, too, which needs no "allow"', async () => {
+  test('named default also applies to the telemetry path, without an allow list', async () => {
     const configYaml =
       'modules: { default: { headers: { X-Tenant: blue }, vram_capacity: 24GiB, collectors: [ps] } }';
     const exporter = await startInProcess(ollama.url, { configYaml });
@@ -341,7 +341,7 @@ modules:
 });
 
 describe('connections to targets', () => {
-  test('are kept for the next scrape', async () => {
+  test('are reused by the next scrape', async () => {
     let connections = 0;
     ollama.server.on('connection', () => {
       connections += 1;
@@ -353,7 +353,7 @@ describe('connections to targets', () => {
     expect({ asked: asked.length, connections }).toEqual({ asked: 10, connections: 2 });
   });
 
-  test('are not those of the telemetry path, whose address is not checked', async () => {
+  test('are separate from those of the telemetry path, whose address is not checked', async () => {
     const exporter = await startInProcess(new URL(`http://gpu-1.lan:${ollama.url.port}`), {
       configYaml: 'modules: { default: { allow: ["gpu-*.lan"] } }',
     });
@@ -363,7 +363,7 @@ describe('connections to targets', () => {
     expect((await probe(exporter, `gpu-1.lan:${ollama.url.port}`)).status).toBe(403);
   });
 
-  test('that a restart of the target has cut without a word cost no scrape', async () => {
+  test('that a restart of the target has closed are replaced without a failed scrape', async () => {
     const exporter = await start(LOOPBACK);
     await probe(exporter, ollama.url.host);
     ollama.server.prependOnceListener('request', (request) => request.socket.resetAndDestroy());
@@ -375,7 +375,7 @@ describe('connections to targets', () => {
 });
 
 describe('--web.max-requests', () => {
-  test('answers 503 at once to scrapes of the telemetry path and the page beyond it, and to no other request', async () => {
+  test('returns 503 at once for scrapes of the telemetry path and the page, and affects no other request', async () => {
     const waiting: (() => void)[] = [];
     const answers: Answers = {
       ps: (_request, response) => waiting.push(() => response.end('{"models":[]}')),
@@ -408,7 +408,7 @@ describe('--web.max-requests', () => {
     await Promise.all([slow.close(), slower.close()]);
   });
 
-  test('logs the first rejection, once', async () => {
+  test('logs the first rejection once', async () => {
     const lines: string[] = [];
     const log = createLogger(
       { logLevel: 'info', logFormat: 'logfmt' },

@@ -14,19 +14,19 @@ function standIn(script: string): { readonly env: Record<string, string>; readon
   return { env: { PATH: folder, TOLD: told }, told: () => readFileSync(told, 'utf8') };
 }
 
-test('systemd is notified if it waits', async () => {
+test('systemd is notified if NOTIFY_SOCKET is set', async () => {
   const { env, told } = standIn('echo "$@ $NOTIFY_SOCKET" > "$TOLD"');
   await tellReady({ ...env, NOTIFY_SOCKET: '/run/systemd/notify' });
   expect(told()).toBe('--ready /run/systemd/notify\n');
 });
 
-test('nothing is started if systemd does not wait', async () => {
+test('nothing is executed without NOTIFY_SOCKET', async () => {
   const { env, told } = standIn('echo "$@" > "$TOLD"');
   await tellReady(env);
   expect(told).toThrow('ENOENT');
 });
 
-test('a notification that fails is an error', async () => {
+test('a failed notification is an error', async () => {
   const { env } = standIn('echo no socket >&2; exit 1');
   await expect(tellReady({ ...env, NOTIFY_SOCKET: '/nowhere' })).rejects.toThrow('no socket');
 });

@@ -9,7 +9,7 @@ function start(windowMs: number) {
   return { lines, refuse };
 }
 
-test('the first refusal of a client is a line, those that follow are one with their number', async () => {
+test('the first refusal of a client is logged at once, and later ones are logged together with their count', async () => {
   const { lines, refuse } = start(50);
   for (const target of ['a', 'b', 'c']) {
     refuse('10.0.0.1', { target });
@@ -26,7 +26,7 @@ test('the first refusal of a client is a line, those that follow are one with th
   expect(lines[3]).toMatchObject({ msg: 'Refused a probe', target: 'e' });
 });
 
-test('a hundred clients have lines, those beyond share one', () => {
+test('a hundred clients are logged separately, and the others together', () => {
   const { lines, refuse } = start(60_000);
   for (let client = 0; client < 3_000; client += 1) {
     refuse(`10.0.${client >> 8}.${client & 255}`, {});
@@ -35,7 +35,7 @@ test('a hundred clients have lines, those beyond share one', () => {
   expect(lines.at(-1)).toMatchObject({ client: 'others' });
 });
 
-test('all addresses of an IPv6 /64 are one client, and IPv4 is written as such', () => {
+test('the addresses of an IPv6 /64 are one client, and mapped IPv4 addresses are logged as IPv4', () => {
   const { lines, refuse } = start(60_000);
   for (let host = 1; host < 100; host += 1) {
     refuse(`2001:db8::${host}`, {});

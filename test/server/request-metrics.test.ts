@@ -31,7 +31,7 @@ const total = (exposition: Exposition, handler: string, code: string) =>
 const inFlight = (exposition: Exposition, handler: string) =>
   sampleValue(exposition, 'ollama_exporter_http_requests_in_flight', { handler });
 
-test('the usual requests are counted from 0, and the scrape itself is in flight', async () => {
+test('common requests are counted from 0, and the scrape itself is in flight', async () => {
   const exposition = await (await start()).scrape();
   for (const [handler, code] of [
     ['metrics', '200'],
@@ -58,19 +58,19 @@ test.each([
   ['/-/healthy', 'other', '200'],
   ['/nothing', 'other', '404'],
   [`/${'a'.repeat(5_000)}`, 'other', '414'],
-])('a GET %s counts as %s with %s', async (path, handler, code) => {
+])('GET %s is counted for handler %s with code %s', async (path, handler, code) => {
   const exporter = await start();
   await exporter.get(path);
   expect(total(await exporter.scrape(), handler, code)).toBe(1);
 });
 
-test('the telemetry path is that of the options', async () => {
+test('the handler metrics follows --web.telemetry-path', async () => {
   const { get } = await start({ telemetryPath: '/' });
   await get('/');
   expect(total(parseExposition((await get('/')).text), 'metrics', '200')).toBe(1);
 });
 
-test('a request that the limit refuses counts with 503', async () => {
+test('a request over --web.max-requests is counted with 503', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   onTestFinished(() => hanging.close());
   const configYaml = 'modules: { other: { allow: ["127.0.0.1"] } }';
@@ -84,7 +84,7 @@ test('a request that the limit refuses counts with 503', async () => {
   expect(total(parseExposition((await get('/metrics')).text), 'page', '503')).toBe(1);
 });
 
-test('a client that disconnects before the response counts with 499, and is no longer in flight', async () => {
+test('a client that disconnects before the response is counted with 499, and is no longer in flight', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   onTestFinished(() => hanging.close());
   const { url, scrape } = await start({ configYaml: 'modules: { default: { allow: ["127.0.0.1"] } }' });
@@ -98,7 +98,7 @@ test('a client that disconnects before the response counts with 499, and is no l
   expect(inFlight(await scrape(), 'probe')).toBe(0);
 });
 
-test('a request that the web configuration refuses counts, too, also one that waits for 100 Continue', async () => {
+test('unauthenticated requests are counted, also with Expect: 100-continue', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'request-metrics-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'web.yml');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createSharedTexts } from '../../src/server/shared-texts.ts';
 import { NO_CAPACITY } from '../exporter-in-process.ts';
 
-test('a text of a scrape result is made once for each key, and for eight keys at most', () => {
+test('the text of a scrape result is rendered once per key, for at most eight keys', () => {
   const shared = createSharedTexts();
   const snapshot = { capacity: NO_CAPACITY };
   let made = 0;

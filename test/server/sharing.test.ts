@@ -70,7 +70,7 @@ async function arrived(scrapes: () => readonly Promise<unknown>[]): Promise<read
   return all;
 }
 
-test('scrapes that overlap make one request to Ollama, from any number of clients', async () => {
+test('concurrent scrapes make one request to Ollama', async () => {
   const first = scrape();
   await calls(1);
   const others = await arrived(() => [scrape(), scrape({ path: '/api/status' }), scrape({ path: '/' })]);
@@ -82,7 +82,7 @@ test('scrapes that overlap make one request to Ollama, from any number of client
   expect(psCalls).toBe(1);
 });
 
-test('a probe of the same Ollama asks for itself, as it has to be allowed to', async () => {
+test('a probe of the same Ollama makes its own request, since its target is checked', async () => {
   const first = scrape();
   await calls(1);
   const probe = scrape({ path: `/probe?target=${ollama.url.host}` });
@@ -93,7 +93,7 @@ test('a probe of the same Ollama asks for itself, as it has to be allowed to', a
   expect(loaded(await probe)).toBe(2);
 });
 
-test('a probe and a report on the same target share a scrape, and show the same', async () => {
+test('a probe and a debug report on the same target share a scrape and have the same result', async () => {
   const path = `/probe?target=${ollama.url.host}`;
   const probe = scrape({ path });
   await calls(1);
@@ -103,7 +103,7 @@ test('a probe and a report on the same target share a scrape, and show the same'
   await calls(1);
 });
 
-test('a scrape that comes after it gets a new one', async () => {
+test('a scrape after the end of another makes a new request', async () => {
   const first = scrape();
   await calls(1);
   answer(1);
@@ -138,7 +138,7 @@ test('a scraper that times out gets the result so far, and does not affect the o
   expect(loaded(await patient)).toBe(2);
 });
 
-test('when all have disconnected, the requests are cancelled, and the next scrape makes new ones', async () => {
+test('when all scrapers disconnect, the request is cancelled, and the next scrape makes a new one', async () => {
   const controllers = [new AbortController(), new AbortController()];
   const [left, right] = controllers;
   const first = scrape(left);
@@ -156,7 +156,7 @@ test('when all have disconnected, the requests are cancelled, and the next scrap
   expect(loaded(await next)).toBe(4);
 });
 
-test('debug=true asks for itself, since it tells what went over the wire', async () => {
+test('debug=true makes its own request, since it reports the raw responses', async () => {
   const first = scrape();
   await calls(1);
   const report = scrape({ path: `/probe?target=${ollama.url.host}&debug=true` });
@@ -167,8 +167,8 @@ test('debug=true asks for itself, since it tells what went over the wire', async
   expect(await report).toContain('ollama_loaded_models 2\n');
 });
 
-describe('a reading that hangs', () => {
-  test('ends after --ollama.timeout, and who came later is served by a new one', async () => {
+describe('a hanging scrape', () => {
+  test('ends after --ollama.timeout, and later waiters get a new one', async () => {
     await exporter.close();
     await start({ timeoutMs: 1_000 });
     const first = scrape();

@@ -34,7 +34,7 @@ async function ask({ url }: InProcessExporter, path: string, method: 'GET' | 'HE
   return { status: statusCode, headers, text: await body.text() };
 }
 
-test('/ scrapes the Ollama of the options for each request, and has a strict Content-Security-Policy', async () => {
+test('/ scrapes --ollama.url at each request, and has a strict Content-Security-Policy', async () => {
   const exporter = await start();
   const { status, headers, text } = await ask(exporter, '/');
   expect({ status, asked }).toEqual({ status: 200, asked: 2 });
@@ -58,7 +58,7 @@ test('HEAD / scrapes nothing', async () => {
   expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: 0 });
 });
 
-test('/api/status has the numbers of the page', async () => {
+test('/api/status has the values of the page', async () => {
   const { status, headers, text } = await ask(await start(), '/api/status');
   expect(status).toBe(200);
   expect(headers['content-type']).toBe('application/json; charset=utf-8');
@@ -85,7 +85,7 @@ test('/api/status has the numbers of the page', async () => {
   });
 });
 
-test('an Ollama that is down is a page, too', async () => {
+test('the page is returned with 200 if Ollama is down', async () => {
   const exporter = await start({}, new URL('http://127.0.0.1:1'));
   const { status, text } = await ask(exporter, '/');
   expect(status).toBe(200);
@@ -101,7 +101,7 @@ test('an Ollama that is down is a page, too', async () => {
   });
 });
 
-test('/api/status of a known moment is the golden one', async () => {
+test('/api/status matches its golden file at a fixed time', async () => {
   const frozen = await startFakeOllama({
     ps: (_request, response) => {
       response.setHeader('date', new Date(FROZEN_NOW_MS).toUTCString());
@@ -123,7 +123,7 @@ describe('another target', () => {
   const configYaml = MODULES;
   const nobody = new URL('http://127.0.0.1:1');
 
-  test('is shown by the rules of /probe', async () => {
+  test('is scraped under the rules of /probe', async () => {
     const exporter = await start({ configYaml, demo: true }, nobody);
     const { status, text } = await ask(exporter, `/?target=${ollama.url.host}&module=blue`);
     expect({ status, asked }).toEqual({ status: 200, asked: 2 });
@@ -146,7 +146,7 @@ describe('another target', () => {
     ],
     ['/?target=', 400, 'Target parameter is missing'],
     ['/?target=a&module=red', 400, 'Unknown module &quot;red&quot;'],
-  ])('%s is %d, as a page that says why', async (path, expected, why) => {
+  ])('%s returns %d, with the reason on the page', async (path, expected, why) => {
     const { status, headers, text } = await ask(await start({ configYaml }, nobody), path);
     expect({ status, asked }).toEqual({ status: expected, asked: 0 });
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
@@ -154,7 +154,7 @@ describe('another target', () => {
     expect(text).toContain('href="./"');
   });
 
-  test('that is refused is so for /api/status, too, and a line in the log', async () => {
+  test('that is rejected gets 403 from /api/status, and is logged', async () => {
     const lines: string[] = [];
     const log = createLogger(
       { logLevel: 'warn', logFormat: 'logfmt' },
@@ -172,28 +172,28 @@ describe('another target', () => {
     expect(text).toContain('Module "default" allows no targets');
   });
 
-  test('is selected in a form, with the modules that allow targets', async () => {
+  test('can be entered in a form, which lists the modules with an allow list', async () => {
     const { text } = await ask(await start({ configYaml }), '/');
     expect(text).toContain('<form action="./" method="get">');
     expect(text.match(/<option[^>]*>(\w+)/g)).toEqual(['<option>blue']);
   });
 });
 
-test('the page links to the dashboard of the options, and sorts as its query says', async () => {
+test('the page links to --web.dashboard-url, and is sorted by its query', async () => {
   const dashboardUrl = new URL('https://grafana.example.org/d/ollama');
   const { text } = await ask(await start({ dashboardUrl }), '/?sort=-vram');
   expect(text).toContain('<a href="https://grafana.example.org/d/ollama">Dashboard</a>');
   expect(text).toContain('aria-sort="ascending"><a href="?sort=vram">VRAM</a>');
 });
 
-test('a capacity that is not known is said to be so, by what would set it', async () => {
+test('an unknown capacity is shown with the setting for it', async () => {
   const own = await ask(await start({ configYaml: MODULES }), '/');
   expect(own.text).toContain('set <code>--ollama.vram-capacity=auto</code>');
   const target = await ask(await start({ configYaml: MODULES }), `/?target=${ollama.url.host}&module=blue`);
   expect(target.text).toContain('set <code>memory_capacity</code> in the module <code>blue</code>');
 });
 
-test('the limit of scrapes is that of the page, too', async () => {
+test('the limit of concurrent scrapes applies to the page', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   const exporter = await start({ maxRequests: 1, timeoutMs: 1_000, configYaml: MODULES }, hanging.url);
   const first = ask(exporter, '/metrics');
