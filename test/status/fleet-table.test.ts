@@ -34,7 +34,7 @@ const servers = (text: string) =>
   [...text.matchAll(/role="rowheader"><a[^>]*>([^<:]*)/g)].map(([, name]) => name);
 const cells = (text: string) => [...text.matchAll(/<td[^>]*>([^<]*)</g)].map(([, cell]) => cell);
 
-test('a row has what is known of a target, and links to its page', () => {
+test('a row shows the known values of a target, and links to its page', () => {
   const text = render([row('gpu-1', { module: 'a&b', target: 'https://gpu-1/x?' })]);
   expect(text).toContain(
     '<a href="./?target=https%3A%2F%2Fgpu-1%2Fx%3F&amp;module=a%26b">https://gpu-1/x?</a>',
@@ -42,7 +42,7 @@ test('a row has what is known of a target, and links to its page', () => {
   expect(cells(text)).toEqual(['a&amp;b', 'Up', '0.33.0', '2', '12.0 GiB', '50%', '1', '12 s']);
 });
 
-test('an unknown value is a dash, and a target that is down has its reason', () => {
+test('an unknown value is shown as a dash, and a target that is down with its reason', () => {
   expect(cells(render([row('a', { ...UNKNOWN, state: 'down', reason: 'refused' })]))).toEqual([
     'default',
     'Down: refused',
@@ -55,7 +55,7 @@ test('an unknown value is a dash, and a target that is down has its reason', () 
   ]);
 });
 
-test('a fleet without targets is a sentence', () => {
+test('a fleet without targets is shown as a sentence', () => {
   const text = render([]);
   expect(text).toContain('No server was probed in the last 10 minutes.');
   expect(text).not.toMatch(/<table|<form/);
@@ -85,7 +85,7 @@ describe('rows are sorted', () => {
     expect(servers(render(rows, query))).toEqual(order);
   });
 
-  test('by a heading, a second time in reverse, and the rest of the query stays', () => {
+  test('by links in the headings, which reverse the current order and keep the rest of the query', () => {
     const text = render(rows, 'fleet-filter=gpu&fleet-sort=vram');
     expect(text).toContain(
       'aria-sort="ascending"><a href="./?fleet-filter=gpu&amp;fleet-sort=-vram">VRAM</a>',
@@ -115,7 +115,7 @@ describe('rows are filtered', () => {
     expect(text).toContain('<input type="hidden" name="fleet-sort" value="server">');
   });
 
-  test('and the box keeps the text, which stays a text', () => {
+  test('with the filter text escaped in the input', () => {
     expect(render(rows, 'fleet-filter=%22%3E%3Cb')).toContain('value="&quot;&gt;&lt;b"');
   });
 });

@@ -45,7 +45,7 @@ function fleetWithClock() {
   };
 }
 
-test('a target that is up has its models, its VRAM and the models that spill', () => {
+test('a target that is up has its models, their VRAM and the number of models in RAM', () => {
   const { remember, rows, wait } = fleetWithClock();
   remember('a', 'blue', up([model(10 * GIB, 10 * GIB), model(8 * GIB, 2 * GIB), model(GIB, 0)], 24 * GIB));
   wait(12_000);
@@ -67,14 +67,14 @@ test('a target that is up has its models, its VRAM and the models that spill', (
   ]);
 });
 
-describe('what is not known is null:', () => {
+describe('unknown values are null:', () => {
   const only = (snapshot: Snapshot) => {
     const { remember, rows } = fleetWithClock();
     remember('a', 'default', snapshot);
     return rows()[0];
   };
 
-  test('all of a target that is down, with the reason', () => {
+  test('everything for a target that is down, with the reason', () => {
     expect(only({ ...up([]), ps: failed('refused'), version: failed('refused') })).toMatchObject({
       state: 'down',
       reason: 'refused',
@@ -86,22 +86,22 @@ describe('what is not known is null:', () => {
     });
   });
 
-  test('the models of one whose list fails', () => {
+  test('the models of a target whose /api/ps fails', () => {
     const partial = { state: 'partial', reason: 'timeout', version: '0.33.0', loaded_models: null };
     expect(only({ ...up([]), ps: failed('timeout') })).toMatchObject(partial);
   });
 
-  test('the VRAM where a model does not say', () => {
+  test('the VRAM if a model does not report it', () => {
     const row = { state: 'up', size_vram: null, vram_share: null, spilled_models: 0 };
     expect(only(up([model(5, undefined), model(5, 5)], 10))).toMatchObject(row);
   });
 
-  test('the share where no capacity is', () => {
+  test('the share of VRAM without a capacity', () => {
     expect(only(up([model(5, 5)]))).toMatchObject({ size_vram: 5, vram_capacity: null, vram_share: null });
   });
 });
 
-describe('a target is forgotten', () => {
+describe('a target is removed', () => {
   test('ten minutes after its last probe', () => {
     const { remember, rows, wait } = fleetWithClock();
     remember('a');
@@ -114,7 +114,7 @@ describe('a target is forgotten', () => {
     expect(rows().map(({ target }) => target)).toEqual(['http://a:11434/']);
   });
 
-  test('when 10,000 others were probed after it', () => {
+  test('when 10,000 targets were probed after it', () => {
     const { remember, rows } = fleetWithClock();
     for (let index = 0; index < 10_001; index += 1) {
       remember(`gpu-${index}`);
@@ -124,15 +124,15 @@ describe('a target is forgotten', () => {
   });
 });
 
-describe('the memory and time that clients of /probe can take are limited:', () => {
-  test('a target of over 256 characters is not remembered', () => {
+describe('clients of /probe can use only limited memory and time:', () => {
+  test('a target longer than 256 characters is not stored', () => {
     const { remember, rows } = fleetWithClock();
     remember(`a.${'b'.repeat(240)}`);
     remember(`a.${'b'.repeat(241)}`);
     expect(rows().map(({ target }) => target.length)).toEqual([256]);
   });
 
-  test('more than 100 rows are listed once a second', () => {
+  test('a list of more than 100 rows is built at most once a second', () => {
     const { remember, rows, wait } = fleetWithClock();
     for (let index = 0; index < 101; index += 1) {
       remember(`gpu-${index}`);
@@ -146,7 +146,7 @@ describe('the memory and time that clients of /probe can take are limited:', () 
   });
 });
 
-test('a target is one row by each module, with its last result', () => {
+test('a target has one row per module, with its last result', () => {
   const { remember, rows } = fleetWithClock();
   remember('a', 'default', { ...up([]), ps: failed('status'), version: failed('status') });
   remember('a', 'blue');

@@ -56,15 +56,15 @@ function words(html: string): string {
     .replaceAll(' ,', ',');
 }
 
-describe('the state is shown in words:', () => {
-  test('up, with the version and when it was read', () => {
+describe('the page reports the state:', () => {
+  test('up, with version and time', () => {
     const text = words(page({ ps: ps({ models: [] }) }));
     expect(text).toContain('gpu-07:11434 Up Ollama 0.33.0 Scraped at 1970-01-01 00:00:00 UTC in 10 ms');
     expect(text).toContain('VRAM 0.0 GiB capacity not set');
     expect(text).toContain('Models No model is loaded.');
   });
 
-  test('up, but without the list', () => {
+  test('degraded if /api/ps fails', () => {
     const text = words(page({ ps: failed('timeout', 'no complete response within 4.5 s') }));
     expect(text).toContain('Degraded Ollama 0.33.0');
     expect(text).toContain(
@@ -74,7 +74,7 @@ describe('the state is shown in words:', () => {
     expect(text).not.toContain('VRAM');
   });
 
-  test('down, with the reason and what helps', () => {
+  test('down, with reason and remedy', () => {
     const refused = failed('refused', 'connect ECONNREFUSED');
     const html = page({ ps: refused, version: refused });
     const text = words(html);
@@ -88,7 +88,7 @@ describe('the state is shown in words:', () => {
     expect(html).not.toContain('#models');
   });
 
-  test('a failure of which more is known comes with what helps against it', () => {
+  test('with the hint of an error', () => {
     const error = new ApiError('status', 'status 403', {
       status: 403,
       hint: 'Start it with OLLAMA_HOST=0.0.0.0.',
@@ -98,7 +98,7 @@ describe('the state is shown in words:', () => {
     );
   });
 
-  test('what is not known of a model is no zero', () => {
+  test('with unknown values of a model not shown as 0', () => {
     const capacity = { vramBytes: 30 * GIB, memoryBytes: 68 * GIB };
     const text = words(page({ ps: ps({ models: [{ name: 'a', size: 10 * GIB }] }), capacity }));
     expect(text).toContain('VRAM Unknown The server does not report size_vram for every model.');
@@ -110,13 +110,13 @@ describe('the state is shown in words:', () => {
 describe('memory', () => {
   const models = [model('a', 10, 10), model('b', 20, 5), model('c', 2, 0)];
 
-  test('is summed up', () => {
+  test('is summed up over all models', () => {
     const text = words(page({ ps: ps({ models }) }));
     expect(text).toContain('Models 3 loaded, 32.0 GiB, 47% in VRAM');
     expect(text).toContain('Sizes are in GiB. ollama ps shows decimal GB: 1.0 GiB here is 1.1 GB there.');
   });
 
-  test('is a number, its share of the capacity and a bar with one segment per model, also as text', () => {
+  test('is shown as a value, a share of the capacity and a bar with one segment per model and a text alternative', () => {
     const html = page({ ps: ps({ models }), capacity: { vramBytes: 30 * GIB, memoryBytes: 68 * GIB } });
     expect(words(html)).toMatch(/VRAM 15\.0 of 30\.0 GiB 50% .* RAM 17\.0 of 68\.0 GiB 25% /);
     expect(html).toContain('aria-label="VRAM: 15.0 of 30.0 GiB in use (50%): a 10.0 GiB, b 5.0 GiB"');
@@ -131,7 +131,7 @@ describe('memory', () => {
     expect(html).not.toContain('class="over"');
   });
 
-  test('shows what does not fit', () => {
+  test('shows how much is over capacity', () => {
     const html = page({ ps: ps({ models }), capacity: { vramBytes: 12 * GIB, memoryBytes: undefined } });
     expect(words(html)).toContain('15.0 of 12.0 GiB 125%');
     expect(words(html)).toContain('3.0 GiB over capacity');
@@ -139,7 +139,7 @@ describe('memory', () => {
     expect(html).toContain('<foreignObject x="80.00%" y="0" width="20.00%" height="100%"><div class="over">');
   });
 
-  test('without a known capacity fills no bar, and names the option to set', () => {
+  test('without a capacity has no full bar, and names the option to set', () => {
     const html = page({ ps: ps({ models }) });
     expect(words(html)).toContain('VRAM 15.0 GiB capacity not set');
     expect(words(html)).toContain(
@@ -152,7 +152,7 @@ describe('memory', () => {
     expect(empty).toContain('x="0.00%" y="0" width="100.00%" height="100%"><div class="unknown-end">');
   });
 
-  test('without a known capacity names the module of a target, and reports that auto failed', () => {
+  test('without a capacity names the module of a target, and reports that auto failed', () => {
     const adviceOf = (capacitySource: PageFrame['capacitySource']) =>
       words(page({ ps: ps({ models }) }, { ...FRAME, capacitySource }));
     expect(adviceOf({ module: 'blue' })).toContain('set vram_capacity in the module blue .');
@@ -162,7 +162,7 @@ describe('memory', () => {
     );
   });
 
-  test('of a small model is seen beside a large one, and of very many ends where it should', () => {
+  test('of a small model is visible next to a large one, and the segments of many models fit', () => {
     const capacity = { vramBytes: 1_000 * GIB, memoryBytes: undefined };
     const small = page({ ps: ps({ models: [model('large', 500, 500), model('tiny', 0.1, 0.1)] }), capacity });
     expect(segments(small)).toEqual([
@@ -191,7 +191,7 @@ describe('memory', () => {
 });
 
 describe('the models', () => {
-  test('have all columns, and the rest in details', () => {
+  test('have all columns, and details', () => {
     const html = page({ ps: ps(JSON.parse(readCorpus('04-split.json'))) });
     expect(words(html)).toContain('Model Parameters Quantization VRAM RAM Size Processor Context Until ');
     expect(words(html)).toMatch(
@@ -201,7 +201,7 @@ describe('the models', () => {
   });
 
   test.each(['a'.repeat(64), `sha256:${'0'.repeat(64)}`, '0123456789ab'])(
-    'a digest can be copied: %s',
+    'have a copy button for the digest %s',
     (digest) => {
       expect(page({ ps: ps({ models: [{ model: 'a', size: 1, digest }] }) })).toContain(
         `data-copy="${digest}"`,
@@ -220,13 +220,13 @@ describe('the models', () => {
     'sha512:0123456789ab',
     'javascript:alert(1)',
     '0123456789ab, 0123456789ac',
-  ])('what is no digest can not be copied: %s', (digest) => {
+  ])('have no copy button for an invalid digest: %s', (digest) => {
     const html = page({ ps: ps({ models: [{ model: 'a', size: 1, digest }] }) });
     expect(html).toContain('<bdi>a</bdi>');
     expect(html).not.toContain('data-copy');
   });
 
-  test('come by name, or as the query says', () => {
+  test('are sorted by name or by the query', () => {
     const many = [model('small', 1, 1), model('cpu', 9, 0), model('large', 5, 5)];
     const names = (search: string) =>
       [...page({ ps: ps({ models: many }) }, { ...FRAME, search }).matchAll(/<summary title="(\w+)"/g)].map(
@@ -239,7 +239,7 @@ describe('the models', () => {
     expect(names('?sort=processor')).toEqual(['cpu', 'large', 'small']);
   });
 
-  test('by parameters come by their number, not by its text', () => {
+  test('are sorted by the number of parameters, not by its text', () => {
     const details = ['8.0B', '137M', '70.6B', '?', '1T'].map((parameter_size) => ({
       ...model(parameter_size, 1, 1),
       details: { parameter_size },
@@ -254,7 +254,7 @@ describe('the models', () => {
     ]);
   });
 
-  test('have one style for each kind of expiry', () => {
+  test('have one format for each kind of expiry', () => {
     const expiring = (name: string, expires_at?: string) => ({ ...model(name, 1, 1), expires_at });
     const models = [
       expiring('forever', '2318-01-01T00:00:00Z'),
@@ -273,7 +273,7 @@ describe('the models', () => {
   });
 
   test.each(corpusNames().filter((name) => name.endsWith('.json')))(
-    'of %s are all there, by whatever column',
+    'of %s are all listed when sorted by any column',
     (name) => {
       const outcome = ps(JSON.parse(readCorpus(name)));
       const count = outcome.ok ? outcome.value.models.length : -1;
@@ -285,13 +285,13 @@ describe('the models', () => {
     },
   );
 
-  test('without a digest have none to copy', () => {
+  test('without a digest have no copy button', () => {
     const html = page({ ps: ps({ models: [model('a', 1, 1)] }) });
     expect(words(html)).toContain('Digest – Expiry');
     expect(html).not.toContain('data-copy');
   });
 
-  test('that are skipped are counted', () => {
+  test('include a count of skipped entries', () => {
     const text = words(page({ ps: ps({ models: [model('a', 1, 1), { size: 1 }, {}] }) }));
     expect(text).toContain('Skipped 2 entries of /api/ps : no name, or no valid size.');
   });
@@ -299,12 +299,12 @@ describe('the models', () => {
   test.each([
     [201, '1 more model is not shown. Show all as JSON'],
     [203, '3 more models are not shown. Show all as JSON'],
-  ])('of %i, the page shows 200 and counts the others', (count, note) => {
+  ])('of a list of %i are limited to 200, and the others are counted', (count, note) => {
     const models = Array.from({ length: count }, (_, index) => model(`m${index}`, 1, 1));
     expect(words(page({ ps: ps({ models }) }))).toContain(note);
   });
 
-  test('200 of them take less than 50 ms, and with all else less than 40 KB', () => {
+  test('are rendered within 50 ms and the page has less than 40 KB for 200 models', () => {
     const outcome = ps(JSON.parse(readCorpus('17-two-hundred.json')));
     const source = {
       target: new URL('http://a:1'),
@@ -327,7 +327,7 @@ describe('the models', () => {
 });
 
 describe('untrusted text', () => {
-  test('is text wherever it stands', () => {
+  test('is escaped everywhere', () => {
     const evil = '"><script>alert(1)</script>\'&';
     const html = page(
       {
@@ -354,15 +354,15 @@ describe('untrusted text', () => {
   });
 });
 
-describe('around it', () => {
-  test('links are relative, and the one to the numbers has the query', () => {
+describe('the page', () => {
+  test('has relative links, and the link to the JSON keeps the query', () => {
     const html = page({ ps: ps({ models: [] }) });
     const links = [...html.matchAll(/(?:href|action)="([^"]*)"/g)].map(([, link = '']) => link);
     expect(links).toEqual(expect.arrayContaining(['./a/metrics', './api/status?target=x', './config']));
     expect(links.filter((link) => link.startsWith('/') || link.includes('/-/'))).toEqual([]);
   });
 
-  test('a form selects another server if a module allows any', () => {
+  test('has a form for another server if a module allows targets', () => {
     expect(page({ ps: ps({ models: [] }) })).not.toContain('<form');
     const html = page({ ps: ps({ models: [] }) }, { ...FRAME, openModules: ['blue', 'default'] });
     expect(html).toContain(
@@ -371,7 +371,7 @@ describe('around it', () => {
     expect(html).toContain('<option>blue</option><option selected>default</option>');
   });
 
-  test('the report of a target is linked, and its order of rows is left out of it', () => {
+  test('links to the debug report of a target, without the sort order', () => {
     const search = '?target=gpu-07&module=blue&sort=vram';
     const html = page({ ps: ps({ models: [] }) }, { ...FRAME, search });
     expect(html).toContain('href="./probe?target=gpu-07&amp;module=blue&amp;debug=true"');
@@ -379,7 +379,7 @@ describe('around it', () => {
     expect(page({ ps: ps({ models: [] }) }, { ...FRAME, search: '' })).not.toContain('./probe');
   });
 
-  test('the dashboard is linked where there is one', () => {
+  test('links to the dashboard if it is configured', () => {
     expect(page({ ps: ps({ models: [] }) })).not.toContain('Dashboard');
     const dashboardUrl = new URL('https://grafana.example.org/d/ollama?var-x="1');
     expect(page({ ps: ps({ models: [] }) }, { ...FRAME, dashboardUrl })).toContain(
@@ -387,7 +387,7 @@ describe('around it', () => {
     );
   });
 
-  test('a simulation is called so, in place of an address', () => {
+  test('labels a simulated Ollama, and hides its address', () => {
     expect(page({ ps: ps({ models: [] }) })).not.toContain('Simulated');
     const html = page({ ps: ps({ models: [] }) }, FRAME, true);
     expect(html).toContain('<h1>Simulated Ollama</h1>');
@@ -399,14 +399,14 @@ describe('around it', () => {
     [403, 'Target not allowed'],
     [400, 'Invalid request'],
     [503, 'Exporter busy'],
-  ])('a refusal with status %d is titled %j', (status, title) => {
+  ])('has the title for status %d: %j', (status, title) => {
     const html = refusalPage(status, 'why', FRAME, ASSETS);
     expect(html).toContain(`<h1>${title}</h1>`);
     expect(html).toContain('<p class="problem">why</p>');
     expect(html).not.toContain('target=x');
   });
 
-  test('the policy lets in what is inlined, and nothing else', () => {
+  test('has a Content-Security-Policy that allows only the inlined style and script', () => {
     expect(ASSETS.policy).not.toContain('unsafe');
     expect(ASSETS.policy).toMatch(
       /^default-src 'none'; style-src 'sha256-\S+'; script-src 'sha256-\S+'; connect-src 'self';/,

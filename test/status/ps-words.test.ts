@@ -8,7 +8,7 @@ import { NO_CAPACITY } from '../exporter-in-process.ts';
 const source = { target: new URL('http://a:1'), module: 'default', simulated: false, readAt: new Date(0) };
 const expected = readFixture('expected-cli.json') as Record<string, { rows: readonly string[][] }>;
 
-describe('the words of `ollama ps`', () => {
+describe('the columns match `ollama ps`', () => {
   test.each(corpusNames().filter((name) => name.endsWith('.json')))('for %s', (name) => {
     const value = { ...parseRunningModels(JSON.parse(readCorpus(name))), nowMs: FROZEN_NOW_MS };
     const { models } = statusOf({ capacity: NO_CAPACITY, ps: { ok: true, value, seconds: 0 } }, source);
@@ -49,6 +49,6 @@ test.each([
   [-59, 'overdue 59 s: busy or stopping'],
   [-2 * MINUTE, 'overdue 2 min: busy or stopping'],
   [-3 * HOUR, 'overdue 3 h: busy or stopping'],
-])('%d s until the expiry is %j', (seconds, words) => {
+])('%d s until the expiry is shown as %j', (seconds, words) => {
   expect(until(seconds)).toBe(words);
 });

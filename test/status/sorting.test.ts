@@ -28,7 +28,7 @@ test.each([
   ['?sort=wings', 'cat dog snake-9 snake-10 Spider'],
   ['?sort=__proto__', 'cat dog snake-9 snake-10 Spider'],
   ['?sort=-', 'cat dog snake-9 snake-10 Spider'],
-])('by %j they come as %s', (search, names) => {
+])('rows sorted by %j are %s', (search, names) => {
   expect(
     sortRows(ANIMALS, COLUMNS, search)
       .map(({ name }) => name)
@@ -40,7 +40,7 @@ describe('headings', () => {
   const headings = (search: string) => sortableHeadings(COLUMNS, search).map(({ text }) => text);
   const links = (search: string) => headings(search).map((text) => /href="([^"]*)"/.exec(text)?.[1]);
 
-  test('lead to their own order, that of the current one to the reverse', () => {
+  test('link to their sort order, and the current one to the reverse', () => {
     expect(links('')).toEqual(['?sort=-name', '?sort=legs']);
     expect(links('?sort=-name')).toEqual(['./', '?sort=legs']);
     expect(links('?sort=legs')).toEqual(['./', '?sort=-legs']);
@@ -54,7 +54,7 @@ describe('headings', () => {
     ]);
   });
 
-  test('mark the current order', () => {
+  test('mark the current order with aria-sort', () => {
     const orders = (search: string) => headings(search).map((text) => /aria-sort="(\w+)"/.exec(text)?.[1]);
     expect(orders('')).toEqual(['ascending', undefined]);
     expect(orders('?sort=legs')).toEqual([undefined, 'descending']);

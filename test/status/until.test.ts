@@ -20,6 +20,6 @@ test.each([
   [-0.5, 'overdue 0 s'],
   [-130, 'overdue 2 m 10 s'],
   [-2 * DAY, 'overdue 2 d 0 h'],
-])('%d s until the expiry is %j', (seconds, words) => {
+])('%d s until the expiry is shown as %j', (seconds, words) => {
   expect(remaining(seconds)).toBe(words);
 });

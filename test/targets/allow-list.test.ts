@@ -10,7 +10,7 @@ function mayAsk(entry: string, target: string): boolean {
   return createAllowList([parseAllowEntry(entry)]).mayAsk(parseOllamaHost(target));
 }
 
-describe('a target may be asked', () => {
+describe('a target is allowed', () => {
   test.each([
     // [entry, target, allowed]
     ['gpu-1.lan', 'gpu-1.lan', true],
@@ -133,20 +133,20 @@ describe('a target may be asked', () => {
     '0.0.0.0',
     '[::]',
     '0',
-  ])('as an address only by a range, not by any pattern of names: %s', (target) => {
+  ])('as an address only by a range, not by a name pattern: %s', (target) => {
     const names = ['*', '*.*', '*.*.*.*', '?*', 'l*', '*.lan'].map(parseAllowEntry);
     const allowed = createAllowList(names).mayAsk(parseOllamaHost(target));
     expect(allowed).toBe(target.startsWith('localhost'));
   });
 
-  test('by the range of loopback, if there is one', () => {
+  test('as loopback by a loopback range, in any notation', () => {
     for (const target of ['127.1', '0x7f.0.0.1', '2130706433', '[::ffff:7f00:1]', '0.0.0.0', '[::]']) {
       expect(mayAsk('127.0.0.0/8', target) || mayAsk('::1', target), target).toBe(true);
     }
   });
 });
 
-describe('an entry is refused:', () => {
+describe('an entry is rejected:', () => {
   test.each(['ftp://gpu-1', 'HTTPS://gpu-1', 'unix:///run/x', 'https://https://gpu-1'])(
     '%j, for its scheme',
     (entry) => {
@@ -166,11 +166,11 @@ describe('an entry is refused:', () => {
     '[fd00::1]-[fd00::7]',
     '10.0.0.0/255.255.255.0',
     '10.0.*',
-  ])('%j, for a range that is no CIDR', (entry) => {
+  ])('%j, for a range that is not CIDR', (entry) => {
     expect(() => parseAllowEntry(entry)).toThrow(/^write a range as CIDR, such as 10\.20\.0\.0\/16/);
   });
 
-  test.each(['10-0-0-1.lan', '10.0.0.1-gpu.lan', 'gpu-1-7'])('%j is a name', (entry) => {
+  test.each(['10-0-0-1.lan', '10.0.0.1-gpu.lan', 'gpu-1-7'])('(but %j is a valid name)', (entry) => {
     expect(() => parseAllowEntry(entry)).not.toThrow();
   });
 
@@ -237,7 +237,7 @@ function resolve(
 }
 
 describe('a name that matches a pattern', () => {
-  test('leads to any address of the network', async () => {
+  test('may resolve to any network address', async () => {
     expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', '10.0.0.1', 'fd00::1')).toEqual([
       { address: '10.0.0.1', family: 4 },
       { address: 'fd00::1', family: 6 },
@@ -279,7 +279,7 @@ describe('a name that matches a pattern', () => {
     '2001:0:7f00:1::1',
     'fec0::1',
     'feff::1',
-  ])('but not to %s', async (address) => {
+  ])('must not resolve to %s', async (address) => {
     expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address)).toBeInstanceOf(ForbiddenAddressError);
     // A good one beside it does not help: which of them is connected to is not ours to say.
     expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', '10.0.0.1', address)).toBeInstanceOf(
@@ -290,20 +290,20 @@ describe('a name that matches a pattern', () => {
     );
   });
 
-  test('leads to loopback and link-local where a range allows that', async () => {
+  test('may resolve to loopback and link-local addresses in an allowed range', async () => {
     const entries = ['gpu-*.lan', '127.0.0.0/8', '169.254.7.0/24'];
     expect(await resolve(entries, 'gpu-1.lan', '127.0.0.1', '169.254.7.7', '10.0.0.1')).toHaveLength(3);
     expect(await resolve(entries, 'gpu-1.lan', '169.254.169.254')).toBeInstanceOf(ForbiddenAddressError);
   });
 
   test.each(['64:ff9b:2::1', '2001:1::1', '2001:db8::1', 'ff00::1', 'fd00::1', '100.100.100.201'])(
-    'leads to %s, which is not local',
+    'may resolve to %s, which is not local',
     async (address) => {
       expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address)).toHaveLength(1);
     },
   );
 
-  test('is not helped by a pattern or a range for another scheme', async () => {
+  test('is not allowed by a pattern or range for another scheme', async () => {
     const entries = ['https://gpu-*.lan', 'https://127.0.0.0/8', '10.0.0.0/8'];
     expect(await resolve(entries, 'https://gpu-1.lan', '127.0.0.1')).toHaveLength(1);
     expect(await resolve(entries, 'https://gpu-1.lan', '192.168.0.1')).toHaveLength(1);
@@ -311,7 +311,7 @@ describe('a name that matches a pattern', () => {
     expect(await resolve(entries, 'gpu-1.lan', '192.168.0.1')).toBeInstanceOf(ForbiddenAddressError);
   });
 
-  test('is not helped by a pattern or a range for another port', async () => {
+  test('is not allowed by a pattern or range for another port', async () => {
     const entries = ['gpu-*.lan:8080', '127.0.0.0/8:8080', '10.0.0.0/8'];
     expect(await resolve(entries, 'gpu-1.lan:8080', '127.0.0.1')).toHaveLength(1);
     expect(await resolve(entries, 'gpu-1.lan:11434', '127.0.0.1')).toBeInstanceOf(ForbiddenAddressError);
@@ -319,7 +319,7 @@ describe('a name that matches a pattern', () => {
   });
 });
 
-describe("a cloud's metadata within a wide range needs an entry that is exactly its address:", () => {
+describe('a cloud metadata address within a range needs its own entry:', () => {
   test.each([
     ['fd00:ec2::254', 'fd00::/8'],
     ['fd00:ec2::254', 'fd00:ec2::/64'],
@@ -353,14 +353,14 @@ describe("a cloud's metadata within a wide range needs an entry that is exactly 
     }
   });
 
-  test('also where it is written as IPv6', async () => {
+  test('also as an IPv4-mapped address', async () => {
     expect(mayAsk('100.64.0.0/10', '[::ffff:100.100.100.200]')).toBe(false);
     expect(mayAsk('::ffff:0:0/96', '[::ffff:100.100.100.200]')).toBe(false);
     expect(mayAsk('100.100.100.200', '[::ffff:100.100.100.200]')).toBe(true);
     expect(await resolve(['100.64.0.0/10'], 'a', '::ffff:6464:64c8')).toBeInstanceOf(ForbiddenAddressError);
   });
 
-  test('what lies beside it does not', () => {
+  test('but not its neighbours', () => {
     expect(mayAsk('fd00::/8', '[fd00:ec3::254]')).toBe(true);
     expect(mayAsk('100.64.0.0/10', '100.100.100.201')).toBe(true);
     expect(mayAsk('169.254.7.0/24', '169.254.7.7')).toBe(true);
@@ -368,7 +368,7 @@ describe("a cloud's metadata within a wide range needs an entry that is exactly 
 });
 
 describe('a name that matches no pattern', () => {
-  test('leads to addresses in a range, all of them', async () => {
+  test('must resolve only to addresses in allowed ranges', async () => {
     expect(await resolve(['10.20.0.0/16'], 'any.name', '10.20.0.1')).toHaveLength(1);
     expect(await resolve(['10.20.0.0/16'], 'any.name', '::ffff:10.20.0.1')).toHaveLength(1);
     expect(await resolve(['10.20.0.0/16'], 'any.name', '10.20.0.1', '10.21.0.1')).toBeInstanceOf(
@@ -377,7 +377,7 @@ describe('a name that matches no pattern', () => {
   });
 });
 
-test('a lookup of one address gives the first', async () => {
+test('a lookup of a single address returns the first', async () => {
   const dns: LookupFunction = (_name, _options, callback) =>
     callback(null, [
       { address: '10.0.0.1', family: 4 },
@@ -390,11 +390,11 @@ test('a lookup of one address gives the first', async () => {
   expect(answer).toEqual([null, '10.0.0.1', 4]);
 });
 
-test('a name that resolves to nothing does not resolve', async () => {
+test('a name without addresses fails with ENOTFOUND', async () => {
   expect(await resolve(['*'], 'a')).toMatchObject({ code: 'ENOTFOUND' });
 });
 
-test('a name that does not resolve fails as it does', async () => {
+test('a lookup error is passed on', async () => {
   const failure = Object.assign(new Error('getaddrinfo ENOTFOUND a'), { code: 'ENOTFOUND' });
   const { lookupFor } = createAllowList([parseAllowEntry('*')], (_name, _options, callback) =>
     callback(failure, []),

@@ -32,18 +32,18 @@ async function loadModule(content: string): Promise<Module> {
   return module;
 }
 
-test('it may have no modules, if it says so', async () => {
+test('modules may be explicitly empty', async () => {
   expect((await load('modules: {}')).modules.size).toBe(0);
 });
 
-test('modules can share what they say', async () => {
+test('modules can share settings through YAML anchors', async () => {
   const { modules } = await load(
     'modules:\n  one: &one { timeout: 1s, collectors: [ps] }\n  two: { <<: *one, timeout: 2s }',
   );
   expect(modules.get('two')).toMatchObject({ timeoutMs: 2_000, collectors: ['ps'] });
 });
 
-test('a module that says nothing leaves everything as it is', async () => {
+test('an empty module uses the defaults', async () => {
   const module = await loadModule('');
   expect(module).toMatchObject({
     name: 'default',
@@ -55,7 +55,7 @@ test('a module that says nothing leaves everything as it is', async () => {
   expect(await module.tls()).toEqual({});
 });
 
-test('a module says how long, what, and how much memory there is', async () => {
+test('a module sets timeout, collectors and capacities', async () => {
   expect(
     await loadModule(
       '{ timeout: 1m30s, collectors: [ps, tags], vram_capacity: 24GiB, memory_capacity: 128gb }',
@@ -69,7 +69,7 @@ test('a module says how long, what, and how much memory there is', async () => {
 });
 
 describe('the headers of a module', () => {
-  test('are its own, by their lower-case names', async () => {
+  test('have lower-case names', async () => {
     const { headers } = await loadModule('{ headers: { X-Tenant: blue, Host: localhost, X-Number: 1.0 } }');
     expect(await headers?.()).toEqual({ 'x-tenant': 'blue', host: 'localhost', 'x-number': '1.0' });
   });
@@ -85,11 +85,11 @@ describe('the headers of a module', () => {
     ],
     ['{ basic_auth: { username: u, password_file: secret } }', `Basic ${btoa('u:s3cret')}`],
     ['{ basic_auth: { username: u } }', `Basic ${btoa('u:')}`],
-  ])('by %s', async (content, authorization) => {
+  ])('contain the Authorization for %s', async (content, authorization) => {
     expect(await (await loadModule(content)).headers?.()).toEqual({ authorization });
   });
 
-  test('follow a secret that rotates, and fail while its file is away', async () => {
+  test('follow a rotated secret, and fail while its file is missing', async () => {
     writeFileSync(join(folder, 'rotating'), 'first');
     const { headers } = await loadModule('{ authorization: { credentials_file: rotating } }');
     writeFileSync(join(folder, 'rotating'), 'second\n');
@@ -108,7 +108,7 @@ describe('the headers of a module', () => {
   });
 });
 
-describe('the file is refused, with line and path:', () => {
+describe('the file is rejected, with file, line and path:', () => {
   const module = (content: string) => `modules:\n  default:\n    ${content}\n`;
   test.each([
     // A file that is being written, perhaps.
@@ -250,14 +250,14 @@ describe('the file is refused, with line and path:', () => {
       'authorization: { credentials_file: pipe }',
       /credentials_file can't be read: .* is not a regular file$/,
     ],
-  ])('%s, which names a file that is of no use', async (content, problem) => {
+  ])('%s, as the file is unusable', async (content, problem) => {
     const expected = typeof problem === 'string' ? `${file}: modules.default: ${problem}` : problem;
     await expect(load(module(content))).rejects.toThrow(expected);
   });
 });
 
 test.each(['Bearer s3cret', 'bearer\ts3cret', 'Basic dTpw', 'Authorization: Bearer s3cret'])(
-  'credentials that say %j are refused, since the type would be sent twice',
+  'credentials with the prefix %j are rejected, since the type would be sent twice',
   async (content) => {
     writeFileSync(join(folder, 'typed'), `${content}\n`);
     const problem = /it begins with the type of the authorization: remove it/;
@@ -267,7 +267,7 @@ test.each(['Bearer s3cret', 'bearer\ts3cret', 'Basic dTpw', 'Authorization: Bear
   },
 );
 
-test('it is shown as it was written, but for its secrets', async () => {
+test('the configuration is shown as written, without its secrets', async () => {
   const { shown, modules } = await load(`
 modules:
   default:

@@ -16,7 +16,7 @@ const globs = fc
   .map((labels) => labels.join('.'));
 const hosts = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 12 });
 
-test('a pattern matches what the regular expression for it matches', () => {
+test('a pattern matches the same names as the equivalent regular expression', () => {
   fc.assert(
     fc.property(globs, hosts, (glob, host) => {
       expect(parseHostPattern(glob)(host)).toBe(asRegExp(glob).test(host));
@@ -30,7 +30,7 @@ test.each([
   [`${'*a'.repeat(30)}b`, 'a'.repeat(4_000)],
   [`*.${'*.'.repeat(100)}b`, 'a.'.repeat(2_000)],
   [`${'?'.repeat(60)}*b`, 'a'.repeat(4_000)],
-])('the pattern %j takes no time over a name of 4,000 characters', (glob, host) => {
+])('the pattern %j matches a name of 4,000 characters in milliseconds', (glob, host) => {
   const matches = parseHostPattern(glob);
   const start = performance.now();
   for (let times = 0; times < 100; times += 1) {

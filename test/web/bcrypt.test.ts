@@ -26,7 +26,7 @@ function start(worker?: string) {
   return thread;
 }
 
-test('the event loop goes on while a password is compared', async () => {
+test('comparing a password does not block the event loop', async () => {
   const { compare } = start();
   expect(await compare('warm', hashSync('warm', 4))).toBe(true);
   let [last, longestPauseMs] = [performance.now(), 0];
@@ -59,7 +59,7 @@ test('the thread does not keep the process alive', async () => {
   expect((await run).stdout).toBe('true\n');
 });
 
-test('each question gets its own answer', async () => {
+test('each comparison gets its own result', async () => {
   const { compare } = start(WORKER);
   const questions = ['a/a', 'a/b', 'b/b', 'c/b'].map((question) => question.split('/'));
   const answers = await Promise.all(questions.map(([password = '', hash = '']) => compare(password, hash)));
@@ -67,7 +67,7 @@ test('each question gets its own answer', async () => {
 });
 
 test.each(['throw', 'exit'])(
-  'if the thread ends (%s), the questions that wait are rejected, and a new one starts',
+  'if the thread ends (%s), pending comparisons are rejected, and a new thread starts',
   async (how) => {
     const { compare } = start(WORKER);
     const results = await Promise.allSettled([compare('a', 'a'), compare(how, 'x'), compare('b', 'b')]);
@@ -76,7 +76,7 @@ test.each(['throw', 'exit'])(
   },
 );
 
-test('if the thread is closed, the questions that wait are rejected', async () => {
+test('if the thread is closed, pending comparisons are rejected', async () => {
   const { compare, close } = start(WORKER);
   await expect(close()).resolves.toBeUndefined();
   const question = expect(compare('a', 'a')).rejects.toThrow('the thread that checks passwords exited');

@@ -19,7 +19,7 @@ describe('a client', () => {
     [['A.example'], false],
     [['example'], false],
     [[], false],
-  ])('with client_allowed_sans %j may go on: %s', (allowed, may) => {
+  ])('with client_allowed_sans %j is accepted: %s', (allowed, may) => {
     expect(mayGoOn(allowed, 'DNS:a.example, IP Address:2001:DB8:0:0:0:0:0:1')).toBe(may);
   });
 
@@ -34,17 +34,17 @@ describe('a client', () => {
     ['2001:DB8:0:0:0:0:0:1', '2001:db8::1', true],
     ['FE80:0:0:0:0:0:0:1', 'fe80::1%eth0', true],
     ['0:0:0:0:0:0:0:0', '::', true],
-  ])('whose certificate is for %s may go on where %s is allowed: %s', (address, allowed, may) => {
+  ])('whose certificate is for %s is accepted if %s is allowed: %s', (address, allowed, may) => {
     expect(mayGoOn([allowed], `IP Address:${address}`)).toBe(may);
   });
 
-  test('whose certificate has no names is refused', () => {
+  test('whose certificate has no names is rejected', () => {
     expect(mayGoOn(['', 'undefined'], undefined)).toBe(false);
   });
 });
 
-describe('the names of a certificate', () => {
-  test('are those of the four kinds that Go knows, unquoted', async () => {
+describe('the subject alternative names of a certificate', () => {
+  test('are those of the four types that Go supports, unquoted', async () => {
     const authority = await newAuthority();
     const { cert } = await authority.issue({
       sans: [
@@ -66,7 +66,7 @@ describe('the names of a certificate', () => {
     ]);
   });
 
-  test('come out of a real certificate as they went in, whatever they are', async () => {
+  test('are parsed unchanged from a real certificate', async () => {
     const authority = await newAuthority();
     await fc.assert(
       fc.asyncProperty(
@@ -82,7 +82,7 @@ describe('the names of a certificate', () => {
   });
 
   test.each(['', 'DNS:a"b', 'DNS:"a', 'DNS:"a\\x"', 'DNS:a, b', 'DNS:a,DNS:b', 'x', 'DNS:a, DNS:"b"c'])(
-    'are none at all where %j is not understood',
+    "are empty if %j can't be parsed",
     (text) => {
       expect(subjectAltNames(text)).toEqual([]);
     },

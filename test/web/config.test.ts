@@ -151,7 +151,7 @@ function messageOf(name: string): string {
   throw new Error('not refused');
 }
 
-test('every fixture has its expectation', () => {
+test('every fixture has an expected result', () => {
   const expected = [
     ...Object.keys(GOOD).map((name) => `${name}.good`),
     ...Object.keys(BAD).map((name) => `${name}.bad`),
@@ -159,17 +159,17 @@ test('every fixture has its expectation', () => {
   expect(readdirSync(FOLDER).sort()).toEqual(expected.map((name) => `${name}.yml`).sort());
 });
 
-test.each(Object.entries(GOOD))('%s is taken', (name, expected) => {
+test.each(Object.entries(GOOD))('%s is accepted', (name, expected) => {
   expect(readWebConfig(fixture(`${name}.good`))).toEqual({ ...DEFAULTS, ...expected });
 });
 
-describe('is refused, with file, line and path:', () => {
+describe('the file is rejected, with file, line and path:', () => {
   test.each(Object.entries(BAD))('%s', (name, expected) => {
     expect(messageOf(`${name}.bad`)).toContain(`${fixture(`${name}.bad`)}:${expected}`);
   });
 });
 
-test('no message quotes what stands in the place of a hash', () => {
+test('no error quotes an invalid hash', () => {
   for (const name of Object.keys(BAD).filter((one) => one.startsWith('user-'))) {
     expect(messageOf(`${name}.bad`)).not.toMatch(/horse|cwoWzV0i3Qnj/);
   }
@@ -181,12 +181,12 @@ test.each([
   ['interval: 0.0ms', 0],
   ['interval: 100ms', 100],
   ['interval: 1m30s', 90_000],
-])('%j is an interval of %d ms between requests', (line, intervalMs) => {
+])('%j sets an interval of %d ms between requests', (line, intervalMs) => {
   const { folder } = temporaryFolder({ 'web.yml': `rate_limit: { ${line} }` });
   expect(readWebConfig(join(folder, 'web.yml')).rateLimit).toEqual({ intervalMs, burst: 0 });
 });
 
-test('the path of a file is relative to the configuration file, wherever the process is', () => {
+test('file names are relative to the configuration file, not to the working directory', () => {
   const before = process.cwd();
   process.chdir(dirname(FOLDER));
   try {

@@ -12,7 +12,7 @@ describe('the credentials of a request', () => {
     [encoded(':x'), '', 'x'],
     [encoded('\ufeffjürgen:пароль'), '\ufeffjürgen', 'пароль'],
     [encoded('alice:x').replace('Basic', 'bAsIc'), 'alice', 'x'],
-  ])('are taken from %j', (header, user, password) => {
+  ])('are parsed from %j', (header, user, password) => {
     expect(parseCredentials(header)).toEqual({ user, password });
   });
 
@@ -28,7 +28,7 @@ describe('the credentials of a request', () => {
     encoded('alice:x').replace(/=+$/, ''),
     'Basic YWxpY2U6_w==',
     `Basic ${Buffer.from('alice:\xff', 'latin1').toString('base64')}`,
-  ])('are none in %j', (header) => {
+  ])('are undefined for %j', (header) => {
     expect(parseCredentials(header)).toBeUndefined();
   });
 });
@@ -41,7 +41,7 @@ test.each([
   ['2001:db8::1', '2001:db8:0:1::1', false],
   ['fe80::1%br-lan', 'fe80::2%wg_0', true],
   [undefined, '192.0.2.1', false],
-])('%s and %s are one client: %s', (one, other, same) => {
+])('%s and %s are the same client: %s', (one, other, same) => {
   expect(networkOf(one) === networkOf(other)).toBe(same);
 });
 

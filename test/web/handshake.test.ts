@@ -83,7 +83,7 @@ async function clientHello(options: ConnectionOptions): Promise<Buffer> {
 
 const TO_PLAIN_HTTP = 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n';
 
-describe('who speaks plain HTTP to the port of TLS is told so,', () => {
+describe('a client that uses HTTP on the HTTPS port gets the error of Go', () => {
   const requests = [
     ...['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND'].map(
       (method) => `${method} /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n`,
@@ -92,13 +92,13 @@ describe('who speaks plain HTTP to the port of TLS is told so,', () => {
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
   ];
 
-  test.each(requests)('by %j', async (request) => {
+  test.each(requests)('for %j', async (request) => {
     const socket = open(await start());
     socket.write(request);
     expect(await answerOn(socket)).toBe(TO_PLAIN_HTTP);
   });
 
-  test.each(requests)('if %j comes byte by byte', async (request) => {
+  test.each(requests)('for %j in single bytes', async (request) => {
     const socket = open(await start());
     const answer = answerOn(socket);
     await once(socket, 'connect');
@@ -109,16 +109,16 @@ describe('who speaks plain HTTP to the port of TLS is told so,', () => {
     expect(await answer).toBe(TO_PLAIN_HTTP);
   });
 
-  test('if more is sent than is read', async () => {
+  test('for a request longer than the server reads', async () => {
     const socket = open(await start());
     socket.write(`GET / HTTP/1.1\r\nX: ${'x'.repeat(1_000_000)}\r\n\r\n`);
     expect(await answerOn(socket)).toBe(TO_PLAIN_HTTP);
   });
 });
 
-describe('a client that speaks TLS', () => {
+describe('a TLS client', () => {
   test.each(['TLSv1.2', 'TLSv1.3'] as const)(
-    'by %s is served if its bytes come one by one',
+    'with %s is served if its bytes arrive one at a time',
     async (version) => {
       const live = await start();
       const proxy = createServer(async (inbound) => {
@@ -143,7 +143,7 @@ describe('a client that speaks TLS', () => {
     ['one byte', '\x16'],
     ['the beginning of a method', 'GET'],
     ['the beginning of a handshake', '\x16\x03\x01\x02\x00\x01'],
-  ])('and sends %s is cut off when its time for the handshake is up', async (_what, bytes) => {
+  ])('that sends %s is disconnected at the handshake timeout', async (_what, bytes) => {
     const live = await start({ handshakeTimeoutMs: 50 });
     const socket = open(live);
     socket.write(bytes, 'latin1');
@@ -152,7 +152,7 @@ describe('a client that speaks TLS', () => {
   });
 });
 
-describe('a handshake that fails is a line at debug, with the client and the reason:', () => {
+describe('a failed handshake is logged at debug, with client and reason:', () => {
   const line = (err: string) => ({ level: DEBUG, msg: 'TLS handshake failed', client: '127.0.0.1', err });
 
   test.each([
@@ -188,7 +188,7 @@ describe('a handshake that fails is a line at debug, with the client and the rea
     await expect.poll(() => live.logged).toContainEqual(expect.objectContaining(line(err)));
   });
 
-  test('a certificate that the client does not trust', async () => {
+  test('a server certificate that the client does not trust', async () => {
     const live = await start();
     const socket = open(live);
     socket.write(await clientHello({ maxVersion: 'TLSv1.2' }));
@@ -198,7 +198,7 @@ describe('a handshake that fails is a line at debug, with the client and the rea
     expect(live.logged).toContainEqual(expect.objectContaining(line('tlsv1 alert unknown ca')));
   });
 
-  test('a client without the certificate that it needs', async () => {
+  test('a missing client certificate', async () => {
     const live = await start({}, VERIFY);
     await requestByTls(live.port, {});
     await expect
@@ -209,7 +209,7 @@ describe('a handshake that fails is a line at debug, with the client and the rea
   test.each([
     ['with a FIN', (socket: Socket) => socket.end()],
     ['with a RST', (socket: Socket) => socket.resetAndDestroy()],
-  ])('a client that hangs up in the middle %s', async (_how, hangUp) => {
+  ])('a client that disconnects during the handshake %s', async (_how, hangUp) => {
     const live = await start();
     const socket = open(live);
     const arrived = once(live.server, 'connection');
@@ -222,7 +222,7 @@ describe('a handshake that fails is a line at debug, with the client and the rea
       .toContainEqual(expect.objectContaining(line('the client closed the connection')));
   });
 
-  test('and one that succeeds is none, whoever ends the connection', async () => {
+  test('but a successful handshake is not, whichever side disconnects', async () => {
     const live = await start();
     expect(await requestByTls(live.port, {})).toBeUndefined();
     const arrived = once(live.server, 'connection');
@@ -240,7 +240,7 @@ describe('a handshake that fails is a line at debug, with the client and the rea
 describe('while handshakes fail', () => {
   const HOUR_MS = 3_600_000;
 
-  test('one line an hour is a warning, with how many failed since the one before', async () => {
+  test('a warning is logged once an hour, with the number of failures', async () => {
     let time = 0;
     const live = await start({ now: () => time });
     const fail = async (times: number) => {
@@ -269,7 +269,7 @@ describe('while handshakes fail', () => {
     expect(live.logged.filter(({ level }) => level === DEBUG)).toHaveLength(8);
   });
 
-  test('clients that only connect and close, as health checks do, are no warning', async () => {
+  test('connections without data, as from health checks, cause no warning', async () => {
     const live = await start();
     const connections = 20;
     for (let count = 0; count < connections; count += 1) {
@@ -286,7 +286,7 @@ describe('while handshakes fail', () => {
     expect(live.logged.every(({ level }) => level === DEBUG)).toBe(true);
   });
 
-  test('an end of the exporter is none of these', async () => {
+  test('closing the server logs nothing', async () => {
     const live = await start();
     const arrived = once(live.server, 'connection');
     open(live).write('\x16\x03\x01\x02\x00', 'latin1');

@@ -61,13 +61,13 @@ describe('a password', () => {
     ['alice/', false],
     ['mallory/alice123', false],
     ['constructor/alice123', false],
-  ])('%s, right or wrong (%s), is compared once and then remembered', async (text, admitted) => {
+  ])('%s (right: %s) is compared once and then cached', async (text, admitted) => {
     const { check, hashes } = counted();
     expect([await check(text), await check(text), await check(text)]).toEqual(Array(3).fill(admitted));
     expect(hashes).toHaveLength(1);
   });
 
-  test('in a burst of equal ones, from several clients, is compared once', async () => {
+  test('that several clients send at once is compared once', async () => {
     const { check, compared, answer } = held();
     const burst = ['a', 'a', 'b', 'c', 'c'].map((address) => check('alice/right', { address }));
     await answer();
@@ -75,7 +75,7 @@ describe('a password', () => {
     expect(compared).toEqual(['right']);
   });
 
-  test('is not taken for another one by where the name ends', async () => {
+  test("is not confused with another user's if name and password are split differently", async () => {
     const users = new Map(['a', 'a,h'].map((name) => [name, 'h']));
     const passwords = new Passwords(async (password) => password === 'x');
     const client = { address: 'a', hasHungUp: () => false };
@@ -83,7 +83,7 @@ describe('a password', () => {
     expect(await passwords.check({ user: 'a,h', password: 'x' }, users, client)).toBe(true);
   });
 
-  test('that was right is wrong once the hash has changed, or the user is removed', async () => {
+  test('is rejected after its hash changed or its user was removed', async () => {
     const { check } = counted();
     const checkAmong = (users: Readonly<Record<string, string>>) =>
       check('alice/alice123', { users: new Map(Object.entries(users)) });
@@ -93,7 +93,7 @@ describe('a password', () => {
     expect(await checkAmong(HASHES)).toBe(true);
   });
 
-  test('of an unknown user is wrong even if it matches the stand-in, also for a user who was removed', async () => {
+  test('of an unknown or removed user is rejected even if it matches the dummy hash', async () => {
     const standIn = '$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi';
     const check = checkWith(async () => true);
     const results = [];
@@ -104,7 +104,7 @@ describe('a password', () => {
     expect(await check('mallory/fakepassword')).toBe(false);
   });
 
-  test('that was right is remembered however many wrong ones follow; of wrong ones the last hundred are', async () => {
+  test('stays cached if it is right, and the last hundred wrong ones are cached, too', async () => {
     const { check, hashes } = counted();
     await check('alice/alice123');
     for (let number = 0; number <= 100; number += 1) {
@@ -117,7 +117,7 @@ describe('a password', () => {
     expect(hashes).toHaveLength(1);
   });
 
-  test('that could not be compared is compared again, and holds up no other', async () => {
+  test('whose comparison failed is compared again, and does not delay others', async () => {
     let broken = true;
     const check = checkWith(async () => {
       if (broken) {
@@ -147,27 +147,27 @@ describe('an unknown user costs one comparison', () => {
     return hashes.map((hash) => hash.slice(0, 7));
   };
 
-  test.each(['04', '10', '12'])('as costly as that of the known ones: %s', async (cost) => {
+  test.each(['04', '10', '12'])('with the cost of the known users: %s', async (cost) => {
     const users = new Map(['alice', 'bob'].map((name) => [name, withCost(cost)]));
     expect(await costs(users)).toEqual(Array(20).fill(`$2y$${cost}$`));
   });
 
-  test('where these differ, of one of their costs, and of the same one after a restart', async () => {
+  test('with one of several costs, the same one after a restart', async () => {
     const mixed = new Map(['04', '10', '12'].map((cost) => [cost, withCost(cost)]));
     const before = await costs(mixed);
     expect(new Set(before)).toEqual(new Set(['$2y$04$', '$2y$10$', '$2y$12$']));
     expect(await costs(mixed)).toEqual(before);
   });
 
-  test('with the hash of exporter-toolkit, where the known ones have the cost that it has', async () => {
+  test('with the dummy hash of exporter-toolkit if the cost is the same', async () => {
     const { check, hashes } = counted();
     expect(await check('mallory/fakepassword', { users: new Map([['alice', withCost('10')]]) })).toBe(false);
     expect(hashes).toEqual(['$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi']);
   });
 });
 
-describe('clients whose passwords wait', () => {
-  test('take turns, one comparison at a time, and who has had one waits for all others', async () => {
+describe('clients with pending password checks', () => {
+  test('take turns, one comparison at a time', async () => {
     const { check, compared, answer } = held();
     const results = ['x1', 'a1', 'a2', 'b1 right', 'b2', 'c1'].map((password) =>
       check(`alice/${password}`, { address: password.slice(0, 1) }),
@@ -182,7 +182,7 @@ describe('clients whose passwords wait', () => {
   });
 
   test.each(['alice', 'mallory'])(
-    'wait for the one comparison under way, however many of %s another client sends',
+    'wait for at most one comparison of another client, despite a flood for %s',
     async (name) => {
       const { check, compared, answer } = held();
       const flood = Array.from({ length: 20 }, (_, number) => check(`${name}/${number}`, { address: 'a' }));
@@ -197,7 +197,7 @@ describe('clients whose passwords wait', () => {
     },
   );
 
-  test('are limited to so many passwords each, which hold up neither known ones nor other clients', async () => {
+  test('have a limited queue, which delays neither known passwords nor other clients', async () => {
     const { check, answer } = held();
     const known = check('bob/right');
     await answer();
@@ -214,7 +214,7 @@ describe('clients whose passwords wait', () => {
     expect(new Set(await Promise.all(flood))).toEqual(new Set([false]));
   });
 
-  test('are skipped if they have hung up', async () => {
+  test('are skipped after they disconnected', async () => {
     const { check, compared, answer } = held();
     let gone = false;
     const hasHungUp = () => gone;

@@ -57,13 +57,13 @@ function requestsAt(server: Live['server'], count: number): Promise<readonly Soc
   });
 }
 
-test('an empty file asks for nothing, and serves plain HTTP', async () => {
+test('an empty file serves plain HTTP without authentication', async () => {
   const { get, servers } = await startGuarded({ 'web.yml': '' });
   expect(servers.tls).toBe(false);
   expect(await get()).toMatchObject({ status: 200, body: 'handled' });
 });
 
-describe('a client that is no user', () => {
+describe('an unauthenticated client', () => {
   test.each([
     [undefined, 0],
     ['alice:x', 1],
@@ -71,7 +71,7 @@ describe('a client that is no user', () => {
     ['alice', 0],
     [':', 1],
     ['constructor:x', 1],
-  ])('is refused with credentials %j, which costs %i comparisons', async (as, comparisons) => {
+  ])('gets 401 for the credentials %j, at the cost of %i comparisons', async (as, comparisons) => {
     let handled = false;
     const { get, compared } = await startGuarded({ 'web.yml': USERS }, () => {
       handled = true;
@@ -88,7 +88,7 @@ describe('a client that is no user', () => {
   });
 
   test.each(['GET', 'HEAD', 'POST', 'OPTIONS', 'DELETE', 'TRACE', 'PROPFIND'])(
-    'is refused whatever it requests by %s',
+    'gets 401 for every path with %s',
     async (method) => {
       const { get } = await startGuarded({ 'web.yml': USERS });
       for (const path of ['/', '/metrics', '/-/healthy', '/-/ready', '/none', '*', '//x', '/%2e%2e']) {
@@ -101,21 +101,21 @@ describe('a client that is no user', () => {
     'Connection: close\r\nExpect: 100-continue\r\nContent-Length: 2',
     'Connection: close\r\nExpect: miracles',
     'Connection: close, upgrade\r\nUpgrade: websocket',
-  ])('is refused with %j', async (headers) => {
+  ])('gets 401 with %j', async (headers) => {
     const live = await startGuarded({ 'web.yml': USERS });
     const answer = await answerTo(live, `POST / HTTP/1.1\r\nHost: a\r\n${headers}\r\n\r\n`);
     expect(answer.match(/^HTTP.*/gm)).toEqual(['HTTP/1.1 401 Unauthorized']);
     expect(answer).not.toContain('handled');
   });
 
-  test('gets nothing by CONNECT', async () => {
+  test('gets no response to CONNECT', async () => {
     const live = await startGuarded({ 'web.yml': USERS });
     expect(await answerTo(live, 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n')).toBe('');
   });
 });
 
-describe('a user', () => {
-  test('passes by the password, which is compared once', async () => {
+describe('an authenticated client', () => {
+  test('is served, and its password is compared once', async () => {
     const { get, compared } = await startGuarded({ 'web.yml': USERS });
     for (const _ of [1, 2, 3]) {
       expect(await get({ as: 'alice:alice123' })).toMatchObject({ status: 200, body: 'handled' });
@@ -123,7 +123,7 @@ describe('a user', () => {
     expect(compared).toEqual([ALICE]);
   });
 
-  test('is asked for a body only after the password was checked', async () => {
+  test('gets 100 Continue only after the password check', async () => {
     const live = await startGuarded({ 'web.yml': USERS });
     const authorization = `Basic ${Buffer.from('alice:alice123').toString('base64')}`;
     const answer = await answerTo(
@@ -133,12 +133,12 @@ describe('a user', () => {
     expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK\r\n/);
   });
 
-  test('whose expectation can not be met gets 417', async () => {
+  test('gets 417 for an unknown expectation', async () => {
     const { get } = await startGuarded({ 'web.yml': USERS });
     expect((await get({ as: 'alice:alice123', headers: { expect: 'miracles' } })).status).toBe(417);
   });
 
-  test('who is added, changed or removed is so at the next request, on the same connection', async () => {
+  test('is affected by changes of the file at the next request, on the same connection', async () => {
     const { get, write, servers, server, settled } = await startGuarded({ 'web.yml': USERS });
     await settled();
     let connections = 0;
@@ -162,7 +162,7 @@ describe('a user', () => {
   test.each([
     ['wrong passwords', 'alice'],
     ['unknown users', 'mallory'],
-  ])('is not held up by a flood of %s from another address', async (_what, name) => {
+  ])('is not delayed by a flood of %s from another address', async (_what, name) => {
     const { compare: held, compared, answerNext } = heldCompare();
     const { get, server } = await startGuarded({ 'web.yml': USERS }, undefined, { compare: held });
     const known = get({ as: 'alice:alice123' });
@@ -189,7 +189,7 @@ describe('a user', () => {
     expect(new Set(statuses)).toEqual(new Set([401]));
   });
 
-  test('who hangs up while waiting costs no comparison, and no scrape', async () => {
+  test('that disconnects while waiting costs no comparison and no scrape', async () => {
     let handled = 0;
     const handler = () => {
       handled += 1;
@@ -213,7 +213,7 @@ describe('a user', () => {
     expect(handled).toBe(0);
   });
 
-  test('whose password can not be checked gets 500, and passes the next time', async () => {
+  test('gets 500 if the password check fails, and is served the next time', async () => {
     let broken = true;
     const { get, logged } = await startGuarded({ 'web.yml': USERS }, undefined, {
       compare: (password, hash) =>
@@ -227,7 +227,7 @@ describe('a user', () => {
   });
 });
 
-test('the headers of the file come with every response, a policy of our page before that of the file', async () => {
+test('the configured headers are in every response, except for the Content-Security-Policy of the page', async () => {
   const headers = `http_server_config:
   headers:
     X-Frame-Options: deny
@@ -262,7 +262,7 @@ test('the headers of the file come with every response, a policy of our page bef
 });
 
 describe('the rate limit', () => {
-  test('comes before headers and passwords', async () => {
+  test('is checked before headers and passwords', async () => {
     let time = 0;
     const files = {
       'web.yml': `${USERS}rate_limit: { interval: 1s, burst: 1 }\nhttp_server_config: { headers: { X-Frame-Options: deny } }\n`,
@@ -278,7 +278,7 @@ describe('the rate limit', () => {
     expect((await get({ as: 'alice:alice123' })).status).toBe(200);
   });
 
-  test('is that of the start, even if the file changes', async () => {
+  test('is not changed by a reload', async () => {
     const { get, write } = await startGuarded({ 'web.yml': 'rate_limit: { interval: 1h, burst: 1 }' });
     expect((await get()).status).toBe(200);
     write('web.yml', '');
@@ -286,12 +286,12 @@ describe('the rate limit', () => {
   });
 });
 
-describe('a file that can not be used', () => {
+describe('an invalid file', () => {
   test.each([
-    ['is broken', 'basic_auth_users: ['],
+    ['has invalid syntax', 'basic_auth_users: ['],
     ['has an unknown key', 'users: {}'],
     ['has an invalid hash', 'basic_auth_users: { alice: secret }'],
-  ])('since it %s makes every answer 500 until it is mended, and is logged once', async (_what, content) => {
+  ])('that %s causes 500 for every request until it is fixed, and is logged once', async (_what, content) => {
     const { get, write, logged, compared } = await startGuarded({ 'web.yml': USERS });
     const status = async () => (await get({ as: 'alice:alice123' })).status;
     expect(await status()).toBe(200);
@@ -312,9 +312,9 @@ describe('a file that can not be used', () => {
 
   test.each([
     ['is empty', ''],
-    ['ends too early', USERS.slice(0, USERS.indexOf('alice'))],
-    ['has no users any more', 'basic_auth_users: {}'],
-  ])('since it %s lets nobody in until it is whole', async (_what, content) => {
+    ['is truncated', USERS.slice(0, USERS.indexOf('alice'))],
+    ['has no users', 'basic_auth_users: {}'],
+  ])('that %s rejects everyone until it is complete', async (_what, content) => {
     const { get, write, logged } = await startGuarded({ 'web.yml': USERS });
     write('web.yml', content);
     expect((await get()).status).toBe(500);
@@ -325,7 +325,7 @@ describe('a file that can not be used', () => {
     expect((await get({ as: 'alice:alice123' })).status).toBe(200);
   });
 
-  test('at the start is an error', () => {
+  test('is an error at startup', () => {
     const { folder } = temporaryFolder({ 'web.yml': 'basic_auth_users: { alice: secret }' });
     const open = (name: string) => () => openGuardedServers(join(folder, name), { log: SILENT, compare });
     expect(open('web.yml')).toThrow(FileError);
@@ -334,9 +334,9 @@ describe('a file that can not be used', () => {
 });
 
 test.each([
-  ['warns of HTTP/2 if it is asked for', 'http_server_config: { http2: true }', true],
-  ['does not warn of HTTP/2 if it is not', '', false],
-])('the start %s by name, and tells whether TLS is on', async (_what, lines, warns) => {
+  ['warns if http2 is enabled with TLS', 'http_server_config: { http2: true }', true],
+  ['does not warn without http2', '', false],
+])('the server factory %s, and reports whether TLS is enabled', async (_what, lines, warns) => {
   const { cert, key } = await (await newAuthority()).issue();
   const tls = 'tls_server_config: { cert_file: server.crt, key_file: server.key }\n';
   const { folder } = temporaryFolder({

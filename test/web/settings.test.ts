@@ -21,10 +21,13 @@ async function settled(...files: readonly string[]): Promise<() => boolean> {
   return changeDetector(files);
 }
 
-describe('a file may have changed', () => {
+describe('a file counts as changed', () => {
   test.each<[string, (file: string) => void]>([
-    ['written again, with as many bytes and the time from before', (file) => writeOld(file, 'y')],
-    ['replaced by another one that looks the same', (file) => renameSync(writeOld(`${file}.new`, 'y'), file)],
+    ['rewritten with the same size and modification time', (file) => writeOld(file, 'y')],
+    [
+      'replaced by a file with the same size and time',
+      (file) => renameSync(writeOld(`${file}.new`, 'y'), file),
+    ],
     ['appended to', (file) => writeFileSync(file, 'xy')],
     ['removed', (file) => unlinkSync(file)],
     ['made readable for others', (file) => chmodSync(file, 0o640)],
@@ -36,7 +39,7 @@ describe('a file may have changed', () => {
     expect(mayHaveChanged()).toBe(true);
   });
 
-  test('if it is a link that leads elsewhere', async () => {
+  test('if a symbolic link points to another file', async () => {
     const { folder } = temporaryFolder({ one: 'x', two: 'x' });
     const link = join(folder, 'link');
     symlinkSync(join(folder, 'one'), link);
@@ -46,20 +49,20 @@ describe('a file may have changed', () => {
     expect(mayHaveChanged()).toBe(true);
   });
 
-  test('if it did not exist', async () => {
+  test('if it did not exist before', async () => {
     const { folder } = temporaryFolder({ other: 'x' });
     const mayHaveChanged = await settled(join(folder, 'file'), join(folder, 'other', 'below'));
     writeOld(join(folder, 'file'), 'x');
     expect(mayHaveChanged()).toBe(true);
   });
 
-  test('if it is so young that it might change again within one tick of the clock', () => {
+  test('if it is newer than the resolution of the clock', () => {
     const { folder } = temporaryFolder({ file: 'x' });
     expect(changeDetector([join(folder, 'file')])()).toBe(true);
   });
 });
 
-test('settings are read again when a link leads to a broken file, and when it leads back', async () => {
+test('settings are read again when a symbolic link changes to an invalid file and back', async () => {
   const { folder } = temporaryFolder({ good: '', broken: '[' });
   const link = join(folder, 'web.yml');
   symlinkSync(join(folder, 'good'), link);
@@ -73,7 +76,7 @@ test('settings are read again when a link leads to a broken file, and when it le
   expect(usable).toEqual([true, false, true]);
 });
 
-test('settings can be read only with all certificates that the file names', async () => {
+test('settings can be read only with all certificate files', async () => {
   const { cert, key } = await (await newAuthority()).issue();
   const { folder, write } = temporaryFolder({
     'web.yml': 'tls_server_config: { cert_file: server.crt, key_file: server.key }',

@@ -44,7 +44,7 @@ function tlsConfig(...lines: readonly string[]): TlsConfig {
   return tls;
 }
 
-test('every cipher suite has a name that OpenSSL knows', () => {
+test('OpenSSL knows every cipher suite', () => {
   const suites = readWebConfig(
     new URL('../fixtures/web-config/all-ciphers.good.yml', import.meta.url).pathname,
   ).tls?.ciphers;
@@ -64,7 +64,7 @@ test.each([
   expect(ciphers?.split(':').includes('@SECLEVEL=0')).toBe(lowers);
 });
 
-test('a file may have text around its certificates', () => {
+test('a file may contain text besides its certificates', () => {
   const config = tlsConfig('client_ca_file: authority.crt', 'client_auth_type: RequestClientCert');
   expect(readTlsOptions(config).ca).toHaveLength(1);
 });
@@ -84,7 +84,7 @@ test.each([
   [[ANY, 'client_ca_file: server.key'], /^no certificate in client_ca_file/],
   [[ANY, 'client_ca_file: broken.crt'], /^a certificate in client_ca_file \(.*broken.crt\) can't be read/],
   [[ANY, 'client_ca: text'], /^no certificate in client_ca$/],
-])('%j is refused', (lines, problem) => {
+])('%j is rejected', (lines, problem) => {
   const config = tlsConfig(...lines);
   expect(() => readTlsOptions(config)).toThrow(problem);
   expect(() => readTlsOptions(config)).not.toThrow('secret');

@@ -54,15 +54,15 @@ async function served(answer: Promise<{ readonly status: number }>): Promise<boo
   );
 }
 
-describe('a file with certificate and key', () => {
-  test('makes a server of TLS 1.3', async () => {
+describe('a server with certificate and key', () => {
+  test('uses TLS 1.3', async () => {
     const { get, servers } = await startGuarded(files());
     const { status, body, socket } = await get(trusting());
     expect([servers.tls, status, body]).toEqual([true, 200, 'handled']);
     expect(socket?.getProtocol()).toBe('TLSv1.3');
   });
 
-  test('may have both inline', async () => {
+  test('may have both inline in the file', async () => {
     const inline = (pem: string) => `|\n    ${pem.trim().replaceAll('\n', '\n    ')}`;
     const { get } = await startGuarded({
       'web.yml': `tls_server_config:\n  cert: ${inline(server.cert)}\n  key: ${inline(server.key)}\n`,
@@ -70,7 +70,7 @@ describe('a file with certificate and key', () => {
     expect(await served(get(trusting()))).toBe(true);
   });
 
-  test('serves nobody who speaks plain HTTP', async () => {
+  test('does not serve plain HTTP', async () => {
     const { port } = await startGuarded(files());
     const socket = connect(port, '127.0.0.1').end('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     let received = '';
@@ -91,14 +91,14 @@ describe('a file with certificate and key', () => {
     [['max_version: TLS12'], 'TLSv1.3', false],
     [['cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA]'], 'TLSv1.3', true],
     [['cipher_suites: [TLS_AES_128_GCM_SHA256]'], 'TLSv1.2', false],
-  ] as const)('with %j serves a client of %s: %s', async (lines, version, expected) => {
+  ] as const)('with %j serves a client with %s: %s', async (lines, version, expected) => {
     const { get } = await startGuarded(files(...lines));
     const ciphers = 'DEFAULT:@SECLEVEL=0';
     const options = { minVersion: version, maxVersion: version, ...(version < 'TLSv1.2' && { ciphers }) };
     expect(await served(get(trusting(options)))).toBe(expected);
   });
 
-  test('speaks no cipher suite but those that are chosen', async () => {
+  test('uses only the configured cipher suites', async () => {
     const { get } = await startGuarded(files('cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]'));
     const old = trusting({ maxVersion: 'TLSv1.2' });
     const { socket } = await get(old);
@@ -109,7 +109,7 @@ describe('a file with certificate and key', () => {
   test.each([
     ['true', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
     ['false', 'ECDHE-ECDSA-AES128-GCM-SHA256'],
-  ])('with prefer_server_cipher_suites: %s chooses %s', async (prefer, chosen) => {
+  ])('with prefer_server_cipher_suites: %s selects %s', async (prefer, chosen) => {
     const suites = ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'];
     const { get } = await startGuarded(
       files(`cipher_suites: [${suites}]`, `prefer_server_cipher_suites: ${prefer}`),
@@ -128,7 +128,7 @@ describe('a file with certificate and key', () => {
     expect(await served(get(trusting({ ecdhCurve })))).toBe(expected);
   });
 
-  test('lets no client negotiate again', async () => {
+  test('rejects renegotiation', async () => {
     const { port } = await startGuarded(files('max_version: TLS12'));
     const socket = connectTls({ port, host: '127.0.0.1', ca: authority.cert });
     await new Promise((resolve) => socket.once('secureConnect', resolve));
@@ -158,7 +158,7 @@ describe('a client certificate', () => {
     ['RequireClientCert', SHOWN.slice(1)],
     ['VerifyClientCertIfGiven', ['none', 'good', 'nameless']],
     ['RequireAndVerifyClientCert', ['good', 'nameless']],
-  ])('under %s lets in: %j', async (type, expected) => {
+  ])('with client_auth_type %s is accepted: %j', async (type, expected) => {
     const authorities = type === 'NoClientCert' ? [] : ['client_ca_file: clients.crt'];
     let handled = 0;
     const { get } = await startGuarded(
@@ -173,7 +173,7 @@ describe('a client certificate', () => {
     expect(handled).toBe(2 * expected.length);
   });
 
-  test('is verified by public authorities where the file names none', async () => {
+  test('is verified with public CAs if client_ca_file is not set', async () => {
     const { get } = await startGuarded(files('client_auth_type: RequireAndVerifyClientCert'));
     expect(await served(get(showing('good')))).toBe(false);
   });
@@ -183,14 +183,14 @@ describe('a client certificate', () => {
     ['[other.example, "2001:db8:0::1"]', ['good', 'expired', 'for servers', 'of a stranger']],
     ['[other.example]', []],
     ['[]', []],
-  ])('with client_allowed_sans %s alone lets in: %j', async (sans, expected) => {
+  ])('with only client_allowed_sans %s is accepted: %j', async (sans, expected) => {
     const { get } = await startGuarded(
       files('client_auth_type: RequireAnyClientCert', `client_allowed_sans: ${sans}`),
     );
     expect(await letIn(get)).toEqual(expected);
   });
 
-  test('with the right name, but of a stranger, is refused where it is verified', async () => {
+  test('with an allowed name from an unknown CA is rejected', async () => {
     const { get, logged } = await startGuarded(files(...VERIFY, 'client_allowed_sans: [prometheus.example]'));
     expect(await served(get(showing('good')))).toBe(true);
     expect(await served(get(showing('of a stranger')))).toBe(false);
@@ -202,37 +202,34 @@ describe('a client certificate', () => {
     ['TLSv1.2', 'RequireAndVerifyClientCert', false],
     ['TLSv1.3', 'NoClientCert', true],
     ['TLSv1.3', 'RequireAndVerifyClientCert', false],
-  ] as const)(
-    'of %s under %s may be left out where a session is resumed: %s',
-    async (version, type, resumed) => {
-      const lines = type === 'NoClientCert' ? [] : VERIFY;
-      const { port, settled, get } = await startGuarded(files(...lines));
-      await settled();
-      await get(showing('good'));
-      const { cert, key } = clients['good'] ?? server;
-      const versions = { minVersion: version, maxVersion: version };
-      const options = { ca: authority.cert, cert, key, port, host: '127.0.0.1', ...versions };
-      const first = connectTls(options);
-      const sessions: Buffer[] = [];
-      first.on('session', (session) => sessions.push(session));
-      first.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
-      first.resume();
-      await new Promise((resolve) => first.once('close', resolve));
-      const session = sessions.at(-1);
-      expect(session).toBeDefined();
-      const second = connectTls({ ...options, ...(session && { session }) });
-      await new Promise((resolve) => second.once('secureConnect', resolve));
-      expect(second.isSessionReused()).toBe(resumed);
-      second.destroy();
-    },
-  );
+  ] as const)('with %s and %s may be resumed from a session: %s', async (version, type, resumed) => {
+    const lines = type === 'NoClientCert' ? [] : VERIFY;
+    const { port, settled, get } = await startGuarded(files(...lines));
+    await settled();
+    await get(showing('good'));
+    const { cert, key } = clients['good'] ?? server;
+    const versions = { minVersion: version, maxVersion: version };
+    const options = { ca: authority.cert, cert, key, port, host: '127.0.0.1', ...versions };
+    const first = connectTls(options);
+    const sessions: Buffer[] = [];
+    first.on('session', (session) => sessions.push(session));
+    first.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    first.resume();
+    await new Promise((resolve) => first.once('close', resolve));
+    const session = sessions.at(-1);
+    expect(session).toBeDefined();
+    const second = connectTls({ ...options, ...(session && { session }) });
+    await new Promise((resolve) => second.once('secureConnect', resolve));
+    expect(second.isSessionReused()).toBe(resumed);
+    second.destroy();
+  });
 });
 
-describe('a change of the files takes effect at the next connection:', () => {
+describe('changed files apply to the next connection:', () => {
   const nameOf = (answer: { readonly socket: { getPeerCertificate(): object } | undefined }) =>
     Object(Object(answer.socket?.getPeerCertificate())['subject'])['CN'];
 
-  test('another certificate, on a server address without a name', async () => {
+  test('the certificate, for a server address without a name', async () => {
     const { get, write, settled } = await startGuarded(files());
     await settled();
     expect(nameOf(await get(trusting()))).toBe('first');
@@ -241,7 +238,7 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(nameOf(await get(trusting()))).toBe('renewed');
   });
 
-  test('of each server, where there are several', async () => {
+  test('the certificate of each of several servers', async () => {
     const { servers, get, write } = await startGuarded(files());
     const second = servers.createServer((_request, response) => response.end(), {});
     await new Promise<void>((resolve) => second.listen(0, '127.0.0.1', resolve));
@@ -253,7 +250,7 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(nameOf(await get(trusting({ port })))).toBe('renewed');
   });
 
-  test('another policy for clients', async () => {
+  test('the client_auth_type', async () => {
     const policy = (type: string) => files(`client_auth_type: ${type}`, 'client_ca_file: clients.crt');
     const { get, write } = await startGuarded(policy('VerifyClientCertIfGiven'));
     const lets = async () => [await served(get(trusting())), await served(get(showing('of a stranger')))];
@@ -264,7 +261,7 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(await lets()).toEqual([true, true]);
   });
 
-  test('other authorities of clients', async () => {
+  test('the client_ca_file', async () => {
     const { get, write } = await startGuarded(
       files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'),
     );
@@ -277,7 +274,7 @@ describe('a change of the files takes effect at the next connection:', () => {
     expect(await lets()).toEqual([false, true]);
   });
 
-  test('other names of clients', async () => {
+  test('the client_allowed_sans', async () => {
     const sans = (names: string) =>
       files('client_auth_type: RequireAnyClientCert', `client_allowed_sans: [${names}]`);
     const { get, write } = await startGuarded(sans('other.example'));
@@ -287,18 +284,15 @@ describe('a change of the files takes effect at the next connection:', () => {
   });
 });
 
-describe('a kept connection ends at the next request', () => {
+describe('a kept-alive connection is closed at its next request', () => {
   const lines = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'];
 
   test.each<[string, (write: Live['write']) => void]>([
     [
-      'its certificate has a name that is no longer allowed',
+      'the name of its certificate is no longer allowed',
       (write) => write('web.yml', files(...lines, 'client_allowed_sans: [other]')['web.yml'] ?? ''),
     ],
-    [
-      'the authority that vouched for it is trusted no longer',
-      (write) => write('clients.crt', strangers.cert),
-    ],
+    ['the CA of its certificate is no longer trusted', (write) => write('clients.crt', strangers.cert)],
   ])('if %s', async (_what, change) => {
     const { get, write, servers, settled } = await startGuarded(
       files(...lines, 'client_allowed_sans: [prometheus.example]'),
@@ -312,7 +306,7 @@ describe('a kept connection ends at the next request', () => {
   });
 });
 
-test('new rules for clients hold although the certificate of the server can not be read', async () => {
+test('new client rules apply even if the server certificate is unreadable', async () => {
   const lines = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'];
   const { get, write } = await startGuarded(files(...lines, 'client_allowed_sans: [prometheus.example]'));
   expect(await served(get(showing('good')))).toBe(true);
@@ -321,7 +315,7 @@ test('new rules for clients hold although the certificate of the server can not 
   expect(await served(get(showing('good')))).toBe(false);
 });
 
-test('while clients scrape on new and on kept connections, a change of certificate fails no request', async () => {
+test('a certificate change fails no request, on new or kept-alive connections', async () => {
   const { get, write, servers } = await startGuarded(files());
   const seen = new Set<unknown>();
   let ended = false;
@@ -355,30 +349,27 @@ test.each([
   ['half a certificate', () => ({ 'server.crt': server.cert.slice(0, 200) })],
   ['an empty certificate', () => ({ 'server.crt': '' })],
   ['an empty key', () => ({ 'server.key': '' })],
-])(
-  'with %s the pair from before stays in use, which is logged once, until they fit',
-  async (_what, broken) => {
-    const { get, write, logged } = await startGuarded(files());
-    const put = (contents: Readonly<Record<string, string>>) => {
-      for (const [name, content] of Object.entries(contents)) {
-        write(name, content);
-      }
-    };
-    const name = async () => (await get(trusting())).socket?.getPeerCertificate().subject.CN;
-    put({ 'server.crt': renewed.cert, 'server.key': renewed.key });
-    expect(await name()).toBe('renewed');
-    put(broken());
-    expect([await name(), await name(), await name()]).toEqual(Array(3).fill('renewed'));
-    expect(logged.map(({ msg }) => msg)).toEqual([
-      'Unable to load certificates, those from before stay in use',
-    ]);
-    expect(logged[0]?.err).toContain("can't be used: ");
-    put({ 'server.crt': server.cert, 'server.key': server.key });
-    expect(await name()).toBe('first');
-  },
-);
+])('with %s, the previous pair stays active, which is logged once', async (_what, broken) => {
+  const { get, write, logged } = await startGuarded(files());
+  const put = (contents: Readonly<Record<string, string>>) => {
+    for (const [name, content] of Object.entries(contents)) {
+      write(name, content);
+    }
+  };
+  const name = async () => (await get(trusting())).socket?.getPeerCertificate().subject.CN;
+  put({ 'server.crt': renewed.cert, 'server.key': renewed.key });
+  expect(await name()).toBe('renewed');
+  put(broken());
+  expect([await name(), await name(), await name()]).toEqual(Array(3).fill('renewed'));
+  expect(logged.map(({ msg }) => msg)).toEqual([
+    'Unable to load certificates, those from before stay in use',
+  ]);
+  expect(logged[0]?.err).toContain("can't be used: ");
+  put({ 'server.crt': server.cert, 'server.key': server.key });
+  expect(await name()).toBe('first');
+});
 
-test('an authority that can not be loaded does not widen who may go on', async () => {
+test('an unreadable client_ca_file accepts no additional clients', async () => {
   const { get, write } = await startGuarded(
     files('client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'),
   );
@@ -396,7 +387,7 @@ test.each([
   ['TLS can only be switched on', () => ({ ...files(), 'web.yml': '' }), files],
   ['client_auth_type can only be changed from NoClientCert to RequireAndVerifyClientCert', files, VERIFYING],
   ['client_auth_type can only be changed from RequestClientCert to NoClientCert', REQUESTING, files],
-])('%s by a restart: requests fail until the file is as before', async (problem, before, after) => {
+])('%s by a restart: requests fail until the change is reverted', async (problem, before, after) => {
   const { get, write, logged } = await startGuarded(before());
   const status = async () => (await get(trusting())).status;
   write('web.yml', after()['web.yml'] ?? '');
@@ -409,7 +400,7 @@ test.each([
   ]);
 });
 
-test('closing all connections closes those in their handshake as well', async () => {
+test('closing all connections includes those in a handshake', async () => {
   const { server: listening, port } = await startGuarded(files());
   const arrived = new Promise((resolve) => listening.once('connection', resolve));
   const silent = connect(port, '127.0.0.1');
