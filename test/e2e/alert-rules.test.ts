@@ -411,11 +411,11 @@ const ALWAYS = during(20);
 const WATCHED: Readonly<Record<string, readonly string[]>> = { OllamaModelStuck: during(80) };
 
 describe.skipIf(binaries === undefined)('the alerts', () => {
-  test('are all tested', () => {
+  test('have a test for each rule', () => {
     expect(CASES.map(({ alert }) => alert)).toEqual(readRules('alerts.yml').map(({ alert }) => alert));
   });
 
-  test('are valid rules to promtool', () => {
+  test('pass promtool check rules', () => {
     for (const name of ['alerts.yml', 'recording.yml']) {
       const file = fileURLToPath(new URL(name, PROMETHEUS_FOLDER));
       expect(spawnSync(promtool, ['check', 'rules', file]).status).toBe(0);
@@ -461,7 +461,7 @@ function alertsOf(target: TargetLabels): void {
   const alertsAt = (at: string, alert: string, series: InputSeries) => keepsStill(alert, series, [at]);
 
   describe.each(CASES)('$alert', ({ alert, fires, under, failedScrape }) => {
-    test('fires, with all that a person needs to know, across a failed scrape, and not earlier', () => {
+    test('fires with all labels and texts, despite a failed scrape, and not one scrape earlier', () => {
       expect(firesAt(fires.at, alert, fires.series, fires)).toBe('SUCCESS');
       expect(alertsAt(scrapeBefore(fires.at), alert, fires.series)).toBe('SUCCESS');
     });
@@ -478,7 +478,7 @@ function alertsOf(target: TargetLabels): void {
   describe('OllamaExporterDown', () => {
     const second = TARGET.replace('gpu-07', 'gpu-08');
 
-    test('fires when the only target has vanished from service discovery, and when there never was one', () => {
+    test('fires when the last target disappears from service discovery, and when there never was one', () => {
       const nobody = {
         labels: { severity: 'critical' },
         summary: 'Prometheus has no Ollama exporter as a target.',
@@ -491,40 +491,45 @@ function alertsOf(target: TargetLabels): void {
       expect(firesAt('6m', 'OllamaExporterDown', never, nobody)).toBe('SUCCESS');
     });
 
-    test('keeps still while another target takes the place of one', () => {
+    test('does not fire while one target replaces another', () => {
       const series = { [`up{${TARGET}}`]: '1x40 _x40', [`up{${second}}`]: '_x40 1x40' };
       expect(keepsStill('OllamaExporterDown', series)).toBe('SUCCESS');
     });
   });
 
-  test('OllamaModelListUnavailable keeps still while Ollama is down altogether', () => {
+  test('OllamaModelListUnavailable does not fire while Ollama is down', () => {
     const series = { ...up, ...ps('0x80'), [`ollama_up{${TARGET}}`]: '0x80' };
     expect(keepsStill('OllamaModelListUnavailable', series)).toBe('SUCCESS');
   });
 
-  test.each(Object.entries(REASONS))('%s is told in the words of the page', (reason, words) => {
-    const down = {
-      [`ollama_up{${TARGET}}`]: '0x20',
-      [`ollama_scrape_error{api="version",reason="${reason}",${TARGET}}`]: '1x20',
-    };
-    expect(alertsAt('3m', 'OllamaDown', down)).toContain(`Reason: ${reason}. ${words}"`);
-    const unlisted = {
-      ...ps('0x40'),
-      [`ollama_up{${TARGET}}`]: '1x40',
-      [`ollama_scrape_error{api="ps",reason="${reason}",${TARGET}}`]: '1x40',
-      [`ollama_scrape_error{api="tags",reason="other",${TARGET}}`]: '1x40',
-    };
-    expect(alertsAt('6m', 'OllamaModelListUnavailable', unlisted)).toContain(`Reason: ${reason}. ${words}"`);
-  });
+  test.each(Object.entries(REASONS))(
+    'the alerts explain the reason %s with the text of the page',
+    (reason, words) => {
+      const down = {
+        [`ollama_up{${TARGET}}`]: '0x20',
+        [`ollama_scrape_error{api="version",reason="${reason}",${TARGET}}`]: '1x20',
+      };
+      expect(alertsAt('3m', 'OllamaDown', down)).toContain(`Reason: ${reason}. ${words}"`);
+      const unlisted = {
+        ...ps('0x40'),
+        [`ollama_up{${TARGET}}`]: '1x40',
+        [`ollama_scrape_error{api="ps",reason="${reason}",${TARGET}}`]: '1x40',
+        [`ollama_scrape_error{api="tags",reason="other",${TARGET}}`]: '1x40',
+      };
+      expect(alertsAt('6m', 'OllamaModelListUnavailable', unlisted)).toContain(
+        `Reason: ${reason}. ${words}"`,
+      );
+    },
+  );
 
-  test('OllamaModelOnCpu fires without a known capacity where another model is on the GPU', () => {
+  test('OllamaModelOnCpu fires without a capacity if another model is on the GPU', () => {
     const series = { ...up, ...psOk, ...model(MODEL, '4x80', '0x80'), ...model(OTHER, '1x80', '1x80') };
     expect(alertsAt('10m', 'OllamaModelOnCpu', series)).toContain('llama3.1:8b');
     expect(alertsAt('10m', 'OllamaModelOnCpu', series)).not.toContain('all-minilm');
   });
 
   test.each(['OllamaModelOnCpu', 'OllamaModelSpilledToRam', 'OllamaVramFull', 'OllamaMemoryAlmostFull'])(
-    '%s keeps still about a model whose size_vram is not reported',
+    '%s does not fire for a model without size_vram',
     (alert) => {
       const series = {
         ...vramOf24,
@@ -543,12 +548,12 @@ function alertsOf(target: TargetLabels): void {
       [`ollama_memory_capacity_bytes{${TARGET}}`]: gib(size),
     });
 
-    test('keeps still where the capacity is 0', () => {
+    test('does not fire for a capacity of 0', () => {
       const full = { ...psOk, ...model(MODEL, '64x60 _x60', '32x60 _x60') };
       expect(keepsStill(alert, { ...up, ...full, ...capacity('0x120') })).toBe('SUCCESS');
     });
 
-    test('ends some minutes after the models were unloaded, and does not flap before', () => {
+    test('resolves minutes after the models were unloaded, and does not flap before', () => {
       const full = {
         ...model(MODEL, '64x60 _x80', '32x60 _x80'),
         [`ollama_loaded_models{${TARGET}}`]: '1x60 0x80',
@@ -560,7 +565,7 @@ function alertsOf(target: TargetLabels): void {
       expect(alertsAt('24m', alert, series)).toBe('SUCCESS');
     });
 
-    test('says from 110% on that the capacity must be wrong', () => {
+    test('reports an invalid capacity from 110%', () => {
       const over = (size: string) => ({
         ...up,
         ...psOk,
@@ -572,7 +577,7 @@ function alertsOf(target: TargetLabels): void {
       expect(alertsAt('5m', alert, wrong)).toContain('the capacity must be wrong. Correct --ollama.');
     });
 
-    test('fires on a server that swaps models, of which one in three fills it', () => {
+    test('fires on a server that swaps models, of which every third fills the memory', () => {
       // While the next one loads, none is listed.
       const swaps = (fills: string, second: string, third: string) =>
         `${fills} _ ${second} _ ${third} _ `.repeat(14).trim();
@@ -594,19 +599,19 @@ function alertsOf(target: TargetLabels): void {
       `${first} ${second} `.repeat(times).trim();
     const loaded = { ...up, ...psOk };
 
-    test('fires for two clients that ask for different num_ctx, which no scrape sees unloaded', () => {
+    test('fires for two clients with different num_ctx, even if no scrape sees the model unloaded', () => {
       const series = { ...loaded, [SIZE]: turns('13', '3', 10), [CONTEXT]: turns('65536', '4096', 10) };
       expect(alertsAt('1m15s', 'OllamaModelThrashing', series)).toContain('was loaded 5 times');
     });
 
-    test('fires for load options that show in the context alone, or in the size alone', () => {
+    test('fires for load options that change only the context, or only the size', () => {
       const context = { ...loaded, [SIZE]: '13x20', [CONTEXT]: turns('65536', '4096', 10) };
       expect(alertsAt('1m15s', 'OllamaModelThrashing', context)).toContain('was loaded 5 times');
       const size = { ...loaded, [SIZE]: turns('13', '12', 10), [CONTEXT]: '4096x20' };
       expect(alertsAt('1m15s', 'OllamaModelThrashing', size)).toContain('was loaded 5 times');
     });
 
-    test('counts a load that shows in several ways once', () => {
+    test('counts a load once, even if several series change', () => {
       const series = {
         ...loaded,
         [SIZE]: '13 _ 3 _ 13 _ _x70',
@@ -615,7 +620,7 @@ function alertsOf(target: TargetLabels): void {
       expect(keepsStill('OllamaModelThrashing', series)).toBe('SUCCESS');
     });
 
-    test('keeps still while the size of an MLX model moves, and while a model reports 0 as it loads', () => {
+    test('does not fire for an MLX model whose size changes, or a model that reports 0 while loading', () => {
       const mlx = {
         ...loaded,
         [SIZE]: '13+1x80',
@@ -627,7 +632,7 @@ function alertsOf(target: TargetLabels): void {
       expect(keepsStill('OllamaModelThrashing', loading)).toBe('SUCCESS');
     });
 
-    test('looks back for 15 minutes', () => {
+    test('has a window of 15 minutes', () => {
       const series = { ...loaded, [SIZE]: '1x5 _x6 '.repeat(4).trim() };
       expect(alertsAt('11m30s', 'OllamaModelThrashing', series)).toContain('was loaded 4 times');
     });
@@ -637,7 +642,7 @@ function alertsOf(target: TargetLabels): void {
     const EXPIRY = `ollama_model_expires_in_seconds{${MODEL}}`;
     const loaded = { ...up, ...psOk, ...model(MODEL, '4x80', '4x80') };
 
-    test('fires for a first request since the load that does not end: the expiry stands still', () => {
+    test('fires if the first request since the load does not end, so that the expiry does not move', () => {
       const series = { ...loaded, [EXPIRY]: `${'299.992 300.001 '.repeat(20).trim()} 300x40` };
       const words = 'has an expiry that has stood still for over 10 minutes.';
       expect(alertsAt('11m', 'OllamaModelOverdue', series)).toContain(words);
@@ -646,20 +651,20 @@ function alertsOf(target: TargetLabels): void {
 
     test.each([
       ['pinned', '+Inf '.repeat(80).trim()],
-      ['idle for long', '86400-15x80'],
-      ['asked now and then', '299 285 296 300 290 '.repeat(16).trim()],
-    ])('keeps still about a model that is %s', (_, expiry) => {
+      ['idle for a long time', '86400-15x80'],
+      ['used occasionally', '299 285 296 300 290 '.repeat(16).trim()],
+    ])('does not fire for a model that is %s', (_, expiry) => {
       expect(keepsStill('OllamaModelOverdue', { ...loaded, [EXPIRY]: expiry })).toBe('SUCCESS');
     });
 
-    test('keeps still about a model that is loaded anew for each request', () => {
+    test('does not fire for a model that is loaded again for each request', () => {
       const visit = (value: string) => `${value} ${value} ${value} _ `.repeat(20).trim();
       const series = { ...up, ...psOk, ...model(MODEL, visit('4'), visit('4')), [EXPIRY]: visit('0') };
       expect(keepsStill('OllamaModelOverdue', series)).toBe('SUCCESS');
     });
   });
 
-  describe('OllamaModelOverdue, where slots are known,', () => {
+  describe('OllamaModelOverdue, with known slots,', () => {
     const overdue = {
       ...up,
       ...psOk,
@@ -667,12 +672,12 @@ function alertsOf(target: TargetLabels): void {
       [`ollama_model_expires_in_seconds{${MODEL}}`]: '-585-15x80',
     };
 
-    test('keeps still about a model whose slots are busy, or were within 10 minutes', () => {
+    test('does not fire for a model with busy slots in the last 10 minutes', () => {
       const busy = { [`ollama_model_slots_busy{${MODEL}}`]: '1x30 _ 1 0x30 2x20' };
       expect(keepsStill('OllamaModelOverdue', { ...overdue, ...busy })).toBe('SUCCESS');
     });
 
-    test('keeps still about a model whose requests are too short to be seen, but whose tokens are counted', () => {
+    test('does not fire for a model with requests too short to be seen, if tokens are counted', () => {
       const embedding = {
         ...work(MODEL, '0x80', '0x80'),
         [`ollama_model_prompt_tokens_total{${MODEL}}`]: '0+9x80',
@@ -680,13 +685,13 @@ function alertsOf(target: TargetLabels): void {
       expect(keepsStill('OllamaModelOverdue', { ...overdue, ...embedding })).toBe('SUCCESS');
     });
 
-    test('fires for a model that is idle, which Ollama holds for a request all the same', () => {
+    test('fires for an idle model that Ollama reports as busy', () => {
       expect(alertsAt('15m', 'OllamaModelOverdue', { ...overdue, ...work(MODEL, '0x80', '7x80') })).toContain(
         'past its expiry',
       );
     });
 
-    test('fires for a model whose runner does not answer, and beside another one that is busy', () => {
+    test('fires for a model whose runner does not respond, next to a busy model', () => {
       const series = {
         ...overdue,
         ...work(OTHER, '1x80', '0+9x80'),
@@ -703,30 +708,30 @@ function alertsOf(target: TargetLabels): void {
     const CACHED = `ollama_model_prompt_cached_tokens_total{${MODEL}}`;
     const still = work(MODEL, '1x360', '7x360');
 
-    test.each([GENERATED, PROMPT, CACHED])('keeps still while %s grows', (counter) => {
+    test.each([GENERATED, PROMPT, CACHED])('does not fire while %s increases', (counter) => {
       expect(
         keepsStill('OllamaModelStuck', { ...loaded, ...still, [counter]: '7x100 8x100 9x100 10x60' }),
       ).toBe('SUCCESS');
     });
 
-    test('keeps still where the runner has no counters, for nothing is known then', () => {
+    test('does not fire if the runner has no counters', () => {
       const slots = { [`ollama_model_slots_busy{${MODEL}}`]: '1x360' };
       expect(keepsStill('OllamaModelStuck', { ...loaded, ...slots })).toBe('SUCCESS');
     });
 
-    test('fires on older runners, which do not count cached tokens and miss scrapes, and says how many slots', () => {
+    test('fires for older runners, without cached tokens and with missed scrapes, and reports the number of slots', () => {
       const { [CACHED]: _, ...older } = work(MODEL, '3 3 _ 3 _ _ '.repeat(40).trim(), '7x360');
       expect(alertsAt('40m', 'OllamaModelStuck', { ...loaded, ...older })).toContain(
         'has had 3 busy slots for over',
       );
     });
 
-    test('does not take a restart of the exporter for progress: its counters begin at 0 again', () => {
+    test('does not mistake a restart of the exporter for progress', () => {
       const restarted = work(MODEL, '1x360', '7x60 _x4 0x360');
       expect(alertsAt('40m', 'OllamaModelStuck', { ...loaded, ...restarted })).toContain('llama3.1:8b');
     });
 
-    test('ends minutes after the slot is free, after a token, and after the model is unloaded', () => {
+    test('resolves minutes after the slot is free, a token is generated or the model is unloaded', () => {
       const stuck = (busy: string, tokens: string, size = '4x360') => ({
         ...loaded,
         ...model(MODEL, size, size),
@@ -745,7 +750,7 @@ function alertsOf(target: TargetLabels): void {
 
   describe('requests through the proxy:', () => {
     test.each(['error', 'failed', 'incomplete', 'cut', 'unreachable'])(
-      'OllamaRequestsFailing fires for the outcome %s, and says what to do',
+      'OllamaRequestsFailing fires for the outcome %s, with a remedy',
       (outcome) => {
         const series = { ...up, ...requests('ok', '0+1x60'), ...requests(outcome, '0+1x60', '') };
         expect(alertsAt('10m', 'OllamaRequestsFailing', series)).toMatch(
@@ -755,7 +760,7 @@ function alertsOf(target: TargetLabels): void {
     );
 
     test.each(['bad_request', 'not_found', 'client_gone', 'busy'])(
-      'OllamaRequestsFailing keeps still about the outcome %s',
+      'OllamaRequestsFailing does not fire for the outcome %s',
       (outcome) => {
         const series = { ...up, ...requests('ok', '0+1x60'), ...requests(outcome, '0+9x60', '') };
         expect(keepsStill('OllamaRequestsFailing', series)).toBe('SUCCESS');
@@ -765,12 +770,12 @@ function alertsOf(target: TargetLabels): void {
     test.each([
       ['OllamaRequestsFailing', 'unreachable'],
       ['OllamaBusy', 'busy'],
-    ])('%s keeps still about requests that are not measured', (alert, outcome) => {
+    ])('%s does not fire for requests that are not measured', (alert, outcome) => {
       const others = { ...requests('ok', '0+1x60'), ...requests(outcome, '0+9x60', '', 'other') };
       expect(keepsStill(alert, { ...up, ...others })).toBe('SUCCESS');
     });
 
-    test('OllamaRequestsFailing fires where all requests fail, and ends when they succeed again', () => {
+    test('OllamaRequestsFailing fires if all requests fail, and resolves when they succeed', () => {
       const series = {
         ...up,
         ...requests('ok', '5x40 5+1x80'),
@@ -781,7 +786,7 @@ function alertsOf(target: TargetLabels): void {
     });
   });
 
-  test('OllamaContextShrunk looks back for a day', () => {
+  test('OllamaContextShrunk has a window of a day', () => {
     const shrunk = { [`ollama_model_context_length_tokens{${MODEL}}`]: '1048576x3 524288x2880' };
     expect(alertsAt('12h', 'OllamaContextShrunk', shrunk)).toContain('has a context of 524288 tokens');
   });

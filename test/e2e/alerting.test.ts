@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 const [SMALL = EMBEDDING_MODEL] = CHAT_MODELS;
 
 describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefined)(
-  'a real Prometheus and a real Alertmanager, with the rules that are shipped',
+  'a real Prometheus and a real Alertmanager with the shipped rules',
   () => {
     let gpu = new Scheduler(DEMO_MACHINE.vramBytes);
     let simulated: SimulatedOllama;
@@ -78,7 +78,7 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
 
     const LONG_MS = 120_000;
 
-    test('pressure on VRAM, a spill and an overdue model arrive, and nothing else', async () => {
+    test('Alertmanager receives the alerts for full VRAM, a spill and an overdue model, and no others', async () => {
       await expect
         .poll(namesFiring, { timeout: LONG_MS, interval: 500 })
         .toEqual(['OllamaModelOverdue', 'OllamaModelSpilledToRam', 'OllamaVramAlmostFull', 'OllamaVramFull']);
@@ -101,7 +101,7 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       });
     });
 
-    test('an outage arrives with its reason, and what was firing resolves', async () => {
+    test('Alertmanager receives the alert for an outage with its reason, and other alerts resolve', async () => {
       await simulated.close();
       await expect.poll(namesFiring, { timeout: LONG_MS, interval: 500 }).toEqual(['OllamaDown']);
       expect(await firing('OllamaDown')).toMatchObject({
@@ -112,7 +112,7 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       });
     });
 
-    test('all is calm again when Ollama is back with room to spare', async () => {
+    test('all alerts resolve when Ollama is back with free VRAM', async () => {
       gpu = new Scheduler(DEMO_MACHINE.vramBytes);
       ask(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
       ask(SMALL, 0, 60 * MINUTE_MS, MINUTE_MS);
@@ -135,7 +135,7 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       targets.map((target) => ({ ...target, name: `${title} ${target.refId}` })),
     );
 
-    test.each(targets ?? [])('the dashboard finds the process of the exporter: $name', async ({ expr }) => {
+    test.each(targets ?? [])("the dashboard finds the exporter's process: $name", async ({ expr }) => {
       expect(await prometheus.query(filledIn(expr))).not.toEqual([]);
     });
   },

@@ -22,7 +22,7 @@ describe.skipIf(promtool === undefined)('promtool', () => {
   const container = mkdtempSync(join(tmpdir(), 'compose-'));
   afterAll(() => rmSync(container, { recursive: true }));
 
-  test('finds the configuration good, and its rules where they are mounted', () => {
+  test('accepts the configuration, and finds its rules at the mounted paths', () => {
     for (const { source, target } of mounts(serviceOf(DEMO, 'prometheus')).filter(({ named }) => !named)) {
       cpSync(new URL(source, ROOT), join(container, target));
     }
@@ -67,13 +67,13 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
         .replace('alertmanager:9093', alertmanager.host);
     }
 
-    test('show the models of the demo', async () => {
+    test('scrape the models of the demo', async () => {
       await expect
         .poll(() => prometheus.query('ollama_model_size_bytes{job="ollama"}'), { timeout: 30_000 })
         .not.toEqual([]);
     });
 
-    test('show in Alertmanager that the exporter is down', async () => {
+    test('send an alert to Alertmanager when the exporter is down', async () => {
       exporter.child.kill('SIGTERM');
       const groups = async () => {
         const { body } = await request(`http://${alertmanager.host}/api/v2/alerts/groups`);

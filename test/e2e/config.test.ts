@@ -20,7 +20,7 @@ async function metrics(url: URL) {
 }
 
 describe('--config.check', () => {
-  test('is 0 for good files, and says so', async () => {
+  test('exits with 0 for valid files, and reports them as valid', async () => {
     writeFileSync(file, GOOD);
     writeFileSync(web, '');
     expect(
@@ -32,7 +32,7 @@ describe('--config.check', () => {
     });
   });
 
-  test('is 0 for a file that leaves it to clients where credentials go, with a warning', async () => {
+  test('exits with 0 and a warning if clients can choose where credentials are sent', async () => {
     writeFileSync(
       file,
       'modules: { blue: { allow: ["10.20.0.0/16", "https://a.lan:443"], authorization: { credentials: t } } }',
@@ -52,7 +52,7 @@ describe('--config.check', () => {
     ],
     [GOOD, 'users: {}', /^ollama-exporter: .*web.yml:1: users: unknown key, expected one of .*\n$/],
     ['', '', /^ollama-exporter: .*ollama.yml:1: modules: "modules" is missing\n$/],
-  ])('is 1 for a bad one, with one line on stderr', async (config, webConfig, line) => {
+  ])('exits with 1 for an invalid file, with one line on stderr', async (config, webConfig, line) => {
     writeFileSync(file, config);
     writeFileSync(web, webConfig);
     const checked = await runExporter([
@@ -63,7 +63,7 @@ describe('--config.check', () => {
     expect(checked).toMatchObject({ code: 1, stderr: expect.stringMatching(line) });
   });
 
-  test('without a file has nothing to check', async () => {
+  test('requires a file', async () => {
     expect(await runExporter(['--config.check'])).toEqual({
       code: 1,
       stdout: '',
@@ -74,7 +74,7 @@ describe('--config.check', () => {
 });
 
 test.each(['--config.file', '--web.config.file'])(
-  'a bad %s keeps the exporter from starting',
+  'the exporter does not start with an invalid %s',
   async (option) => {
     writeFileSync(file, BAD);
     const { code, stderr } = await runExporter([`${option}=${file}`, '--demo', '--log.level=error']);
@@ -83,14 +83,14 @@ test.each(['--config.file', '--web.config.file'])(
   },
 );
 
-test('--once goes by the module default', async () => {
+test('--once uses the module default', async () => {
   writeFileSync(file, GOOD);
   const { code, stdout } = await runExporter(['--once', '--demo', `--config.file=${file}`]);
   expect(code).toBe(0);
   expect(sampleValue(parseExposition(stdout), 'ollama_vram_capacity_bytes')).toBe(24 * 1024 ** 3);
 });
 
-test('SIGHUP reads the file again; what came of it shows in the metrics', async () => {
+test('SIGHUP reloads the file, and the metrics show the result', async () => {
   writeFileSync(file, GOOD);
   const { url, child, log, finished } = await startExporterProcess(['--demo', `--config.file=${file}`]);
   const before = await metrics(url);
@@ -116,7 +116,7 @@ test('SIGHUP reads the file again; what came of it shows in the metrics', async 
   expect((await finished).code).toBe(0);
 });
 
-test('SIGHUP while it still starts does not end it, and the file is read again', async () => {
+test('SIGHUP during startup does not stop the exporter, and reloads the file', async () => {
   writeFileSync(file, GOOD);
   const asked = join(folder, 'asked');
   writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\ntouch ${asked}\nsleep 1\necho 24576\n`, {
@@ -139,7 +139,7 @@ test('SIGHUP while it still starts does not end it, and the file is read again',
   await expect.poll(log, { timeout: 15_000 }).toContain('Reloaded the configuration file');
 });
 
-describe('--ollama.vram-capacity=auto that finds nothing', () => {
+describe('a failed --ollama.vram-capacity=auto', () => {
   const bin = mkdtempSync(join(folder, 'bin-'));
   const env = { PATH: `${bin}:/usr/bin:/bin` };
   const auto = '--ollama.vram-capacity=auto';
@@ -147,7 +147,7 @@ describe('--ollama.vram-capacity=auto that finds nothing', () => {
     mode: 0o755,
   });
 
-  test('keeps the exporter neither from starting nor from ending: one warning, and a metric', async () => {
+  test('does not prevent startup or shutdown, and causes one warning and a metric', async () => {
     const { url, log, child, finished } = await startExporterProcess(['--demo', auto], env);
     const exposition = await metrics(url);
     expect(sampleValue(exposition, 'ollama_up')).toBe(1);
@@ -165,12 +165,12 @@ describe('--ollama.vram-capacity=auto that finds nothing', () => {
     ]);
   });
 
-  test('has no metric without those of the exporter', async () => {
+  test('has no metric with --web.disable-exporter-metrics', async () => {
     const { url } = await startExporterProcess(['--demo', auto, '--web.disable-exporter-metrics'], env);
     expect((await metrics(url)).has('ollama_exporter_capacity_detected')).toBe(false);
   });
 
-  test('is tried once by --once, which prints the rest', async () => {
+  test('is tried once by --once, which prints the other metrics', async () => {
     const { code, stdout, stderr } = await runExporter(['--once', '--demo', auto], env);
     expect({ code, tries: stderr.split('capacity of this machine').length - 1 }).toEqual({
       code: 0,
@@ -180,7 +180,7 @@ describe('--ollama.vram-capacity=auto that finds nothing', () => {
   });
 });
 
-test('--ollama.memory-capacity=auto is in the metrics and in the first line of the log', async () => {
+test('--ollama.memory-capacity=auto is in the metrics and in the first log line', async () => {
   const { url, log } = await startExporterProcess(['--demo', '--ollama.memory-capacity=auto']);
   const exposition = await metrics(url);
   const bytes = sampleValue(exposition, 'ollama_memory_capacity_bytes');
@@ -188,17 +188,17 @@ test('--ollama.memory-capacity=auto is in the metrics and in the first line of t
   expect(sampleValue(exposition, 'ollama_exporter_capacity_detected', { resource: 'memory' })).toBe(1);
 });
 
-test('without a file SIGHUP ends the exporter in order, and there is no metric of a reload', async () => {
+test('SIGHUP without --config.file shuts down gracefully, and there are no reload metrics', async () => {
   const { url, child, finished } = await startExporterProcess(['--demo']);
   expect((await metrics(url)).has('ollama_exporter_config_last_reload_successful')).toBe(false);
   child.kill('SIGHUP');
   expect((await finished).code).toBe(0);
 });
 
-describe('a warning that everybody can read it comes', () => {
+describe('the warning about missing TLS and authentication', () => {
   const warning = 'Listening without TLS or authentication';
 
-  test('once, where it listens on more than loopback', async () => {
+  test('is logged once if the exporter listens on more than loopback', async () => {
     const { log, child, finished } = await startExporterProcess(['--demo', '--web.listen-address=:0']);
     await expect.poll(log, { timeout: 15_000 }).toContain(warning);
     child.kill('SIGTERM');
@@ -206,7 +206,7 @@ describe('a warning that everybody can read it comes', () => {
     expect(log().split(warning)).toHaveLength(2);
   });
 
-  test('not on loopback, nor where a web configuration file stands before it', async () => {
+  test('is not logged on loopback, or with a web configuration file', async () => {
     writeFileSync(web, '');
     for (const args of [
       ['--web.listen-address=127.0.0.1:0'],
@@ -219,7 +219,7 @@ describe('a warning that everybody can read it comes', () => {
   });
 });
 
-test('--web.max-requests caps the scrapes of the telemetry path and the page', async () => {
+test('--web.max-requests limits scrapes of the telemetry path and the page', async () => {
   const ollama = await startFakeOllama({ ps: () => {}, version: json(VERSION_BODY) });
   onTestFinished(() => ollama.close());
   writeFileSync(file, GOOD);

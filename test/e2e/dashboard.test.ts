@@ -63,14 +63,14 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
       ? prometheus.query(filledIn(expr), END)
       : prometheus.queryRange(filledIn(expr), END - 3_600, END, STEP * 8);
 
-  test('every variable of the dashboard is one that this test fills in', () => {
+  test('this test fills in every variable of the dashboard', () => {
     for (const { expr } of [...dataPanels(dashboard).flatMap(({ targets = [] }) => targets)]) {
       // What is left is the first group of a regular expression.
       expect(filledIn(expr).replaceAll('"$1"', '')).not.toContain('$');
     }
   });
 
-  test.each(queries)('$name finds something', async (target) => {
+  test.each(queries)('$name has data', async (target) => {
     expect(await ask(plain, target)).not.toEqual([]);
   });
 
@@ -88,40 +88,43 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
     expect((await byInstance(since)).map(({ samples }) => samples[0]?.[1])).toEqual([600, 300]);
   });
 
-  test.each(annotationQueries(dashboard))('annotation $name finds something', async (annotation) => {
+  test.each(annotationQueries(dashboard))('annotation $name has data', async (annotation) => {
     expect(await ask(plain, annotation)).not.toEqual([]);
   });
 
-  describe.each(Object.entries(COLLISIONS))('whose targets have our labels, and which %s', (_, relabel) => {
-    let collided: PastHour;
+  describe.each(Object.entries(COLLISIONS))(
+    "if targets have labels with the exporter's names, which %s,",
+    (_, relabel) => {
+      let collided: PastHour;
 
-    beforeAll(async () => {
-      collided = await pastHour(manyServers(20, START * 1_000, END * 1_000), START, END, relabel);
-    });
-    afterAll(() => collided?.stop());
+      beforeAll(async () => {
+        collided = await pastHour(manyServers(20, START * 1_000, END * 1_000), START, END, relabel);
+      });
+      afterAll(() => collided?.stop());
 
-    // Which alerts fire is up to the rules.
-    test.each(queries.filter(({ expr }) => !expr.includes('ALERTS')))(
-      '$name finds the same',
-      async (target) => {
-        expect(sorted(await ask(collided, target))).toEqual(sorted(await ask(plain, target)));
-      },
-    );
+      // Which alerts fire is up to the rules.
+      test.each(queries.filter(({ expr }) => !expr.includes('ALERTS')))(
+        '$name has the same data',
+        async (target) => {
+          expect(sorted(await ask(collided, target))).toEqual(sorted(await ask(plain, target)));
+        },
+      );
 
-    test('the variable for models lists the same', async () => {
-      const listed = sorted(await ask(collided, variable));
-      expect(listed).not.toEqual([]);
-      expect(listed).toEqual(sorted(await ask(plain, variable)));
-    });
+      test('the variable for models has the same values', async () => {
+        const listed = sorted(await ask(collided, variable));
+        expect(listed).not.toEqual([]);
+        expect(listed).toEqual(sorted(await ask(plain, variable)));
+      });
 
-    test.each(queries.filter(({ expr }) => expr.includes('$model')))(
-      '$name finds the same of one model that is chosen',
-      async ({ expr, ...target }) => {
-        const chosen = { ...target, expr: expr.replaceAll('$model', 'qwen3:32b') };
-        const found = await ask(collided, chosen);
-        expect(found).not.toEqual([]);
-        expect(sorted(found)).toEqual(sorted(await ask(plain, chosen)));
-      },
-    );
-  });
+      test.each(queries.filter(({ expr }) => expr.includes('$model')))(
+        '$name has the same data for one selected model',
+        async ({ expr, ...target }) => {
+          const chosen = { ...target, expr: expr.replaceAll('$model', 'qwen3:32b') };
+          const found = await ask(collided, chosen);
+          expect(found).not.toEqual([]);
+          expect(sorted(found)).toEqual(sorted(await ask(plain, chosen)));
+        },
+      );
+    },
+  );
 });

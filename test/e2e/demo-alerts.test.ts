@@ -57,7 +57,7 @@ describe.skipIf(promtool === undefined)('the demo', () => {
 
   describe.each([11434, 1, 2, 3])('with the seed %d', (seed) => {
     test.each([0, 7, 15, 30, 45])(
-      'shows a Prometheus that begins %d s later OllamaVramAlmostFull, then OllamaVramFull, and that both resolve within ten minutes',
+      'fires OllamaVramAlmostFull before OllamaVramFull, and both resolve within ten minutes, if scraped from second %d',
       (later) => {
         const series = scrapes(seed, later, 10);
         const end = `${600 - 15 - later}s`;
@@ -67,7 +67,7 @@ describe.skipIf(promtool === undefined)('the demo', () => {
       },
     );
 
-    test('shows both again every half hour, thrashing now and then, and no trouble but these and a spill', () => {
+    test('fires both every half hour, OllamaModelThrashing occasionally, and no other alert except for a spill', () => {
       const series = scrapes(seed, 5, 180);
       const minutes = (alert: string) => `count(count_over_time(${FIRING(alert)}[1m:15s]) > 0)`;
       expect(

@@ -59,18 +59,18 @@ const SHOWN = PAGES.flatMap(shellCommands);
 const isNotHere = (command: string) => NOT_HERE.some(([pattern]) => pattern.test(command));
 const howToRun = (command: string) => RUNNABLE.find(({ pattern }) => pattern.test(command));
 
-test('every command is known to run here, or not to', () => {
+test('every documented command is classified as runnable or not', () => {
   const unknown = SHOWN.filter(({ command }) => !isNotHere(command) && howToRun(command) === undefined);
   expect(unknown).toEqual([]);
 });
 
-test('no entry of the tables is about a command that is not shown', () => {
+test('every entry of the tables matches a documented command', () => {
   const used = SHOWN.flatMap(({ command }) => howToRun(command)?.pattern ?? []);
   expect(RUNNABLE.filter(({ pattern }) => !used.includes(pattern))).toEqual([]);
   expect(NOT_HERE.filter(([pattern]) => !SHOWN.some(({ command }) => pattern.test(command)))).toEqual([]);
 });
 
-test('all blocks of commands are marked with the same word', () => {
+test('all command blocks are marked as sh', () => {
   const others = PAGES.filter((page) =>
     /^\s*```(bash|shell|console|zsh|shellsession)\b/m.test(readPage(page)),
   );

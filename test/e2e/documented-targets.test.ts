@@ -22,14 +22,14 @@ const snippets = PAGES.flatMap((page) =>
 );
 
 describe.each(snippets)('the snippet $index of $page', ({ yaml }) => {
-  test('scrapes every 15 seconds, as the alerts expect', () => {
+  test('scrapes every 15 seconds, as the alerts require', () => {
     const { scrape_configs }: { scrape_configs: readonly { scrape_interval?: string }[] } = parse(yaml);
     expect(scrape_configs.map(({ scrape_interval }) => scrape_interval)).toEqual(
       scrape_configs.map(() => '15s'),
     );
   });
 
-  test.skipIf(promtool === '')('is valid to promtool', () => {
+  test.skipIf(promtool === '')('passes promtool check config', () => {
     const file = join(folder, 'snippet.yml');
     writeFileSync(file, yaml);
     const { status, stderr } = spawnSync(promtool, ['check', 'config', '--syntax-only', file], {
@@ -39,7 +39,7 @@ describe.each(snippets)('the snippet $index of $page', ({ yaml }) => {
   });
 });
 
-describe.skipIf(promtool === '')('the lists of servers', () => {
+describe.skipIf(promtool === '')('Prometheus discovers servers', () => {
   const fleet = readPage('docs/fleet.md');
   const lists = section(fleet, 'Lists of servers');
   const [, scrape = ''] = codeBlocks(section(fleet, MANY_SERVERS), 'yaml');
@@ -63,7 +63,7 @@ describe.skipIf(promtool === '')('the lists of servers', () => {
     return targets.map(({ labels }) => labels).sort((a, b) => a.instance.localeCompare(b.instance));
   }
 
-  test('in a file', async () => {
+  test('from a file', async () => {
     mkdirSync(join(folder, 'ollama'), { recursive: true });
     writeFileSync(join(folder, 'ollama/rack-1.yml'), list);
     expect(await found(fileSd)).toEqual(servers);
@@ -80,7 +80,7 @@ describe.skipIf(promtool === '')('the lists of servers', () => {
     expect(await found(httpSd.replace('https://inventory.lan', `http://127.0.0.1:${port}`))).toEqual(servers);
   });
 
-  test('with a module of its own for an entry', async () => {
+  test('with a module per entry', async () => {
     writeFileSync(
       join(folder, 'ollama/rack-1.yml'),
       '- { targets: [gpu-04.lan:11434], labels: { __param_module: blue } }',

@@ -92,7 +92,7 @@ describe.skipIf(binaries === undefined)('a fleet behind one exporter, as documen
     );
   });
 
-  test('those that hang, answer garbage or are down are told apart, and each scrape of them succeeds', async () => {
+  test('hanging, invalid and down servers have distinct reasons, and each scrape of them succeeds', async () => {
     for (const [instance, reason] of [
       [hanging, 'timeout'],
       [garbage, 'invalid'],
@@ -107,7 +107,7 @@ describe.skipIf(binaries === undefined)('a fleet behind one exporter, as documen
     expect(await prometheus.query('min_over_time(up{job="ollama"}[5m]) == 0')).toEqual([]);
   });
 
-  test('the exporter tells of itself in a job of its own, and not in that of the targets', async () => {
+  test("the exporter's own metrics have their own job", async () => {
     const query = 'ollama_exporter_config_last_reload_successful == 1';
     expect((await prometheus.query(query)).map(({ labels }) => labels['job'])).toEqual(['ollama-exporter']);
     expect(await prometheus.query('ollama_up{job="ollama-exporter"}')).toEqual([]);

@@ -44,7 +44,7 @@ async function statusOf(
 const all = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => make(index)));
 
-test('a hundred requests at once for a fleet of 6,000 targets, packed, as JSON and as page', async () => {
+test('the exporter survives a hundred concurrent requests for a fleet of 6,000 targets, as JSON and as page', async () => {
   const exporter = await start('modules: { default: { allow: ["127.0.0.0/8"] } }');
   // The same names as those of a fleet, though no fleet has such paths.
   await all(6_000, (index) =>
@@ -60,7 +60,7 @@ test('a hundred requests at once for a fleet of 6,000 targets, packed, as JSON a
   expect(exporter.child.exitCode).toBeNull();
 });
 
-test('two hundred requests at once to reload a file of a thousand modules', async () => {
+test('the exporter survives 200 concurrent reloads of a file with a thousand modules', async () => {
   const modules = Array.from(
     { length: 1_000 },
     (_, index) =>
@@ -73,7 +73,7 @@ test('two hundred requests at once to reload a file of a thousand modules', asyn
   expect(exporter.child.exitCode).toBeNull();
 });
 
-test('2,000 connections that are kept idle give way to others', async () => {
+test('2,000 idle connections are closed for new ones', async () => {
   const exporter = await start('modules: {}');
   const { port } = exporter.url;
   const sockets = await all(2_000, async (index): Promise<Socket> => {

@@ -134,14 +134,14 @@ async function attack(): Promise<void> {
   expect(exporter.child.exitCode).toBeNull();
 }
 
-describe('an answer of', () => {
+describe('the exporter survives, and other scrapes are not delayed, if Ollama sends', () => {
   test.each(Object.entries(BODIES))('%s', async (_, body) => {
     const bytes = Buffer.from(body);
     answer = (response) => response.end(bytes);
     await attack();
   });
 
-  test('2,000 names of quotes, which 40 requests for the page and 100 unread ones want at once', async () => {
+  test('2,000 names of quotes, with 40 concurrent pages and 100 unread responses', async () => {
     const rows = Array.from({ length: 2_000 }, (_, n) => ({
       model: '"'.repeat(80) + n,
       size: 1,
@@ -166,7 +166,7 @@ describe('an answer of', () => {
     expect(exporter.child.exitCode).toBeNull();
   });
 
-  test('one-byte chunks without end', async () => {
+  test('endless one-byte chunks', async () => {
     answer = oneByteChunks;
     await attack();
   });

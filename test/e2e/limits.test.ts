@@ -35,8 +35,8 @@ async function answerTo(text: string): Promise<string> {
   return answer;
 }
 
-describe('what is too much is refused, and nothing else is said:', () => {
-  test('a URL of more than 4,096 characters', async () => {
+describe('the exporter rejects, without further information,', () => {
+  test('a URL longer than 4,096 characters', async () => {
     const answer = await answerTo(
       `GET /metrics?${'a'.repeat(4_096)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
     );
@@ -45,18 +45,18 @@ describe('what is too much is refused, and nothing else is said:', () => {
     expect(answer).toMatch(/x-content-type-options: nosniff/i);
   });
 
-  test('headers of more than 16 KiB', async () => {
+  test('headers larger than 16 KiB', async () => {
     const answer = await answerTo(`GET /metrics HTTP/1.1\r\nhost: x\r\nx-y: ${'a'.repeat(17_000)}\r\n\r\n`);
     expect(answer).toBe(
       'HTTP/1.1 431 Request Header Fields Too Large\r\nx-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: 0\r\n\r\n',
     );
   });
 
-  test('what is no HTTP', async () => {
+  test('data that is not HTTP', async () => {
     expect(await answerTo('SSH-2.0-OpenSSH_9.2\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   });
 
-  test('more than 10 s for the headers, whether any have come or none', async () => {
+  test('headers that take longer than 10 s', async () => {
     const start = performance.now();
     const answers = await Promise.all(['', 'GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: '].map(answerTo));
     for (const answer of answers) {
@@ -67,7 +67,7 @@ describe('what is too much is refused, and nothing else is said:', () => {
   });
 });
 
-test('the connection beyond the two-thousandth is not served, and those before it are', async () => {
+test('connections beyond 2,000 are not served, and earlier ones are', async () => {
   const first = open();
   await once(first, 'connect');
   for (let count = 1; count < 2_000; count += 100) {

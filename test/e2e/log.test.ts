@@ -44,7 +44,7 @@ function readAvailable(fd: number): string {
   }
 }
 
-test('a log reader that stays but reads no more stops neither the scrapes nor the end, and is told what it lost', async () => {
+test('a log reader that stops reading blocks neither scrapes nor shutdown, and the number of lost lines is logged', async () => {
   const port = await freePort();
   const { from, to } = realPipe();
   const folder = mkdtempSync(join(tmpdir(), 'log-'));

@@ -34,7 +34,7 @@ interface Notification {
   readonly alerts: ReadonlyArray<{ readonly status: string }>;
 }
 
-describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notifications', () => {
+describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notifications:', () => {
   const folder = mkdtempSync(join(tmpdir(), 'notifications-'));
   const received: Notification[] = [];
   const webhook = createServer(async (request, response) => {
@@ -132,7 +132,7 @@ describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notificat
       .toBe(1);
   }
 
-  test('a box with a spill is one, though four alerts fire', async () => {
+  test('four alerts about one full server are one notification', async () => {
     const all = ['OllamaModelOnCpu', 'OllamaModelSpilledToRam', 'OllamaVramAlmostFull', 'OllamaVramFull'];
     await expect.poll(firing, { timeout: LONG_MS, interval: 500 }).toEqual(all);
     await aGroupInterval();
@@ -141,7 +141,7 @@ describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notificat
     expect(received[0]).toMatchObject({ receiver: 'team' });
   });
 
-  test('a switch that takes 100 servers away is one, and one when they are back', async () => {
+  test('an outage of 100 servers is one notification, and their recovery another', async () => {
     received.length = 0;
     await rack.close();
     await expect.poll(notified, { timeout: LONG_MS }).toEqual(['OllamaDown 100']);
@@ -158,7 +158,7 @@ describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notificat
     expect(received[1]?.alerts.filter(({ status }) => status === 'resolved')).toHaveLength(100);
   });
 
-  test('an exporter that is down is one, for all servers behind it and for its own target', async () => {
+  test('an exporter that is down is one notification, for all its targets and itself', async () => {
     received.length = 0;
     exporter.child.kill('SIGTERM');
     await expect.poll(notified, { timeout: LONG_MS }).toEqual(['OllamaExporterDown 102']);

@@ -24,7 +24,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('the package holds what runs, the unit, the rules, the dashboard and the documentation', () => {
+test('the package contains the program, the units, the rules, the dashboard and the documentation', () => {
   const paths = packed.files.map(({ path }) => path);
   const documents = paths.filter((path) => /^docs\/[\w-]+\.md$/.test(path));
   const programs = paths.filter((path) => path.startsWith('dist/'));
@@ -50,7 +50,7 @@ test('the package holds what runs, the unit, the rules, the dashboard and the do
   ]);
 });
 
-test('CONTRIBUTING.md says of each dependency why it is there', () => {
+test('CONTRIBUTING.md lists each dependency', () => {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const [, table = ''] = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8').split('## Dependencies');
   const rows = [...table.matchAll(/^\| (`.*) \|.*\|$/gm)].map(([, cell = '']) => cell);
@@ -58,7 +58,7 @@ test('CONTRIBUTING.md says of each dependency why it is there', () => {
   expect(names.sort()).toEqual(Object.keys(dependencies).sort());
 });
 
-test('installed in an empty folder, it runs', () => {
+test('the package runs when installed in an empty folder', () => {
   const empty = join(folder, 'empty');
   mkdirSync(empty);
   writeFileSync(join(empty, 'package.json'), '{}');

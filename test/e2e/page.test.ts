@@ -63,20 +63,20 @@ const CASES: Readonly<
       '75.9 GiB, 64% in VRAM',
     ],
   },
-  'one for ever and one overdue': {
+  'a pinned and an overdue model': {
     answers: { ps: list(row('pinned', 1, 1, FOREVER), row('late', 1, 1, -3_700)) },
     words: ['forever', 'overdue 1 h '],
   },
-  none: { answers: { ps: list() }, words: ['Up', 'No model is loaded.', '0.0 of 46.6 GiB'] },
-  'an Ollama without its list': {
+  'no model': { answers: { ps: list() }, words: ['Up', 'No model is loaded.', '0.0 of 46.6 GiB'] },
+  'a failed /api/ps': {
     answers: { ps: (_request, response) => response.writeHead(500).end() },
     words: ['Degraded', '/api/ps failed: status', 'Loaded models unknown.'],
   },
-  'an Ollama that answers nothing right': {
+  'invalid responses': {
     answers: { ps: json('<html>'), version: json('<html>') },
     words: ['Down', 'The response is not from Ollama'],
   },
-  'more VRAM in use than there is': {
+  'more VRAM in use than the capacity': {
     answers: { ps: list(row('large', 60, 55, 275), row('tiny', 0.1, 0.1, 90)) },
     words: ['55.1 of 46.6 GiB', '118%', '8.5 GiB over capacity'],
   },
@@ -168,7 +168,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
       Object.assign(answers, given);
     });
 
-    test('is readable and accessible, on screens of any width', async () => {
+    test('is readable and accessible at any width', async () => {
       await open({ colorScheme: 'light' });
       const seen = await text();
       expect(words.filter((word) => !seen.includes(word))).toEqual([]);
@@ -179,7 +179,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
       }
     });
 
-    test('is so in the dark and on a telephone, too', async () => {
+    test('is accessible in dark mode on a phone', async () => {
       await open({ colorScheme: 'dark', viewport: { width: 390, height: 800 } });
       expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(20, 23, 27)');
       expect(await violations()).toEqual([]);
@@ -195,7 +195,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     });
   });
 
-  test('follows what changes, and leaves scroll, focus and the filter alone', async () => {
+  test('updates in place, and keeps scroll position, focus and filter', async () => {
     const many = Array.from({ length: 60 }, (_, index) =>
       row(`model-${index}`, 60 - index, 60 - index, 1_000),
     );
@@ -215,7 +215,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(await page.evaluate('scrollY')).toBe(before);
   });
 
-  test('keeps what is open, focused and selected with its model when rows come and go', async () => {
+  test('keeps details, focus and selection with their model when rows are added and removed', async () => {
     answers.ps = list(row('b', 1, 1, 1_000), row('d', 1, 1, 1_000), row('f', 1, 1, 1_000));
     await open();
     const summary = page.locator('summary').filter({ hasText: 'd' });
@@ -230,7 +230,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(await page.evaluate('getSelection().toString()')).toBe('d');
   });
 
-  test('sorts by a click on a heading, remembers it in the URL, and leaves filter and details alone', async () => {
+  test('sorts by a click on a heading, keeps the order in the URL, and keeps filter and details', async () => {
     const many = Array.from({ length: 12 }, (_, index) => row(`m${index}`, 12 + index, index, 1_000));
     answers.ps = list(...many, row('z', 40, 1.5, 1_000));
     await open();
@@ -250,7 +250,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await expect.poll(async () => (await names())[0], SOON).toBe('m0');
   });
 
-  test('sorts without JavaScript, too', async () => {
+  test('sorts without JavaScript', async () => {
     answers.ps = list(row('a', 9, 1, 1_000), row('b', 9, 9, 1_000));
     await open({ javaScriptEnabled: false });
     await page.getByRole('columnheader', { name: 'VRAM' }).getByRole('link').click();
@@ -258,7 +258,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(new URL(page.url()).searchParams.get('target')).toBe(ollama.url.host);
   });
 
-  test('keeps the headings in sight, and rows of one height', async () => {
+  test('keeps the headings visible, and all rows at the same height', async () => {
     answers.ps = list(
       ...Array.from({ length: 60 }, (_, index) => row(`model-${index}`, 1, 1, 1_000)),
       row('a'.repeat(300), 1, 0.5, -130),
@@ -273,7 +273,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(await page.evaluate('document.querySelector("table").offsetWidth / 16')).toBeLessThanOrEqual(72);
   });
 
-  test('writes a name into its segment only where it fits, in the colour of its row', async () => {
+  test('shows a name in its segment only if it fits, in the colour of its row', async () => {
     answers.ps = list(
       row('wide', 20, 20, 1_000),
       row('narrow-but-long-name', 1, 1, 1_000),
@@ -306,12 +306,8 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   });
 
   test.each([
-    [
-      'a capacity that is not known',
-      '&module=bare',
-      'To see utilization, set vram_capacity in the module bare.',
-    ],
-    ['a target that is refused', '&module=red', 'Invalid request'],
+    ['an unknown capacity', '&module=bare', 'To see utilization, set vram_capacity in the module bare.'],
+    ['a rejected target', '&module=red', 'Invalid request'],
   ])('is accessible with %s', async (_name, more, words) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       await open({ colorScheme }, new URL(`/?target=${ollama.url.host}${more}`, exporter.url).href);
@@ -322,7 +318,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     }
   });
 
-  test('requests nothing but itself', async () => {
+  test('loads nothing except itself', async () => {
     await open();
     const requested: string[] = [];
     page.on('request', (request) => requested.push(request.url()));
@@ -331,12 +327,12 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(requested).toEqual([page.url()]);
   });
 
-  test('says how old the result is, and that it refreshes itself', async () => {
+  test('shows the age of the result and the refresh interval', async () => {
     await open();
     await expect.poll(text, SOON).toMatch(/Scraped [1-9]\d* s ago in \d+ ms, refreshes every 5 s/);
   });
 
-  test('counts down each second, between refreshes too', async () => {
+  test('counts down each second between refreshes', async () => {
     answers.ps = list(row('soon', 1, 1, 50));
     await open();
     // No more refreshes: what changes from here on is the page's own doing.
@@ -349,7 +345,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     complaints = [];
   });
 
-  test('says when Ollama is down, and when it is back', async () => {
+  test('shows when Ollama goes down and comes back', async () => {
     await open();
     const { port } = ollama.url;
     await ollama.close();
@@ -363,7 +359,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await expect.poll(text, SOON).toContain('second');
   });
 
-  test('says when the exporter is away and from when its numbers are, and comes back by itself', async () => {
+  test('shows when the exporter is down and how old the values are, and recovers', async () => {
     const own = await startExporterProcess([`--ollama.url=${ollama.url.host}`]);
     await open({}, own.url.href);
     own.child.kill('SIGTERM');
@@ -383,7 +379,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     complaints = complaints.filter((complaint) => !complaint.includes('net::ERR_'));
   });
 
-  test('can be used by keyboard alone', async () => {
+  test('is usable with the keyboard only', async () => {
     await open();
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the models');
@@ -404,7 +400,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await expect.poll(() => page.locator('[data-copy]').innerText(), SOON).toMatch(/^(Copied|Selected)$/);
   });
 
-  test('asks for another server by its form', async () => {
+  test('scrapes another server entered in the form', async () => {
     const other = await startFakeOllama({
       ps: list(row('elsewhere', 1, 1, 100)),
       version: json(VERSION_BODY),
@@ -416,7 +412,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await expect.poll(text, SOON).toContain('elsewhere');
   });
 
-  test('works below a path, behind a proxy', async () => {
+  test('works behind a reverse proxy with a path prefix', async () => {
     const proxy = createServer((incoming, response) => {
       const url = new URL((incoming.url ?? '').replace(/^\/below\/a/, ''), exporter.url);
       httpRequest(url, (answer) => {
@@ -440,7 +436,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     }
   });
 
-  test('of a fleet is readable and accessible, in both themes and on screens of any width', async () => {
+  test('of a fleet is readable and accessible, in both themes and at any width', async () => {
     const config = join(folder, 'ollama.yml');
     const fleet = await startExporterProcess([`--config.file=${config}`, '--ollama.url=none']);
     for (const target of [ollama.url.host, '127.0.0.1:1']) {

@@ -43,7 +43,7 @@ async function expectGoodScrape({ url, child }: RunningExporter): Promise<void> 
 }
 
 test.each(['/', '/metrics', '/config', '/nowhere'])(
-  '2,000 requests for %s on each of 10 connections',
+  'the exporter survives 2,000 pipelined requests for %s on each of 10 connections',
   async (path) => {
     const sockets = await Promise.all(Array.from({ length: 10 }, () => open(exporter)));
     for (const socket of sockets) {
@@ -55,7 +55,7 @@ test.each(['/', '/metrics', '/config', '/nowhere'])(
   },
 );
 
-test('2.3 MB of requests on one connection, while Ollama hangs', async () => {
+test('the exporter survives 2.3 MB of pipelined requests while Ollama hangs', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   const waiting = await startExporterProcess([`--ollama.url=${hanging.url.href}`], HEAP);
   const socket = await open(waiting);
@@ -67,7 +67,7 @@ test('2.3 MB of requests on one connection, while Ollama hangs', async () => {
   await hanging.close();
 });
 
-test('eight requests at a time are answered', async () => {
+test('eight pipelined requests are answered', async () => {
   const socket = await open(exporter);
   socket.write(get('/-/healthy').repeat(8));
   let text = '';
@@ -79,7 +79,7 @@ test('eight requests at a time are answered', async () => {
   socket.destroy();
 });
 
-test('who reads nothing of a response for 30 s is cut, and who is slow is not', async () => {
+test('a client that reads nothing for 30 s is disconnected, and a slow client is not', async () => {
   const rows = Array.from({ length: 2_000 }, (_, n) => ({
     model: `m${n}`.padEnd(200, 'x'),
     size: 1,

@@ -19,7 +19,7 @@ function hasIPv6(): boolean {
 }
 
 describe('--once', () => {
-  test('against the demo prints the metrics and exits 0', async () => {
+  test('with --demo prints the metrics and exits with 0', async () => {
     const { code, stdout, stderr } = await runExporter(['--once', '--demo']);
     const exposition = parseExposition(stdout);
     expect(code).toBe(0);
@@ -36,14 +36,14 @@ describe('--once', () => {
     expect(stderr).toContain('scraping a simulated Ollama');
   });
 
-  test('against nothing prints ollama_up 0, says why, and exits 1', async () => {
+  test('without an Ollama prints ollama_up 0, logs the reason, and exits with 1', async () => {
     const { code, stdout, stderr } = await runExporter(['--once', `--ollama.url=${NOBODY}`]);
     expect(code).toBe(1);
     expect(sampleValue(parseExposition(stdout), 'ollama_up')).toBe(0);
     expect(stderr).toMatch(/level=WARN msg="Ollama is down" target=http:\/\/127.0.0.1:1\/ reason=refused/);
   });
 
-  test('against an Ollama that is up but lists no models exits 0', async () => {
+  test('exits with 0 if Ollama is up but /api/ps fails', async () => {
     const ollama = await startFakeOllama({
       ps: (_, response) => response.writeHead(500).end(),
       version: json(VERSION_BODY),
@@ -52,7 +52,7 @@ describe('--once', () => {
     expect(await runExporter(['--once', `--ollama.url=${ollama.url.href}`])).toMatchObject({ code: 0 });
   });
 
-  test('against an Ollama that hangs ends within its timeout', async () => {
+  test('exits within its timeout if Ollama hangs', async () => {
     const ollama = await startFakeOllama({ ps: () => {}, version: () => {} });
     onTestFinished(() => ollama.close());
     const { code, stdout } = await runExporter([
@@ -66,7 +66,7 @@ describe('--once', () => {
 });
 
 describe('the environment', () => {
-  test('names the Ollama to scrape', async () => {
+  test('OLLAMA_HOST sets the Ollama to scrape', async () => {
     const ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
     onTestFinished(() => ollama.close());
     const { code, stdout } = await runExporter(['--once'], { OLLAMA_HOST: ollama.url.host });
@@ -74,7 +74,7 @@ describe('the environment', () => {
     expect(sampleValue(parseExposition(stdout), 'ollama_loaded_models')).toBe(0);
   });
 
-  test('sets any option', async () => {
+  test('any option can be set by its variable', async () => {
     const { stderr } = await runExporter(['--once'], {
       OLLAMA_EXPORTER_OLLAMA_URL: NOBODY,
       OLLAMA_EXPORTER_LOG_FORMAT: 'json',
@@ -83,15 +83,19 @@ describe('the environment', () => {
   });
 });
 
-describe('an error that ends it is JSON with --log.format=json:', () => {
+describe('with --log.format=json, the last error is JSON for', () => {
   test.each([
     ['an invalid option', ['--ollama.timeout=never'], 'invalid value "never" for --ollama.timeout: '],
     ['an unknown option', ['--nothing'], "unknown option '--nothing'"],
-    ['a file that can not be read', ['--config.file=/nowhere.yml'], "/nowhere.yml: can't be read: ENOENT"],
+    ['an unreadable file', ['--config.file=/nowhere.yml'], "/nowhere.yml: can't be read: ENOENT"],
     ['a file to check', ['--config.check', '--config.file=/nowhere.yml'], "/nowhere.yml: can't be read"],
-    ['an address of another machine', ['--demo', '--web.listen-address=192.0.2.1:1'], 'could not listen on '],
-    ['no socket of systemd', ['--web.systemd-socket'], '--web.systemd-socket: systemd has passed no socket'],
-    ['no Ollama to scrape once', ['--once', '--ollama.url=none'], '--once requires an Ollama'],
+    ['an address of another host', ['--demo', '--web.listen-address=192.0.2.1:1'], 'could not listen on '],
+    [
+      'a missing systemd socket',
+      ['--web.systemd-socket'],
+      '--web.systemd-socket: systemd has passed no socket',
+    ],
+    ['--once without an Ollama', ['--once', '--ollama.url=none'], '--once requires an Ollama'],
   ])('%s', async (_, args, err) => {
     const { code, stdout, stderr } = await runExporter(args, { OLLAMA_EXPORTER_LOG_FORMAT: 'JSON' });
     const lines = stderr
@@ -103,7 +107,7 @@ describe('an error that ends it is JSON with --log.format=json:', () => {
   });
 });
 
-describe('what can not work is one line on stderr and exit code 1:', () => {
+describe('a usage error is one line on stderr and exit code 1:', () => {
   test.each([
     [['--ollama.timeout=never'], /^ollama-exporter: invalid value "never" for --ollama.timeout: .*\n$/],
     [
@@ -123,7 +127,7 @@ describe('what can not work is one line on stderr and exit code 1:', () => {
     });
   });
 
-  test('a port that is taken', async () => {
+  test('a port in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     onTestFinished(() => void taken.close());
@@ -143,7 +147,7 @@ describe('what can not work is one line on stderr and exit code 1:', () => {
   });
 });
 
-test('--version names version, revision and Node', async () => {
+test('--version prints the versions of exporter and Node.js and the revision', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const { code, stdout } = await runExporter(['--version']);
   expect(code).toBe(0);
@@ -153,7 +157,7 @@ test('--version names version, revision and Node', async () => {
   expect(stdout).toContain(version);
 });
 
-test('a disk that is full is one line on stderr, a reader that goes away none', async () => {
+test('a full disk is an error on stderr, a closed pipe is not', async () => {
   const full = await runExporter(['--once', '--demo', '--log.level=error'], {}, '> /dev/full');
   expect(full).toMatchObject({
     code: 1,
@@ -165,7 +169,7 @@ test('a disk that is full is one line on stderr, a reader that goes away none', 
   expect(gone.stderr).toBe('');
 });
 
-test('--help goes to stdout and exits 0', async () => {
+test('--help is printed to stdout and exits with 0', async () => {
   const { code, stdout, stderr } = await runExporter(['--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('--web.listen-address');
@@ -195,7 +199,7 @@ describe('a running exporter', () => {
     expect((await finished).code).toBe(0);
   });
 
-  test('logs that Ollama went down and came back, not every scrape', async () => {
+  test('logs state changes of Ollama, not every scrape', async () => {
     const answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
     const first = await startFakeOllama(answers);
     const { url, log } = await startExporterProcess([`--ollama.url=${first.url.href}`]);
@@ -216,7 +220,7 @@ describe('a running exporter', () => {
     ]);
   });
 
-  test('leaves its own metrics out when told to, and serves where told to', async () => {
+  test('supports --web.disable-exporter-metrics and --web.telemetry-path', async () => {
     const { url } = await startExporterProcess([
       '--demo',
       '--web.disable-exporter-metrics',
@@ -231,7 +235,7 @@ describe('a running exporter', () => {
     expect(landing).toContain('Simulated Ollama');
   });
 
-  test('ends with 0 at SIGTERM while nvidia-smi does not answer', async () => {
+  test('exits with 0 on SIGTERM while nvidia-smi hangs', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'nvidia-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const asked = join(folder, 'asked');
@@ -251,7 +255,7 @@ describe('a running exporter', () => {
   });
 
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    'ends with 0 at %s within 5 s, also while Ollama hangs',
+    'exits with 0 on %s within 5 s, even if Ollama hangs',
     async (signal) => {
       let asked = () => {};
       const underWay = new Promise<void>((resolve) => {
@@ -276,14 +280,14 @@ describe('a running exporter', () => {
   );
 });
 
-describe('the start', () => {
+describe('at startup, the exporter', () => {
   const messages = (log: string) =>
     [...log.matchAll(/level=(\w+) msg=(?:"([^"]*)"|(\w+))/g)].map(([, level, quoted, word]) => [
       level,
       quoted ?? word,
     ]);
 
-  test('says what was read and found, and then that it listens', async () => {
+  test('logs its settings, and then that it listens', async () => {
     const { log } = await startExporterProcess(['--ollama.vram-capacity=24GiB', '--ollama.url=gpu-07']);
     expect(messages(log())).toEqual([
       ['INFO', 'Starting ollama-exporter'],
@@ -292,21 +296,21 @@ describe('the start', () => {
     expect(log()).toMatch(/target=http:\/\/gpu-07:11434\/ vram_capacity_bytes=25769803776\n/);
   });
 
-  test('names the port that a URL implies', async () => {
+  test('logs the port that a URL implies', async () => {
     const { log } = await startExporterProcess(['--ollama.url=http://gpu-07']);
     expect(log()).toContain(
       `target=http://gpu-07/ hint="port 80, as the URL has a scheme and no other port; Ollama's is 11434"`,
     );
   });
 
-  test('says where no VRAM capacity is known how to set it, and what is silent until then', async () => {
+  test('logs how to set an unknown VRAM capacity, and that its alerts cannot fire', async () => {
     const { log } = await startExporterProcess([]);
     expect(log()).toContain(
       'level=INFO msg="VRAM capacity not set: alerts on VRAM cannot fire" hint="set --ollama.vram-capacity: a size such as 24GiB, or auto if the GPU is in this machine"',
     );
   });
 
-  test('of an exporter for a fleet only warns of nothing but a missing allow list', async () => {
+  test('with --ollama.url=none warns only about a missing allow list', async () => {
     const { log } = await startExporterProcess(['--ollama.url=none']);
     expect(messages(log())).toEqual([
       ['INFO', 'Starting ollama-exporter'],
@@ -315,12 +319,12 @@ describe('the start', () => {
     ]);
   });
 
-  test('names no address where one of them can not be had', async () => {
+  test('does not log that it listens if one address fails', async () => {
     const { stderr } = await runExporter(['--demo', '--web.listen-address=127.0.0.1:0,192.0.2.1:1']);
     expect(stderr).not.toContain('msg=Listening');
   });
 
-  test('warns of a variable that no option has', async () => {
+  test('warns about an environment variable that no option has', async () => {
     const { log } = await startExporterProcess(['--demo'], { OLLAMA_EXPORTER_LOGLEVEL: 'debug' });
     expect(log()).toContain(
       'level=WARN msg="No option has this environment variable" variable=OLLAMA_EXPORTER_LOGLEVEL hint="did you mean OLLAMA_EXPORTER_LOG_LEVEL?"',
@@ -328,7 +332,7 @@ describe('the start', () => {
   });
 });
 
-test('a Node.js that is too old is told so, in a sentence', async () => {
+test('an unsupported Node.js version is reported in one sentence', async () => {
   const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const oldest = engines.node.replace('>=', '');
   const preload = "Object.defineProperty(process, 'versions', { value: { node: '18.20.8' } })";
@@ -343,7 +347,7 @@ test('a Node.js that is too old is told so, in a sentence', async () => {
   });
 });
 
-test('a storm of connections waits at the door while it is busy, and none has to try anew', async () => {
+test('a burst of connections is queued while the exporter is busy, without retries', async () => {
   const { url, child } = await startExporterProcess(['--demo']);
   const connections = Math.min(1_500, Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8')));
   child.kill('SIGSTOP');
@@ -359,7 +363,7 @@ test('a storm of connections waits at the door while it is busy, and none has to
   child.kill('SIGCONT');
 });
 
-test('a stack trace names the files of src/, as they are compiled', async () => {
+test('a stack trace has the file names of src/, compiled', async () => {
   const preload = "process.stdout.write = () => process.stderr.write(new Error('here').stack)";
   const { stderr } = await runExporter(['--version'], {
     NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}`,

@@ -58,13 +58,13 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
     return prometheus.query(promql);
   }
 
-  test('finds every target up, in demo mode too', async () => {
+  test('scrapes every target as up, including --demo', async () => {
     for (const job of ['demo', 'controlled', 'strange']) {
       await eventually(`up{job="${job}"} == 1 and on (job) ollama_up == 1`);
     }
   });
 
-  test('holds the model gauges of the demo', async () => {
+  test('stores the model gauges of the demo', async () => {
     const pinned = `job="demo",model="${EMBEDDING_MODEL.name}",quantization="F16"`;
     const [size] = await eventually(`ollama_model_size_bytes{${pinned}}`);
     expect(size?.samples[0]?.[1]).toBe(EMBEDDING_MODEL.sizeBytes);
@@ -78,7 +78,7 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
     });
   });
 
-  test('loses the gauges of a model within two scrapes of its unload, and keeps those of the others', async () => {
+  test('drops the series of a model within two scrapes of its unload, and keeps the others', async () => {
     const mine = `job="controlled",model="${MODEL.name}"`;
     await eventually(`ollama_model_size_vram_bytes{${mine}}`);
     gpu.stop(MODEL.name, Date.now());
@@ -95,14 +95,14 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
     expect(others.map(({ labels }) => labels['model'])).toEqual([EMBEDDING_MODEL.name]);
   });
 
-  test('takes any name that a stranger may give a model', async () => {
+  test('accepts any model name', async () => {
     const series = await eventually('ollama_model_size_bytes{job="strange"}');
     const expected = HOSTILE_NAMES.map((name) => name.replace('\ud800', '\uFFFD'));
     expect(series.map(({ labels }) => labels['model']).sort()).toEqual([...expected].sort());
     expect(series.map(({ labels }) => labels['quantization']).sort()).toEqual([...expected].sort());
   });
 
-  test('sees nothing to complain about with promtool check metrics', async () => {
+  test('promtool check metrics reports no problem', async () => {
     const live = await Promise.all(
       exporters.map(async ({ url }) => (await request(new URL('/metrics', url))).body.text()),
     );

@@ -46,7 +46,7 @@ afterAll(() => {
   expect(warnings, 'of listeners or timers that pile up').toEqual([]);
 });
 
-test('each of 4,000 scrapes, 16 at a time, shows one real answer of a list that changes, none older than what is under way', async () => {
+test('each of 4,000 concurrent scrapes returns one consistent and current response', async () => {
   let generations = 0;
   let atOnce = 0;
   const ollama = await startFakeOllama({
@@ -90,7 +90,7 @@ function generationOf(exposition: Exposition): number | undefined {
   return context === undefined ? undefined : context - 1;
 }
 
-test('1,000 scrapers that hang up cancel the calls that they share, and leave no socket, timer or log of an outage', async () => {
+test('1,000 disconnected scrapers cancel their shared requests, and leave no socket, timer or outage in the log', async () => {
   let asked = 0;
   let cancelled = 0;
   const hang: RequestListener = (_request, response) => {
@@ -133,7 +133,7 @@ function countTimers(): number {
   return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 }
 
-test('an answer is plain text 0.0.4 whatever the scraper accepts', async () => {
+test('the content type is text 0.0.4 for any Accept header', async () => {
   const ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
   const exporter = await startInProcess(ollama.url);
   for (const accept of ['application/openmetrics-text;version=1.0.0,*/*;q=0.1', 'application/json', '*/*']) {

@@ -12,7 +12,7 @@ const binaries = inject('prometheus');
 
 const PASSWORD = 'correct horse';
 
-describe('an exporter behind TLS, client certificates and passwords', () => {
+describe('an exporter with TLS, client certificates and basic authentication', () => {
   const folder = mkdtempSync(join(tmpdir(), 'secure-scrape-'));
   let authority: Authority;
   let client: Certificate;
@@ -81,18 +81,18 @@ basic_auth_users:
     '/-/reload',
     '/nothing',
     '/%zz',
-  ])('shows nothing of %s to who has no password, nor to who has no certificate', async (path) => {
+  ])('rejects requests for %s without a password or without a client certificate', async (path) => {
     expect(await ask(path, 'wrong')).toBe(401);
     await expect(ask(path, PASSWORD, {})).rejects.toThrow();
   });
 
-  test('says at the start that TLS is on', () => {
+  test('logs at startup that TLS is enabled', () => {
     expect(exporter.log()).toMatch(/msg="Starting ollama-exporter" .* web_config_file=\S+ tls=true\n/);
     expect(exporter.log()).not.toContain('Listening without TLS');
   });
 
   test.skipIf(binaries === undefined)(
-    'is scraped by a real Prometheus, also across a new certificate',
+    'is scraped by a real Prometheus, before and after a certificate change',
     async () => {
       const prometheus: Prometheus = await startPrometheus(binaries?.['prometheus'] ?? '', {
         'prometheus.yml': JSON.stringify({
@@ -128,7 +128,7 @@ basic_auth_users:
     },
   );
 
-  test('a password that was checked once costs next to nothing', async () => {
+  test('caches a checked password', async () => {
     await ask('/-/healthy', PASSWORD);
     const before = performance.now();
     for (let scrape = 0; scrape < 20; scrape += 1) {
@@ -138,7 +138,7 @@ basic_auth_users:
     expect(performance.now() - before).toBeLessThan(10_000);
   });
 
-  test('ends at SIGTERM, its thread included', async () => {
+  test('exits on SIGTERM, including its thread', async () => {
     exporter.child.kill('SIGTERM');
     expect((await exporter.finished).code).toBe(0);
   });

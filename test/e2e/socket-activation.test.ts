@@ -43,7 +43,7 @@ function activate(fds: readonly number[], args: readonly string[] = ['--web.syst
   return { child, log: () => log, finished };
 }
 
-test('it listens on each of them, and nowhere else, and ends in order', async () => {
+test('the exporter listens on all inherited sockets and no other address, and shuts down gracefully', async () => {
   const first = await open({ port: 0, host: '127.0.0.1' });
   const second = await open({ port: 0, host: '127.0.0.1' });
   const { child, log, finished } = activate([first.fd, second.fd]);
@@ -63,14 +63,14 @@ test('it listens on each of them, and nowhere else, and ends in order', async ()
   expect((await finished).code).toBe(0);
 });
 
-test('without the option it takes none of them', async () => {
+test('inherited sockets are ignored without --web.systemd-socket', async () => {
   const { fd, port } = await open({ port: 0, host: '127.0.0.1' });
   const { log } = activate([fd], ['--web.listen-address=127.0.0.1:0']);
   await expect.poll(log, { timeout: 15_000 }).toContain('msg=Listening');
   expect(log()).not.toContain(`:${port}`);
 });
 
-test('a socket that is not one of TCP, and a file, is an error', async () => {
+test('an inherited socket that is not TCP, or a file, is an error', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sockets-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const unix = await open({ path: join(folder, 's.sock') });
@@ -85,7 +85,7 @@ test('a socket that is not one of TCP, and a file, is an error', async () => {
 
 const WITHOUT = spawnSync('systemd-analyze', ['--version']).error !== undefined;
 
-test.skipIf(WITHOUT)('systemd-analyze finds nothing wrong in the socket unit and the drop-in', () => {
+test.skipIf(WITHOUT)('systemd-analyze accepts the socket unit and the drop-in', () => {
   const folder = mkdtempSync(join(tmpdir(), 'units-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const read = (name: string) =>

@@ -37,13 +37,13 @@ describe.skipIf(WITHOUT !== '')(`systemd-analyze${WITHOUT}`, () => {
   test.each([
     ['the unit', []],
     ['its drop-in for runners', ['runners.conf']],
-  ])('finds nothing wrong in %s', (_, dropIns) => {
+  ])('accepts %s', (_, dropIns) => {
     // Without the units that it names: what is wrong with those of the machine is no fault of this one.
     const verified = analyze(['verify', '--recursive-errors=no'], dropIns);
     expect(verified).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 
-  test('sees an exposure below 2.0, with the drop-in for runners too', () => {
+  test('reports an exposure below 2.0, with the drop-in for runners too', () => {
     // In tenths: 1.5 with systemd 252, 1.8 with the drop-in. What is left is the network, and the compiler of V8.
     const security = ['security', '--offline=true', '--threshold=19'];
     expect(analyze(security).status).toBe(0);
@@ -87,20 +87,20 @@ async function health(url: URL): Promise<number> {
   return statusCode;
 }
 
-test('the exporter runs with all that the environment file suggests, and tells systemd so', async () => {
+test('the exporter starts with all suggestions of the environment file, and notifies systemd', async () => {
   const { url } = await startExporterProcess(commandOf('ExecStart').slice(1), environment());
   expect(await health(url)).toBe(200);
   await expect.poll(() => readFileSync(join(folder, 'told'), 'utf8')).toBe('--ready\n');
 });
 
-test('a reload reads the configuration file again', async () => {
+test('a reload of the unit reads the configuration file again', async () => {
   const env = environment();
   const { child, log } = await startExporterProcess([], env);
   reload(env, child.pid);
   await expect.poll(log, { timeout: 15_000 }).toContain('Reloaded the configuration file');
 });
 
-test('a reload without a configuration file does no harm', async () => {
+test('a reload of the unit without --config.file has no effect', async () => {
   const { OLLAMA_EXPORTER_CONFIG_FILE: _, ...env } = environment();
   const { url, child, log } = await startExporterProcess([], env);
   reload(env, child.pid);

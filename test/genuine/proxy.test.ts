@@ -143,7 +143,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
     ['/v1/messages', { ...chat, max_tokens: 30, stream: true }],
   ];
 
-  test.each(REQUESTS)('counted as the response says: %s %j', async (path, body) => {
+  test.each(REQUESTS)('counts the tokens that the response reports: %s %j', async (path, body) => {
     const api = path.replace(/^\/(api\/)?/, '');
     const before = countersOf(await scrape(exporter), api);
     const response = await send(path, body);
@@ -157,7 +157,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
     expect(growth['generationSeconds']).toBeCloseTo(generationNs / 1e9, 6);
   });
 
-  test('embeddings', async () => {
+  test('counts embeddings', async () => {
     const text = await (await send('/api/embed', { model: 'vectors', input: ['a b', 'c'] })).text();
     const whole = countersOf(await scrape(exporter), 'embed', 'vectors:latest');
     expect(whole).toMatchObject({ ok: 1, generated: 0, prompt: usageOf(text).prompt });
@@ -168,7 +168,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
     });
   });
 
-  test('a stream of /v1 without usage is counted as that', async () => {
+  test('counts a stream of /v1 without usage as such', async () => {
     const api = 'v1/chat/completions';
     const before = countersOf(await scrape(exporter), api);
     await (await send(`/${api}`, { ...chat, max_tokens: 30, stream: true })).text();
@@ -176,7 +176,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
     expect(growth).toMatchObject({ ok: 1, withoutUsage: 1, prompt: 0, generated: 0 });
   });
 
-  test('twelve requests at once', async () => {
+  test('counts twelve concurrent requests', async () => {
     const before = countersOf(await scrape(exporter), 'generate');
     const texts = await Promise.all(
       Array.from({ length: 12 }, async (_, index) =>
@@ -191,7 +191,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
     });
   });
 
-  test('a client that leaves: Ollama stops generating', async () => {
+  test('makes Ollama stop generating when the client disconnects', async () => {
     const client = new AbortController();
     const before = await outcome('client_gone');
     const response = await send(
@@ -214,7 +214,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
     await expectAgreement(ollama, exporter);
   });
 
-  test('an unknown model, a runner that dies, a server that is down', async () => {
+  test('reports an unknown model, a killed runner and a stopped server', async () => {
     const missing = await send('/api/generate', { model: 'nothing', prompt: 'a' });
     expect([missing.status, await missing.text()]).toEqual([404, `{"error":"model 'nothing' not found"}`]);
     expect(await outcome('not_found')).toBe(1);
@@ -235,7 +235,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
     expect((await send('/api/generate', prompt)).status).toBe(200);
   });
 
-  test('the command line works through it', async () => {
+  test('works with the command line of Ollama', async () => {
     await (await send('/api/generate', prompt)).text();
     expect(await ollama.cliAt(proxy, 'ps')).toBe(await ollama.cli('ps'));
     // Without the age; models of one second have no order.

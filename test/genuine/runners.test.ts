@@ -164,7 +164,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     process.stdout.write(`${scrapesHeld()} scrapes held against Ollama and its runners\n`);
   });
 
-  test('a model that is loaded: up, idle, with its slots, and the memory of its process', async () => {
+  test('a loaded model has an idle runner with its slots and the memory of its process', async () => {
     await ollama.post('/api/generate', { model: 'one' });
     const { exposition } = await expectAgreement(ollama, exporter);
     const [runner = 0] = ollama.runners();
@@ -182,23 +182,21 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
 
   const chat = { model: 'one', messages: [{ role: 'user', content: 'hello' }] };
   const RUNS: Readonly<Record<string, () => Promise<readonly Answer[]>>> = {
-    'nothing but a load': async () => [await ollama.post('/api/generate', { model: 'one' })],
+    'a load only': async () => [await ollama.post('/api/generate', { model: 'one' })],
     'the first request since the load': async () => [await generate('one')],
     'a prompt twice': async () => [await generate('one'), await generate('one')],
     'a prompt of 2,000 tokens, and again': async () => {
       const prompt = 'abc '.repeat(500);
       return [await generate('one', { prompt }), await generate('one', { prompt })];
     },
-    'a prompt over the context': async () => [await generate('one', { prompt: 'abc '.repeat(3_000) })],
+    'a prompt longer than the context': async () => [await generate('one', { prompt: 'abc '.repeat(3_000) })],
     'a stream': async () => [
       await (await ollama.generate({ model: 'one', prompt: 'x', options: { num_predict: 700 } })).finished,
     ],
     'a chat': async () => [await ollama.post('/api/chat', { ...chat, options: { num_predict: 30 } })],
     'temperature 0': async () => [await generate('one', { options: { num_predict: 20, temperature: 0 } })],
     'a stop word': async () => [await generate('one', { options: { num_predict: 500, stop: ['e'] } })],
-    'a context that shifts': async () => [
-      await generate('one', { options: { num_predict: 700, num_ctx: 256 } }),
-    ],
+    'a context shift': async () => [await generate('one', { options: { num_predict: 700, num_ctx: 256 } })],
     'four requests at once': () =>
       Promise.all(Array.from({ length: 4 }, (_, index) => generate('one', { prompt: `${index} a b` }))),
     'twelve requests at once': () =>
@@ -221,7 +219,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     return { prompt_eval_count: usage.prompt_tokens, eval_count: usage.completion_tokens };
   }
 
-  test.each(Object.entries(RUNS))('counted exactly: %s', async (name, run) => {
+  test.each(Object.entries(RUNS))('tokens are counted exactly: %s', async (name, run) => {
     if (name.startsWith('/v1')) {
       // Without a duration in the response.
       const before = countersOf(await scrape(exporter), 'one:latest');
@@ -233,7 +231,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     await expectCounted(run);
   });
 
-  test('a hundred requests of two models beside scrapes: no counter ever falls, and none is lost', async () => {
+  test('no counter decreases or loses tokens over a hundred requests to two models during scrapes', async () => {
     const models = ['one:latest', 'two:latest'];
     const read = async () => {
       const exposition = await scrape(exporter);
@@ -267,7 +265,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(grown).toEqual(generated);
   });
 
-  test('embeddings count prompt tokens, and no slot generates', async () => {
+  test('embeddings count prompt tokens, and generate none', async () => {
     const before = countersOf(await scrape(exporter), 'vectors:latest');
     const answers = [
       await ollama.post('/api/embed', { model: 'vectors', input: 'a b c' }),
@@ -280,7 +278,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(await gauge('slots', 'vectors:latest')).toBe(1);
   });
 
-  test('busy slots are the requests at work, at most all of them', async () => {
+  test('busy slots are the running requests, up to the number of slots', async () => {
     await busy('one');
     expect(await gauge('slots_busy')).toBe(1);
     await busy('one');
@@ -296,7 +294,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     await expect.poll(() => gauge('slots_busy')).toBe(3);
   });
 
-  test('the tokens of a client that left are counted where the runner counts them', async () => {
+  test('tokens of a disconnected client are counted if the runner counts them', async () => {
     await generate('one');
     const before = countersOf(await scrape(exporter), 'one:latest');
     const generation = await busy('one');
@@ -311,7 +309,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     }
   });
 
-  test('counters go on through unloads and loads, and stay while the model is unloaded', async () => {
+  test('counters continue across unloads, and stay while the model is unloaded', async () => {
     const first = await expectCounted(async () => [await generate('one')]);
     const before = countersOf(await scrape(exporter), 'one:latest');
     await unload();
@@ -322,7 +320,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect([...first, ...second].map(({ eval_count }) => eval_count)).toEqual([50, 50]);
   });
 
-  test('two models are told apart', async () => {
+  test('two models are counted separately', async () => {
     const before = countersOf(await scrape(exporter), 'two:latest');
     await expectCounted(async () => [
       await generate('one'),
@@ -332,7 +330,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(after.generated - before.generated).toBe(50);
   });
 
-  test('a runner that was there before the exporter counts from then on', async () => {
+  test('a runner older than the exporter is counted from then on', async () => {
     await generate('one');
     const late = await exporterOf(ollama);
     expect(countersOf(await scrape(late), 'one:latest').generated).toBe(0);
@@ -340,7 +338,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(countersOf(await scrape(late), 'one:latest').generated).toBe(33);
   });
 
-  test('a killed runner leaves a row without a runner; the next one adds all that it counts', async () => {
+  test('a killed runner leaves a row without a runner, and the next one is added to the counters', async () => {
     await generate('one');
     const before = countersOf(await scrape(exporter), 'one:latest');
     const [runner = 0] = ollama.runners();
@@ -355,7 +353,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     await expectCounted(async () => [await generate('one')]);
   });
 
-  test('a suspended runner is not up, and costs the scrape of Ollama nothing', async () => {
+  test('a suspended runner is not up, and does not delay the scrape of Ollama', async () => {
     await generate('one');
     const [runner = 0] = ollama.runners();
     process.kill(runner, 'SIGSTOP');
@@ -375,7 +373,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     await expectCounted(async () => [await generate('one')]);
   });
 
-  test('a name created again while loaded: both runners, whose slots add up and whose tokens are summed', async () => {
+  test('a name recreated while loaded has two runners, whose slots and tokens are summed', async () => {
     await generate('two', { keep_alive: 300 });
     await ollama.create('two', tinyModel(20));
     await expectCounted(async () => [await generate('two')], 'two:latest');
@@ -385,7 +383,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     await startAgain();
   });
 
-  test('names that share weights, and a name that is deleted while loaded', async () => {
+  test('names with the same weights share a runner, and a name deleted while loaded keeps it', async () => {
     await ollama.post('/api/copy', { source: 'one', destination: 'copy' });
     await generate('one');
     await expectCounted(async () => [await generate('copy')]);
@@ -397,7 +395,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(await gauge('slots', 'passing:latest')).toBe(SLOTS);
   });
 
-  test('a second server with the same models keeps its runners to itself', async () => {
+  test('the runners of a second server with the same models are counted separately', async () => {
     const other = mkdtempSync(join(tmpdir(), 'ollama-'));
     const second = await startOllama(other, SETTINGS);
     onTestFinished(async () => {
@@ -415,7 +413,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(await gauge('slots')).toBe(SLOTS);
   });
 
-  test('an orphan of a killed server is none of the next one', async () => {
+  test('an orphan of a killed server is not counted for the next one', async () => {
     await generate('one');
     const orphans = ollama.runners();
     onTestFinished(() => {
@@ -433,7 +431,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(await gauge('slots')).toBe(SLOTS);
   });
 
-  test('without LLAMA_ARG_ENDPOINT_METRICS there are slots, and no counters', async () => {
+  test('without LLAMA_ARG_ENDPOINT_METRICS there are slots but no counters', async () => {
     await ollama.stop();
     ollama = await start({ OLLAMA_NUM_PARALLEL: '2' });
     const late = await exporterOf(ollama);

@@ -74,7 +74,7 @@ afterAll(async () => {
   process.stdout.write(`${scrapesHeld()} scrapes held against Ollama\n`);
 });
 
-test('an idle server: its version, no model, and the models on disk', async () => {
+test('an idle server has its version, no loaded model, and its installed models', async () => {
   const { exposition } = await agree();
   const { version } = JSON.parse(await (await fetch(new URL('/api/version', ollama.url))).text());
   expect(sampleValue(exposition, 'ollama_version_info', { version })).toBe(1);
@@ -92,7 +92,7 @@ async function expectInstalled(exposition: Exposition): Promise<void> {
   }
 }
 
-test('a model is loaded without a request, and stays for the default of 5 minutes', async () => {
+test('a model can be loaded without a request, and has a keep-alive of 5 minutes', async () => {
   expect(await load('one')).toMatchObject({ done_reason: 'load' });
   const { exposition } = await agree();
   expect(sampleValue(exposition, IN_SECONDS, { model: 'one:latest' })).toBeCloseTo(300, -1);
@@ -115,7 +115,7 @@ test.each([
   ['183970h', Number.POSITIVE_INFINITY],
   [-1, Number.POSITIVE_INFINITY],
   ['-1m', Number.POSITIVE_INFINITY],
-])('keep_alive %s is an expiry in %s s, in the words of ollama ps', async (keepAlive, seconds) => {
+])('keep_alive %s gives an expiry in %s s, as in ollama ps', async (keepAlive, seconds) => {
   await load('one', keepAlive);
   const { exposition } = await agree();
   const remaining = sampleValue(exposition, IN_SECONDS, { model: 'one:latest' });
@@ -123,7 +123,7 @@ test.each([
   expect(remaining).toBeGreaterThan(seconds === Number.POSITIVE_INFINITY ? 1e300 : seconds - 10);
 });
 
-test('a model whose keep_alive runs out leaves with its row', async () => {
+test('the row of a model disappears when its keep-alive ends', async () => {
   await load('one', 1);
   await rowsAre([]);
   await agree();
@@ -141,7 +141,7 @@ test('keep_alive 0 unloads a model after its request, or at once', async () => {
   await agree();
 });
 
-test('during the first request after a load, the expiry stands still at keep_alive', async () => {
+test('during the first request after a load, the time to expiry stays at keep_alive', async () => {
   await busy('one', 30);
   const first = await agree();
   const second = await agree();
@@ -161,7 +161,7 @@ test('during a later request, the expiry becomes negative', async () => {
   await agree();
 });
 
-test('a model that is stopped while busy has a negative expiry until its client leaves', async () => {
+test('a model stopped while busy has a negative expiry until its client disconnects', async () => {
   const generation = await busy('one', 300);
   await ollama.cli('stop', 'one');
   const { exposition } = await agree();
@@ -171,7 +171,7 @@ test('a model that is stopped while busy has a negative expiry until its client 
   await agree();
 });
 
-test('a client that leaves makes the model idle, with a new expiry', async () => {
+test('a disconnected client leaves the model idle, with a new expiry', async () => {
   const generation = await busy('one', 300);
   const [{ expires_at = '' } = {}] = await ollama.ps();
   generation.leave();
@@ -186,7 +186,7 @@ test('a client that leaves makes the model idle, with a new expiry', async () =>
   expect(expiry).toBeGreaterThanOrEqual(Date.parse(expires_at) / 1_000);
 });
 
-test('eight requests at once are one row', async () => {
+test('eight concurrent requests are one row', async () => {
   const requests = Array.from({ length: 8 }, (_, index) =>
     ollama.post('/api/generate', {
       model: 'one',
@@ -201,7 +201,7 @@ test('eight requests at once are one row', async () => {
   expect(rows).toHaveLength(1);
 });
 
-test('models side by side, and the one that makes room for a fourth', async () => {
+test('several models are loaded, and a fourth evicts one', async () => {
   await load('one', 100);
   await load('two', 200);
   await load('three', 300);
@@ -211,7 +211,7 @@ test('models side by side, and the one that makes room for a fourth', async () =
   await agree();
 });
 
-test('a name created again while it is loaded: two rows, whose sizes add up', async () => {
+test('a name recreated while loaded has two rows, whose sizes are summed', async () => {
   onTestFinished(() => ollama.create('two', tinyModel(1)));
   await load('two', 100);
   await ollama.create('two', tinyModel(10));
@@ -225,7 +225,7 @@ test('a name created again while it is loaded: two rows, whose sizes add up', as
   await startAgain();
 });
 
-test('a copy shares the row of the name that was loaded first', async () => {
+test('a copy shares the row of the name loaded first', async () => {
   await ollama.post('/api/copy', { source: 'one', destination: 'copy' });
   onTestFinished(() => ollama.delete('copy'));
   await load('one', 100);
@@ -235,7 +235,7 @@ test('a copy shares the row of the name that was loaded first', async () => {
   expect(sampleValue(exposition, IN_SECONDS, { model: 'one:latest' })).toBeCloseTo(200, -1);
 });
 
-test('a model that is deleted while loaded keeps its row', async () => {
+test('a model deleted while loaded keeps its row', async () => {
   await ollama.create('passing', tinyModel(11));
   await load('passing', 3);
   await ollama.delete('passing');
@@ -245,7 +245,7 @@ test('a model that is deleted while loaded keeps its row', async () => {
   await rowsAre([]);
 });
 
-test('an embedding model', async () => {
+test('an embedding model has a row', async () => {
   const answer = await ollama.post('/api/embed', { model: 'vectors', input: ['a b', 'c'] });
   expect(answer.prompt_eval_count).toBeGreaterThan(0);
   const { rows } = await agree();
@@ -257,7 +257,7 @@ test('an unknown model changes nothing', async () => {
   await agree();
 });
 
-test('a runner that is killed leaves its row; the next request starts another', async () => {
+test('a killed runner leaves its row, and the next request starts another', async () => {
   await load('one', 300);
   const [runner = 0] = ollama.runners();
   process.kill(runner, 'SIGKILL');
@@ -273,7 +273,7 @@ test('a runner that is killed leaves its row; the next request starts another', 
   expect(ollama.runners()).not.toContain(runner);
 });
 
-describe('the server itself', () => {
+describe('the server', () => {
   const error = (exposition: Exposition, reason: string) =>
     sampleValue(exposition, 'ollama_scrape_error', { api: 'ps', reason });
 
@@ -285,7 +285,7 @@ describe('the server itself', () => {
     ).toEqual([]);
   }
 
-  test('stopped: down, refused; started again in another time zone: up, without models', async () => {
+  test('is down with reason refused when stopped, and up without models after a restart in another time zone', async () => {
     await load('one');
     await ollama.stop();
     expectDown(await scrape(exporter), 'refused');
@@ -296,7 +296,7 @@ describe('the server itself', () => {
     await startAgain();
   });
 
-  test('killed: down; the runner that is left is not counted by the next server', async () => {
+  test('is down when killed, and the next server does not count the remaining runner', async () => {
     await load('one');
     const orphans = ollama.runners();
     onTestFinished(() => {
@@ -310,7 +310,7 @@ describe('the server itself', () => {
     expect((await agree()).rows).toEqual([]);
   });
 
-  test('suspended: down after the time of the scrape, and up again', async () => {
+  test('is down with reason timeout when suspended, and up afterwards', async () => {
     await load('one');
     process.kill(ollama.pid, 'SIGSTOP');
     onTestFinished(() => void process.kill(ollama.pid, 'SIGCONT'));
@@ -319,7 +319,7 @@ describe('the server itself', () => {
     await agree();
   });
 
-  test('a request that it rejects by its Origin: down, by the status', async () => {
+  test('is down with reason status if it rejects the Origin header', async () => {
     const config = join(folder, 'exporter.yml');
     writeFileSync(config, 'modules: { default: { headers: { Origin: "http://example.com" } } }');
     const { url } = await startExporterProcess([`--ollama.url=${ollama.url}`, `--config.file=${config}`]);

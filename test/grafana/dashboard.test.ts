@@ -28,16 +28,16 @@ const queries = panels.flatMap(({ title, targets = [] }) =>
   targets.map(({ refId, expr }) => ({ query: `${title} ${refId}`, expr: withVariables(expr) })),
 );
 
-test('the JSON is what its source builds', async () => {
+test('the JSON is generated from its source', async () => {
   await expect(`${JSON.stringify(buildDashboard(), null, 2)}\n`).toMatchFileSnapshot(DASHBOARD_FILE.pathname);
 });
 
 describe('the dashboard', () => {
-  test('has a fixed uid, no id, and can be edited', () => {
+  test('has a fixed uid, no id, and is editable', () => {
     expect(dashboard).toMatchObject({ uid: 'ollama-overview', id: null, editable: true });
   });
 
-  test('states the least version of Grafana, and has the schema of an older one, which all later ones migrate', () => {
+  test('declares its minimum Grafana version, and has an older schema that later ones migrate', () => {
     expect(dashboard.__requires.map(({ id }) => id)).toEqual(['grafana', 'prometheus']);
     expect(dashboard.schemaVersion).toBe(39);
     const [, run = ''] = /grafana\/grafana:([\d.]+)/.exec(readPage('compose.yaml')) ?? [];
@@ -47,7 +47,7 @@ describe('the dashboard', () => {
     }
   });
 
-  test('uses only panels and transformations that the least version has', () => {
+  test('uses only panels and transformations of the minimum version', () => {
     const used = panels.flatMap(({ type, transformations = [] }) => [
       type,
       ...transformations.map(({ id }) => id),
@@ -55,7 +55,7 @@ describe('the dashboard', () => {
     expect([...new Set(used)].filter((name) => !KNOWN_TO_LEAST_GRAFANA.includes(name))).toEqual([]);
   });
 
-  test('imports by upload and by provisioning alike: its data source is a variable, not an input', () => {
+  test('can be imported by upload and provisioning, since its data source is a variable', () => {
     expect(JSON.stringify(dashboard)).not.toMatch(/__inputs|\$\{DS_/);
     expect(dashboard.templating.list[0]).toMatchObject({
       name: 'datasource',
@@ -69,7 +69,7 @@ describe('the dashboard', () => {
   });
 
   test.each(['job', 'instance', 'model', 'exporter_job'])(
-    'has a variable %s of which one, several or all can be chosen',
+    'has a variable %s with multiple values and All',
     (name) => {
       const variable = dashboard.templating.list.find((candidate) => candidate.name === name);
       expect(variable).toMatchObject({
@@ -84,7 +84,7 @@ describe('the dashboard', () => {
     },
   );
 
-  test('has panels with ids of their own, that do not overlap', () => {
+  test('has panels with unique ids that do not overlap', () => {
     const all = dashboard.panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
     const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
@@ -100,7 +100,7 @@ describe('the dashboard', () => {
   });
 
   test.each(['Work', 'Requests', 'Exporter'])(
-    'keeps the row %s, which few need or have, out of sight until asked for',
+    'has the row %s collapsed, as few installations have its data',
     (title) => {
       expect(dashboard.panels.find((panel) => panel.title === title)).toMatchObject({
         type: 'row',
@@ -112,7 +112,7 @@ describe('the dashboard', () => {
   test.each([
     ['Work', '--collector.runners'],
     ['Requests', '--proxy.listen-address'],
-  ])('names in each panel of the row %s, where it is empty, the option %s', (title, option) => {
+  ])('names the required option in each panel of the row %s: %s', (title, option) => {
     const row = dashboard.panels.find((panel) => panel.title === title);
     const texts = row?.panels?.map(({ fieldConfig }) => fieldConfig?.defaults.noValue ?? '');
     expect(texts).toHaveLength(6);
@@ -121,17 +121,20 @@ describe('the dashboard', () => {
   });
 });
 
-test.each(panels)('panel $title has a description, a unit, a text for no data, and queries', (panel) => {
-  expect(panel.title).not.toBe('');
-  expect(panel.description).toMatch(/^[A-Z].*\.$/);
-  expect(UNITS).toContain(panel.fieldConfig?.defaults.unit);
-  expect(panel.fieldConfig?.defaults.noValue).toBeTruthy();
-  expect(panel.targets?.length).toBeGreaterThan(0);
-  expect(panel.targets?.every(({ datasource }) => datasource.uid === '$datasource')).toBe(true);
-});
+test.each(panels)(
+  'panel $title has a description, a unit, a text for missing values, and queries',
+  (panel) => {
+    expect(panel.title).not.toBe('');
+    expect(panel.description).toMatch(/^[A-Z].*\.$/);
+    expect(UNITS).toContain(panel.fieldConfig?.defaults.unit);
+    expect(panel.fieldConfig?.defaults.noValue).toBeTruthy();
+    expect(panel.targets?.length).toBeGreaterThan(0);
+    expect(panel.targets?.every(({ datasource }) => datasource.uid === '$datasource')).toBe(true);
+  },
+);
 
 test.each(panels)(
-  'overrides of panel $title are of fields and queries that it has, in units that Grafana knows',
+  'overrides of panel $title refer to its fields and queries, with units that Grafana supports',
   (panel) => {
     const columns = (panel.transformations ?? []).flatMap(({ options }) =>
       Object.values(options.renameByName ?? {}),
@@ -152,7 +155,7 @@ test.each(panels)(
 const tables = panels.filter(({ type }) => type === 'table');
 
 test.each(tables)(
-  'table $title joins its queries to rows, with a column for each',
+  'table $title merges its queries, with one column per query',
   ({ targets = [], transformations = [] }) => {
     expect(targets.every(({ format, instant }) => format === 'table' && instant)).toBe(true);
     expect(transformations.slice(0, 2).map(({ id }) => id)).toEqual(['merge', 'organize']);
@@ -164,7 +167,7 @@ test.each(tables)(
   },
 );
 
-test('the columns of the models are what they say', () => {
+test('the columns of the table of models have the matching queries', () => {
   const { targets = [], transformations } = tables.find(({ title }) => title === 'In memory now') ?? {};
   const renamed = transformations?.[1]?.options.renameByName ?? {};
   const byColumn = Object.fromEntries(targets.map(({ refId, expr }) => [renamed[`Value #${refId}`], expr]));
@@ -182,7 +185,7 @@ describe('links', () => {
     ...[...overrides.matchAll(/"url":"([^"]+)"/g)].map(([, url = '']) => url),
   ];
 
-  test('to documentation lead to headings that there are', () => {
+  test('to the documentation refer to existing headings', () => {
     const documented = urls.flatMap(
       (url) => /blob\/main\/(docs\/\w+\.md)(?:#(.+))?$/.exec(url)?.slice(1) ?? [],
     );
@@ -197,7 +200,7 @@ describe('links', () => {
     expect(documented.length).toBeGreaterThan(8);
   });
 
-  test('name variables of the dashboard, fields of their table, and macros of Grafana', () => {
+  test('use only variables of the dashboard, fields of the table and macros of Grafana', () => {
     const known = [...dashboard.templating.list.map(({ name }) => name), '__value.raw', '__url_time_range'];
     const named = urls.flatMap((url) => [...url.matchAll(/\$\{([\w.]+)/g)].map(([, name = '']) => name));
     const fields = ['__data.fields.job', '__data.fields.instance', '__data.fields.runbook'];
@@ -229,7 +232,7 @@ function chosen(selector: string): readonly string[] {
     : ['job=~"$job"', 'instance=~"$instance"'];
 }
 
-test.each(queries)('$query selects what is chosen everywhere', ({ expr }) => {
+test.each(queries)('$query filters by the selected variables', ({ expr }) => {
   const found = selectors(expr);
   expect(found.length).toBeGreaterThan(0);
   for (const selector of found) {
@@ -243,7 +246,7 @@ test.each(
   panels.flatMap(({ title, targets = [] }) =>
     targets.map(({ refId, expr }) => ({ query: `${title} ${refId}`, expr })),
   ),
-)('$query takes counters as rates, over the interval that Grafana chooses, and nothing else', ({ expr }) => {
+)('$query uses counters only in rates over $__rate_interval', ({ expr }) => {
   const rates = expr.match(/\brate\(\w+_(total|bucket)\{[^}]*\}\[\$__rate_interval\]/g) ?? [];
   expect(expr.match(/_(total|bucket)\b/g) ?? []).toHaveLength(rates.length);
   expect(expr.match(/\$__rate_interval/g) ?? []).toHaveLength(rates.length);
@@ -257,7 +260,7 @@ test('no query depends on a recording rule', () => {
 
 const exported = await exportedNames();
 
-describe('every metric that is named is one that is exported:', () => {
+describe('queries use only exported metrics:', () => {
   const recorded = readRules('recording.yml').map(({ record = '' }) => record);
   const known = new Set([...exported, ...recorded, 'up', 'ALERTS', 'ALERTS_FOR_STATE']);
 
@@ -274,7 +277,7 @@ describe('every metric that is named is one that is exported:', () => {
     expect(names.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  test('variables', () => {
+  test('in variables', () => {
     for (const { query } of dashboard.templating.list.filter(({ type }) => type === 'query')) {
       const [, selector = ''] =
         /^(?:label_values\((.*), \w+|query_result\((.*))\)$/.exec(query)?.filter(Boolean) ?? [];
@@ -282,14 +285,14 @@ describe('every metric that is named is one that is exported:', () => {
     }
   });
 
-  test('descriptions of alerts', () => {
+  test('in descriptions of alerts', () => {
     for (const { annotations } of readRules('alerts.yml')) {
       const named = annotations?.['description']?.match(/\bollama_\w+/g) ?? [];
       expect(named.filter((name) => !exported.has(name))).toEqual([]);
     }
   });
 
-  test('and every recorded one is used, but for those that are for queries of your own', () => {
+  test('and use every recording rule, except those for custom queries', () => {
     const [needed = [], forYou = []] = readRuleGroups('recording.yml').map(({ rules }) =>
       rules.map(({ record = '' }) => record),
     );

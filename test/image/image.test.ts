@@ -71,49 +71,49 @@ describe.skipIf(tools === undefined)('the image', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('takes flags directly', () => {
+  test('accepts flags directly', () => {
     const { stdout } = podman('run', '--rm', ...STRICT, IMAGE, '--version');
     expect(stdout).toMatch(/^ollama-exporter, version \S+ \(revision: abcdef\)\n/);
   });
 
-  test('serves metrics read-only, without capabilities, on a mapped port', async () => {
+  test('serves metrics with a read-only file system, without capabilities, on a mapped port', async () => {
     await start(['--publish=127.0.0.1:10434:10434'], ['--demo']);
     const exposition = parseExposition(fetchInside('http://127.0.0.1:10434/metrics'));
     expect(sampleValue(exposition, 'ollama_up')).toBe(1);
   });
 
-  test('runs one process, as a user that is a number and not root', async () => {
+  test('runs a single process, as a numeric user other than root', async () => {
     const name = await start([], ['--demo']);
     expect(podman('top', name, 'huser', 'pid', 'args').stdout.trim().split('\n').slice(1)).toEqual([
       expect.stringMatching(/^65532 +1 +\/nodejs\/bin\/node \/app\/dist\/main\.js --demo *$/),
     ]);
   });
 
-  test('runs as a user that the image does not know, in group 0, as on OpenShift', async () => {
+  test('runs as an arbitrary user in group 0, as on OpenShift', async () => {
     const name = await start(['--user=1000680000:0'], ['--demo']);
     expect(podman('top', name, 'huser').stdout).toMatch(/^1000680000\s*$/m);
     expect(health(name)).toBe(0);
   });
 
-  test('ends with 0 when it is stopped', async () => {
+  test('exits with 0 when stopped', async () => {
     const name = await start([], ['--demo']);
     podman('stop', '--time=10', name);
     expect(podman('inspect', '--format={{.State.ExitCode}}', name).stdout.trim()).toBe('0');
   });
 
-  test('is healthy, whatever Ollama does, wherever it was told to listen', async () => {
+  test('is healthy in any state of Ollama, on any listen address', async () => {
     expect(health(await start([], []))).toBe(0);
     expect(health(await start([], ['--web.listen-address=127.0.0.1:9999']))).toBe(0);
     expect(health(await start(['--env=OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS=[::]:9998'], []))).toBe(0);
   });
 
-  test('is not healthy when it hangs', async () => {
+  test('is unhealthy if it hangs', async () => {
     const name = await start([], ['--demo']);
     podman('kill', '--signal=STOP', name);
     expect(health(name)).toBe(1);
   });
 
-  test('tells what it is', () => {
+  test('has the user, the port, the entry point and the labels', () => {
     const { config } = JSON.parse(buildah('inspect', '--type=image', IMAGE)).Docker;
     expect(config).toMatchObject({
       User: '65532:65532',
@@ -127,7 +127,7 @@ describe.skipIf(tools === undefined)('the image', () => {
     });
   });
 
-  test('holds what runs, and nothing else of the project', () => {
+  test('contains only the program and its dependencies', () => {
     const script = "process.stdout.write(require('fs').readdirSync('/app', { recursive: true }).join('\\n'))";
     const how = ['--entrypoint=["/nodejs/bin/node", "--eval"]', ...STRICT];
     const files = podman('run', '--rm', ...how, IMAGE, script).stdout.split('\n');
@@ -143,7 +143,7 @@ describe.skipIf(tools === undefined)('the image', () => {
     expect(Object.keys(devDependencies).filter(installed)).toEqual([]);
   });
 
-  test('is built for another platform by a builder of this one', () => {
+  test('can be cross-built for another platform', () => {
     const [mine, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
     // On nothing, as no base image of that platform is at hand; BUILDPLATFORM Docker says by itself.
     const values = ['RUNTIME_IMAGE=scratch', `BUILDPLATFORM=linux/${mine}`];
