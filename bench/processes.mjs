@@ -62,12 +62,12 @@ export function startHelper(script, ...args) {
   // Why it failed is on stderr already.
   void exitOf(child).then((code) => code !== 0 && process.exit(1));
   /** @param {object} message */
-  const ask = async (message) => {
+  const send = async (message) => {
     child.send(message);
     const [reply] = await once(child, 'message');
     return reply;
   };
-  return { ask, end: () => child.disconnect() };
+  return { send, end: () => child.disconnect() };
 }
 
 /**

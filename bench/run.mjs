@@ -33,9 +33,9 @@ function openBench(settings) {
     settings,
     results,
     /** @type {(orders: import('./ollama.mjs').Orders) => Promise<string>} from now on Ollama answers so, at this URL */
-    serve: ollama.ask,
+    serve: ollama.send,
     /** @type {(job: import('./generator.mjs').Job) => Promise<import('./generator.mjs').Outcome>} */
-    load: generator.ask,
+    load: generator.send,
     /** @type {(title: string, contestant: string, figures: Record<string, number>) => void} of one round */
     record: (title, contestant, figures) => {
       const known = results.find((result) => result.title === title && result.contestant === contestant);

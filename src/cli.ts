@@ -11,14 +11,14 @@ import { messageOf } from './log/error-text.ts';
 import { createLogger, logOutput } from './log/log.ts';
 import { createRender } from './metrics/registry.ts';
 import { isUp } from './scrape/snapshot.ts';
-import { tellReady } from './server/readiness.ts';
+import { notifyReady } from './server/readiness.ts';
 import { type Exporter, prepareScraper, type Scraper, scrapeOnce, startExporter } from './start.ts';
 
 /** The last resort at the end, should closing hang: within the 5 s that are promised. */
-const GIVE_UP_MS = 4_800;
+const FORCED_EXIT_MS = 4_800;
 
 /** Timeout of nvidia-smi, also at start; with a stuck driver it never returns. */
-const NVIDIA_SMI_PATIENCE_MS = 10_000;
+const NVIDIA_SMI_TIMEOUT_MS = 10_000;
 
 /** Between two tries of `auto`: a driver that is upgraded, or loaded late, takes people or a reboot. */
 const CAPACITY_RETRY_MS = 5 * 60_000;
@@ -46,7 +46,7 @@ async function run(config: Config, build: BuildInfo, log: Logger): Promise<void>
   const machine = {
     root: '/',
     env: process.env,
-    patienceMs: NVIDIA_SMI_PATIENCE_MS,
+    timeoutMs: NVIDIA_SMI_TIMEOUT_MS,
     retryMs: CAPACITY_RETRY_MS,
   };
   for (const { name, nearest } of unknownVariables(process.env)) {
@@ -69,8 +69,8 @@ async function run(config: Config, build: BuildInfo, log: Logger): Promise<void>
   }
   starting = startExporter(scraper, config, build, log, sockets);
   warnIfOpen(config, await starting, log);
-  await tellReady(process.env).catch((error) =>
-    log.warn({ err: messageOf(error) }, 'Could not tell systemd that it is ready'),
+  await notifyReady(process.env).catch((error) =>
+    log.warn({ err: messageOf(error) }, 'Could not notify systemd'),
   );
 }
 
@@ -116,7 +116,7 @@ function closeOnSignal(config: Config, log: Logger, close: () => Promise<void>):
   const graceMs = proxyListenAddresses.length > 0 ? proxyShutdownGraceMs : 0;
   const skip =
     configFile === undefined ? ['beforeExit' as const] : ['beforeExit' as const, 'SIGHUP' as const];
-  closeWithGrace({ delay: GIVE_UP_MS + graceMs, logger: log, skip }, async ({ signal, err }) => {
+  closeWithGrace({ delay: FORCED_EXIT_MS + graceMs, logger: log, skip }, async ({ signal, err }) => {
     if (err) {
       log.error({ err }, 'Unexpected error, exiting');
     } else {

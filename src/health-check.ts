@@ -2,19 +2,19 @@
 import { readFileSync } from 'node:fs';
 import { parseCommandLine } from './config/command-line.ts';
 import { messageOf } from './log/error-text.ts';
-import { askHealth, exporterArguments, healthAddress } from './server/health.ts';
+import { checkHealth, exporterArguments, healthAddress } from './server/health.ts';
 
 /** The first process of a container is the exporter, or an init that names it. Elsewhere it is neither. */
 const FIRST_PROCESS = '/proc/1/cmdline';
 
 /** Less than Docker's own default, so that the reason is printed. */
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 try {
   const args = exporterArguments(readFileSync(FIRST_PROCESS, 'utf8'));
   const invocation = parseCommandLine(args, process.env, '');
   if (invocation.kind === 'run') {
-    await askHealth(healthAddress(invocation.config), AbortSignal.timeout(PATIENCE_MS));
+    await checkHealth(healthAddress(invocation.config), AbortSignal.timeout(TIMEOUT_MS));
   }
 } catch (error) {
   process.stderr.write(`unhealthy: ${messageOf(error)}\n`);

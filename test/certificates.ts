@@ -18,10 +18,10 @@ export interface Certificate {
 }
 
 export interface Authority extends Certificate {
-  readonly issue: (wish?: Wish) => Promise<Certificate>;
+  readonly issue: (options?: CertificateOptions) => Promise<Certificate>;
 }
 
-export interface Wish {
+export interface CertificateOptions {
   readonly name?: string;
   readonly sans?: JsonGeneralNames;
   readonly expired?: boolean;
@@ -53,14 +53,14 @@ export async function newAuthority(name = 'test authority'): Promise<Authority> 
   return {
     cert: certificate.toString('pem'),
     key: await pemOf(keys.privateKey),
-    issue: (wish = {}) => issue(certificate, keys.privateKey, wish),
+    issue: (options = {}) => issue(certificate, keys.privateKey, options),
   };
 }
 
 async function issue(
   issuer: X509Certificate,
   signingKey: webcrypto.CryptoKey,
-  { name = 'localhost', sans = LOCALHOST, expired = false, usage }: Wish,
+  { name = 'localhost', sans = LOCALHOST, expired = false, usage }: CertificateOptions,
 ): Promise<Certificate> {
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.create(

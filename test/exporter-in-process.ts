@@ -13,7 +13,7 @@ import { type Exposition, parseExposition } from './exposition.ts';
 
 export const NO_CAPACITY = { vramBytes: undefined, memoryBytes: undefined };
 
-const MACHINE: Machine = { root: '/', env: {}, patienceMs: 1_000, retryMs: 3_600_000 };
+const MACHINE: Machine = { root: '/', env: {}, timeoutMs: 1_000, retryMs: 3_600_000 };
 
 export interface InProcessExporter {
   readonly url: URL;

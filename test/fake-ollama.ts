@@ -10,7 +10,7 @@ export interface FakeOllama {
   readonly close: () => Promise<void>;
 }
 
-export interface Answers {
+export interface Handlers {
   ps: RequestListener;
   version: RequestListener;
   tags?: RequestListener;
@@ -19,7 +19,7 @@ export interface Answers {
 
 export const VERSION_BODY = '{"version":"0.33.0"}';
 
-/** Answers a body the way Ollama does. */
+/** Handlers a body the way Ollama does. */
 export function json(body: string): RequestListener {
   return (_request, response) => {
     response.setHeader('content-type', 'application/json; charset=utf-8');
@@ -28,10 +28,10 @@ export function json(body: string): RequestListener {
 }
 
 /** The answers can be changed while it runs. Port 0 is any free one. */
-export async function startFakeOllama(answers: Answers, port = 0, host = '127.0.0.1'): Promise<FakeOllama> {
+export async function startFakeOllama(handlers: Handlers, port = 0, host = '127.0.0.1'): Promise<FakeOllama> {
   const connections = new Set<Socket>();
   const server = createServer((request, response) => {
-    const { ps, version, tags, show } = answers;
+    const { ps, version, tags, show } = handlers;
     const answer = { '/api/ps': ps, '/api/version': version, '/api/tags': tags, '/api/show': show }[
       request.url ?? ''
     ];

@@ -71,7 +71,7 @@ const PARSERS: ReadonlyArray<readonly [what: string, parse: Parse, write?: Write
   ],
   [
     'an allow list',
-    (href) => ALLOW_LIST.mayAsk(new URL(href)),
+    (href) => ALLOW_LIST.allows(new URL(href)),
     (text) => `http://gpu-${text.replaceAll(/[^\w.-]/g, '-')}`,
   ],
   ['an address', (text) => [LOCAL_ADDRESSES.contains(text), networkOf(text)]],

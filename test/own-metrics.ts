@@ -8,7 +8,7 @@ import { loadModules } from '../src/targets/modules.ts';
 export async function ownMetrics(): Promise<ReadonlyArray<{ readonly name: string; readonly type: string }>> {
   const log = pino({ level: 'silent' });
   const modules = await loadModules(undefined, 1_000, log);
-  const machine = { root: '/', env: {}, patienceMs: 0, retryMs: 0 };
+  const machine = { root: '/', env: {}, timeoutMs: 0, retryMs: 0 };
   const capacity = await startCapacity({ vramCapacity: undefined, memoryCapacity: 'auto' }, machine, log);
   const rooms = [
     modules.registerMetrics,

@@ -87,7 +87,7 @@ async function contentOf(
 ): Promise<Chart | string> {
   const answers = new Map<string, Answer>();
   for (const { refId, expr, instant, legendFormat = '' } of panel.targets ?? []) {
-    const series = await ask(prometheus, range, expr, instant);
+    const series = await runQuery(prometheus, range, expr, instant);
     answers.set(refId, { legendFormat, series, isLimit: isLimit(panel, refId) });
   }
   const all = [...answers.values()];
@@ -115,7 +115,7 @@ function isLimit({ fieldConfig }: DashboardPanel, refId: string): boolean {
   );
 }
 
-function ask(
+function runQuery(
   prometheus: Prometheus,
   range: Range,
   expr: string,

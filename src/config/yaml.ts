@@ -76,7 +76,7 @@ export function namedEntries<TSchema extends v.GenericSchema>(schema: TSchema) {
     v.custom<Readonly<Record<string, unknown>>>(isMapping, 'expected a mapping'),
     v.check(
       (input) => !LOST_NAMES.some((name) => Object.hasOwn(input, name)),
-      `the names ${LOST_NAMES.join(', ')} can not be used`,
+      `the names ${LOST_NAMES.join(', ')} cannot be used`,
     ),
     v.record(v.string(), schema),
   );

@@ -19,15 +19,15 @@ const CACHED_TOKEN_BYTES = 64 * 1_024;
 /** @param loaded the models in memory at the moment of the call @param startMs Unix milliseconds */
 export function simulateRunners(loaded: () => readonly LoadedModel[], startMs: number): SimulatedRunners {
   const servers = new Map<string, Promise<Server>>();
-  const find = (life: string) => loaded().find((model) => lifeOf(model) === life);
-  const close = async (life: string) => {
-    const server = servers.get(life);
-    servers.delete(life);
+  const find = (processKey: string) => loaded().find((model) => processKeyOf(model) === processKey);
+  const close = async (processKey: string) => {
+    const server = servers.get(processKey);
+    servers.delete(processKey);
     await (server && closeServer(await server));
   };
-  const serverOf = (life: string) => {
-    const server = servers.get(life) ?? startServer(() => find(life));
-    servers.set(life, server);
+  const serverOf = (processKey: string) => {
+    const server = servers.get(processKey) ?? startServer(() => find(processKey));
+    servers.set(processKey, server);
     return server;
   };
   return {
@@ -35,21 +35,21 @@ export function simulateRunners(loaded: () => readonly LoadedModel[], startMs: n
       known: () => [],
       find: async () => {
         const models = loaded();
-        const lives = new Set(models.map(lifeOf));
-        await Promise.all([...servers.keys()].filter((life) => !lives.has(life)).map(close));
+        const loadedKeys = new Set(models.map(processKeyOf));
+        await Promise.all([...servers.keys()].filter((processKey) => !loadedKeys.has(processKey)).map(close));
         return await Promise.all(
           models.map(async (model) => ({
-            life: lifeOf(model),
+            processKey: processKeyOf(model),
             blob: model.model.blob,
             name: undefined,
-            port: portOf(await serverOf(lifeOf(model))),
-            answers: true,
+            port: portOf(await serverOf(processKeyOf(model))),
+            hasEndpoints: true,
             isOlder: model.loadedAtMs < startMs,
             residentBytes: residentBytes(model),
           })),
         );
       },
-      isAlive: ({ life }) => find(life) !== undefined,
+      isAlive: ({ processKey }) => find(processKey) !== undefined,
     },
     close: async () => {
       await Promise.all([...servers.keys()].map(close));
@@ -57,7 +57,7 @@ export function simulateRunners(loaded: () => readonly LoadedModel[], startMs: n
   };
 }
 
-function lifeOf({ model, loadedAtMs }: LoadedModel): string {
+function processKeyOf({ model, loadedAtMs }: LoadedModel): string {
   return `${model.name} ${loadedAtMs}`;
 }
 

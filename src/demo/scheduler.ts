@@ -1,6 +1,6 @@
 /** Keeps models in a simulated memory by the rules of Ollama's scheduler (server/sched.go). Callers pass the time. */
 import type { CatalogModel } from './catalog.ts';
-import { answered, busySlots, NO_WORK, prompted, type RunningRequest, type Work } from './work.ts';
+import { busySlots, finished, NO_WORK, prompted, type RunningRequest, type Work } from './work.ts';
 
 export interface SimulatedRequest {
   readonly model: CatalogModel;
@@ -74,7 +74,7 @@ export class Scheduler {
       const done = runner.requests.filter(({ untilMs }) => untilMs <= nowMs);
       if (done.length > 0) {
         runner.work = done.reduce(
-          (work, { durationMs }) => answered(runner.model, work, durationMs),
+          (work, { durationMs }) => finished(runner.model, work, durationMs),
           runner.work,
         );
         runner.requests = runner.requests.filter(({ untilMs }) => untilMs > nowMs);

@@ -87,7 +87,7 @@ export function prompted(model: CatalogModel, work: Work, durationMs: number): W
 }
 
 /** When a request ends. */
-export function answered(model: CatalogModel, work: Work, durationMs: number): Work {
+export function finished(model: CatalogModel, work: Work, durationMs: number): Work {
   const each = workOf(model, promptOf(model, durationMs), false);
   const clients = clientsOf(model, durationMs);
   return {

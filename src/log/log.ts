@@ -49,7 +49,7 @@ function lossLine(lines: number): string {
  * nor a reader that has stopped reading may stop the scrapes.
  */
 export function logOutput(fd: number): LogOutput {
-  dontWait(fd);
+  setNonBlocking(fd);
   let rest = Buffer.alloc(0);
   const writeRest = () => {
     try {
@@ -79,7 +79,7 @@ export function logOutput(fd: number): LogOutput {
 }
 
 /** A pipe or a socket that has no room then fails the write; Node.js has no other way to set this on an open descriptor. */
-function dontWait(fd: number): void {
+function setNonBlocking(fd: number): void {
   const stat = fstatSync(fd);
   if (stat.isFIFO() || stat.isSocket()) {
     new Socket({ fd, readable: false });

@@ -25,7 +25,7 @@ export function createRepeatLog(windowMs = WINDOW_MS): LogRepeated {
     }
     known?.end();
     write(0);
-    const told = () => {
+    const writeRepeats = () => {
       const { repeats } = last;
       last.repeats = 0;
       if (repeats > 0) {
@@ -34,7 +34,7 @@ export function createRepeatLog(windowMs = WINDOW_MS): LogRepeated {
       return repeats > 0;
     };
     const timer = setInterval(() => {
-      if (!told()) {
+      if (!writeRepeats()) {
         last.end();
       }
     }, windowMs).unref();
@@ -44,7 +44,7 @@ export function createRepeatLog(windowMs = WINDOW_MS): LogRepeated {
       end: () => {
         clearInterval(timer);
         lasts.delete(subject);
-        told();
+        writeRepeats();
       },
     };
     lasts.set(subject, last);

@@ -58,7 +58,7 @@ function registerDetected(registry: Registry, autos: ReadonlyMap<string, Auto>):
   }
   new Gauge({
     name: 'ollama_exporter_capacity_detected',
-    help: 'Whether the capacity of the machine is known, where the option is auto.',
+    help: 'Whether the capacity of the machine was detected, for options set to auto.',
     labelNames: ['resource'],
     registers: [registry],
     collect() {

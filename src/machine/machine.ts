@@ -6,7 +6,7 @@ export interface Machine {
   /** For nvidia-smi: its PATH, and the variables with which it finds the driver's libraries. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Timeout of nvidia-smi: a driver that hangs must not delay the start for long. */
-  readonly patienceMs: number;
+  readonly timeoutMs: number;
   /** Between two tries, while something is not known. */
   readonly retryMs: number;
 }

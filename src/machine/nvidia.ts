@@ -20,23 +20,23 @@ export interface NvidiaGpus {
 /** @throws Error if nvidia-smi does not return in time, or reports no GPU */
 export type NvidiaSmi = () => Promise<NvidiaGpus>;
 
-export function createNvidiaSmi({ env, patienceMs }: Machine): NvidiaSmi {
+export function createNvidiaSmi({ env, timeoutMs }: Machine): NvidiaSmi {
   let child: ChildProcess | undefined;
   return async () => {
     // Of a driver that is stuck, SIGKILL does not free the process; another one would be stuck, too.
     if (child?.exitCode === null && child.signalCode === null) {
-      throw tooSlow(patienceMs);
+      throw timeoutError(timeoutMs);
     }
     const args = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
     const running = promisify(execFile)('nvidia-smi', args, { env });
     child = running.child;
     const gpus = running.then(({ stdout }) => read(stdout), readFailed);
-    return await killedAfter(patienceMs, running.child, gpus);
+    return await killedAfter(timeoutMs, running.child, gpus);
   };
 }
 
 /** As execFile's own timeout, which would wait for the process to end. */
-async function killedAfter<T>(patienceMs: number, child: ChildProcess, answer: Promise<T>): Promise<T> {
+async function killedAfter<T>(timeoutMs: number, child: ChildProcess, output: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
@@ -44,18 +44,18 @@ async function killedAfter<T>(patienceMs: number, child: ChildProcess, answer: P
       child.stdout?.destroy();
       child.stderr?.destroy();
       child.unref();
-      reject(tooSlow(patienceMs));
-    }, patienceMs);
+      reject(timeoutError(timeoutMs));
+    }, timeoutMs);
   });
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([output, late]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-function tooSlow(patienceMs: number): Error {
-  return new Error(`nvidia-smi did not respond within ${patienceMs / 1_000} s`);
+function timeoutError(timeoutMs: number): Error {
+  return new Error(`nvidia-smi did not respond within ${timeoutMs / 1_000} s`);
 }
 
 /** One GPU that fails makes nvidia-smi exit with a code other than 0, when it has listed the others. */

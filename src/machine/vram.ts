@@ -13,16 +13,16 @@ import { createNvidiaSmi } from './nvidia.ts';
  * If nvidia-smi fails, this fails too: otherwise the memory of an AMD GPU would be taken for the NVIDIA card's.
  */
 export function createVramDetection(machine: Machine): Detect {
-  const askNvidiaSmi = createNvidiaSmi(machine);
+  const queryNvidiaSmi = createNvidiaSmi(machine);
   return async () => {
-    const { bytes, sharesRam, problems, none } = await askNvidiaSmi();
+    const { bytes, sharesRam, problems, none } = await queryNvidiaSmi();
     const problem = problems.length > 0 ? problems.join('; ') : undefined;
     const nvidia = bytes || (sharesRam ? ramBytes(machine.root) : 0);
     if (nvidia > 0) {
       return { bytes: nvidia, problem };
     }
     if (problem !== undefined) {
-      throw new Error(`nvidia-smi says ${problem}`);
+      throw new Error(`nvidia-smi reports ${problem}`);
     }
     const amd = amdVramBytes(machine.root);
     if (amd === 0) {

@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { BuildInfo } from '../config/build-info.ts';
 
 /** Default metrics of prom-client that are left out. */
-const LEFT_OUT = [
+const EXCLUDED = [
   // Gauges whose names end in `_total`, which promtool's linter rejects.
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
@@ -44,7 +44,7 @@ export function createOwnRegistry(build: BuildInfo, rooms: readonly RegisterMetr
     registerMetrics(register);
   }
   collectDefaultMetrics({ register });
-  for (const name of LEFT_OUT) {
+  for (const name of EXCLUDED) {
     register.removeSingleMetric(name);
   }
   return register;

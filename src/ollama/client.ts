@@ -71,7 +71,7 @@ export function createOllamaClient(options: ClientOptions): OllamaClient {
 
 interface Response {
   readonly text: string;
-  /** Unix milliseconds by the clock of the server when it answered. */
+  /** Unix milliseconds by the clock of the server when it shownHeaders. */
   readonly nowMs: number;
 }
 
@@ -120,8 +120,8 @@ async function get(
     exchange.status = status;
     if (status !== 200) {
       exchange.body = await readBeginning(response.body, ERROR_BODY_BYTES, ERROR_BODY_MS);
-      const answered = sendsSecrets ? { ...response.headers, location: undefined } : response.headers;
-      const failure = { status, headers: answered, body: exchange.body, url };
+      const shownHeaders = sendsSecrets ? { ...response.headers, location: undefined } : response.headers;
+      const failure = { status, headers: shownHeaders, body: exchange.body, url };
       throw new ApiError('status', statusMessage(failure), { status, hint: remedyForStatus(failure) });
     }
     const nowMs = serverClock(response.headers['date'], Date.now());
@@ -164,7 +164,7 @@ const WEIGHTS = /^FROM .*[/\\]blobs[/\\]sha256-([0-9a-f]{64})$/;
 function parseWeights(body: unknown): string | undefined {
   const modelfile = isRecord(body) ? body['modelfile'] : undefined;
   if (typeof modelfile !== 'string') {
-    throw new ApiError('invalid', 'the answer is not a JSON object with a "modelfile"');
+    throw new ApiError('invalid', 'the response is not a JSON object with a "modelfile"');
   }
   const first = modelfile.split('\n').find((line) => line.startsWith('FROM '));
   return WEIGHTS.exec(first ?? '')?.[1];

@@ -18,9 +18,9 @@ const NOTHING: Buffer = Buffer.alloc(0);
 /** To be called before undici has the socket, so that this listener is its first. */
 export function skipInterimResponses(socket: Socket): void {
   let held = NOTHING;
-  let answeredBytes = 0;
+  let respondedBytes = 0;
   const passOn = (bytes: Buffer) => {
-    answeredBytes = socket.bytesWritten;
+    respondedBytes = socket.bytesWritten;
     socket.unshift(bytes);
     held = NOTHING;
   };
@@ -39,7 +39,7 @@ export function skipInterimResponses(socket: Socket): void {
   };
   socket.on('readable', () => {
     // No request was sent since the last response began: this is its body.
-    if (socket.bytesWritten === answeredBytes) {
+    if (socket.bytesWritten === respondedBytes) {
       return;
     }
     const chunk: Buffer | null = socket.read();

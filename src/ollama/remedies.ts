@@ -142,7 +142,7 @@ export function failureMessage(error: unknown, reason: FailureReason, phase: 'he
     return 'the head of the response does not match the HTTP/1.1 protocol';
   }
   // OpenSSL's messages hold names and lines of its source files; its `reason` is what they say.
-  const said =
+  const tlsReason =
     error instanceof Error && 'reason' in error && typeof error.reason === 'string' ? error.reason : '';
-  return reason === 'tls' && said !== '' ? `the TLS handshake failed: ${said}` : messageOf(error);
+  return reason === 'tls' && tlsReason !== '' ? `the TLS handshake failed: ${tlsReason}` : messageOf(error);
 }

@@ -8,11 +8,11 @@ export interface Api {
   readonly name: string;
   readonly dialect: Dialect;
   /** Whether a whole answer says `"done":true`; the others are JSON, and have no end mark but that. */
-  readonly saysDone: boolean;
+  readonly hasDone: boolean;
 }
 
-function api(path: string, dialect: Dialect, saysDone = false): readonly [string, Api] {
-  return [path, { name: path.replace(/^\/(api\/)?/, ''), dialect, saysDone }];
+function api(path: string, dialect: Dialect, hasDone = false): readonly [string, Api] {
+  return [path, { name: path.replace(/^\/(api\/)?/, ''), dialect, hasDone }];
 }
 
 const MEASURED: ReadonlyMap<string, Api> = new Map([

@@ -38,7 +38,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #hasLength = false;
   #filter: UsageFilter | undefined;
   /** Whether a byte of an answer has come. */
-  #answered = false;
+  #responded = false;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -64,7 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStarted(): void {
-    this.#answered = true;
+    this.#responded = true;
   }
 
   onResponseStart(
@@ -116,7 +116,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#sendHeldBack();
       cut(response, this.#hasLength);
       this.#end('cut');
-    } else if (this.#answered || !sendAgain(error)) {
+    } else if (this.#responded || !sendAgain(error)) {
       onUnreachable(error);
       this.#end('unreachable');
     }

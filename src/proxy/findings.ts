@@ -18,13 +18,13 @@ export interface Findings {
 const NOTHING: Findings = { end: 'missing', model: undefined, figures: undefined, generatedNothing: false };
 
 /** The last line of NDJSON, which is all of an answer that is no stream. */
-export function findingsOfObject({ saysDone, dialect }: Api, line: Line | undefined): Findings {
+export function findingsOfObject({ hasDone, dialect }: Api, line: Line | undefined): Findings {
   const fields = line && fieldsOf(line);
   if (fields === undefined) {
     return NOTHING;
   }
   const { model, done_reason: reason } = fields;
-  const complete = !saysDone || fields['done'] === true;
+  const complete = !hasDone || fields['done'] === true;
   return {
     end: isFailure(fields) ? 'failed' : complete ? 'complete' : 'missing',
     model: typeof model === 'string' ? model : undefined,

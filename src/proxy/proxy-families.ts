@@ -22,13 +22,13 @@ export function createProxyFamilies(registry: Registry) {
   return {
     requests: new Counter({
       name: 'ollama_proxy_requests_total',
-      help: 'Requests that passed the proxy and have ended, by how they ended.',
+      help: 'Completed requests through the proxy, by outcome.',
       labelNames: [...labelNames, 'outcome'],
       registers,
     }),
     inFlight: new Gauge({
       name: 'ollama_proxy_requests_in_flight',
-      help: 'Requests that are in the proxy now, waiting in Ollama or being answered.',
+      help: 'Requests in progress in the proxy, waiting for Ollama or receiving a response.',
       labelNames: ['api'],
       registers,
     }),
@@ -65,7 +65,7 @@ export function createProxyFamilies(registry: Registry) {
     ),
     faults: new Counter({
       name: 'ollama_proxy_measurement_failures_total',
-      help: 'Requests that passed and could not be measured to their end, because of a fault of the exporter.',
+      help: 'Requests that were passed on but not completely measured, because of an error in the exporter.',
       registers,
     }),
   };

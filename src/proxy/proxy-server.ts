@@ -31,7 +31,7 @@ export interface ProxyOptions {
   readonly tls: () => Promise<TlsOptions>;
   /** Makes the server; TLS and passwords can come before it. */
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
-  readonly asksForPassword: () => boolean;
+  readonly requiresPassword: () => boolean;
   readonly includeUsage: boolean;
   /** Milliseconds that answers have to end by themselves when the exporter stops. */
   readonly shutdownGraceMs: number;
@@ -50,7 +50,7 @@ export interface RunningProxy {
 
 /** @throws Error that names the address and what went wrong */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  const { listenOn, url, tls, createServer, asksForPassword, log } = options;
+  const { listenOn, url, tls, createServer, requiresPassword, log } = options;
   const metrics = options.metrics ?? createProxyMetrics();
   const upstream = createUpstream(url, tls);
   const servers: Server[] = [];
@@ -64,7 +64,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const relay = createRelay({
     upstream,
     prefix: url.pathname.replace(/\/$/, ''),
-    asksForPassword,
+    requiresPassword,
     includeUsage: options.includeUsage,
     watch: (api) => watch(api, watching),
     isStopping: () => stopping,

@@ -18,7 +18,7 @@ export interface RelayDependencies {
   /** To put before each path, without a trailing slash. */
   readonly prefix: string;
   /** Whether `Authorization` is for the proxy, and not for Ollama. */
-  readonly asksForPassword: () => boolean;
+  readonly requiresPassword: () => boolean;
   /** Whether OpenAI streams are to have token figures that their clients did not request. */
   readonly includeUsage: boolean;
   /** Begins to measure a request; the API is undefined for one that is not looked into. */
@@ -49,7 +49,7 @@ const DROPPED_IF_MEASURED: Dropped = {
 };
 
 function relay(request: IncomingMessage, response: ServerResponse, dependencies: RelayDependencies): void {
-  const { upstream, prefix, asksForPassword, includeUsage, watch, isStopping, log } = dependencies;
+  const { upstream, prefix, requiresPassword, includeUsage, watch, isStopping, log } = dependencies;
   const { url = '', method = '' } = request;
   const path = pathOf(url);
   const api = measuredApi(method, path);
@@ -59,14 +59,14 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
   }
   const refuse = (status: number, message: string) => {
     watcher.onHead(status, { contentType: '', isEncoded: true });
-    answer(response, path, status, message);
+    respond(response, path, status, message);
     watcher.onEnd('complete');
   };
   if (!url.startsWith('/')) {
     refuse(400, 'the request target must be a path that begins with /');
     return;
   }
-  const dropped = (api ? DROPPED_IF_MEASURED : DROPPED)[asksForPassword() ? 'withPassword' : 'else'];
+  const dropped = (api ? DROPPED_IF_MEASURED : DROPPED)[requiresPassword() ? 'withPassword' : 'else'];
   const { headers, hasBody } = requestHead(request.rawHeaders, dropped);
   const outgoing: UpstreamRequest = {
     path: `${prefix}${url}`,
@@ -85,12 +85,12 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
     onUnreachable: (error) => {
       if (isRefusal(error)) {
         watcher.onHead(400, { contentType: '', isEncoded: true });
-        answer(response, path, 400, 'the request can not be passed on: its head is not valid HTTP/1.1');
+        respond(response, path, 400, 'the request cannot be passed on: its head is not valid HTTP/1.1');
         return;
       }
       const reason = failureReason(error, 'head');
       log.debug({ path, reason, err: error }, 'Could not pass a request on');
-      answer(response, path, 502, `the proxy gets no response from Ollama: ${reason}`);
+      respond(response, path, 502, `the proxy gets no response from Ollama: ${reason}`);
     },
     sendAgain: (error) => {
       const repeats = mayRepeat && isLost(error) && upstream.wasOnKeptConnection(outgoing);
@@ -139,7 +139,7 @@ function isLost(error: Error): boolean {
   return /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(errorCode(error));
 }
 
-function answer(response: ServerResponse, path: string, status: number, message: string): void {
+function respond(response: ServerResponse, path: string, status: number, message: string): void {
   if (response.headersSent || response.destroyed) {
     response.destroy();
     return;

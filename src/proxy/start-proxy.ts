@@ -41,7 +41,7 @@ export async function startConfiguredProxy(
       url,
       tls,
       createServer: servers.createServer,
-      asksForPassword: servers.asksForPassword,
+      requiresPassword: servers.requiresPassword,
       includeUsage: config.proxyIncludeUsage,
       shutdownGraceMs: config.proxyShutdownGraceMs,
       log,

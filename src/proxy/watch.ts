@@ -37,7 +37,7 @@ export function watch(api: Api | undefined, { metrics, log, createReader, now }:
       faulty = true;
       reader = undefined;
       metrics.addFault();
-      log.error({ api: name, err: messageOf(error) }, 'Could not measure a request, which has passed');
+      log.error({ api: name, err: messageOf(error) }, 'Could not measure a request, which was passed on');
     }
   };
   metrics.begin(name);

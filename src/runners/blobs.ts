@@ -22,7 +22,7 @@ export type BlobsOf = (
 const MAX_KNOWN = 1_024;
 
 /** As many as there can be runners. The others follow in the next scrape. */
-const MAX_ASKED = 64;
+const MAX_LOOKUPS = 64;
 
 /** For `/api/tags`, Ollama reads every manifest: too much for each scrape. */
 const RETRY_MS = 60_000;
@@ -36,12 +36,12 @@ interface Known {
 export function createBlobs(retryMs = RETRY_MS): BlobsOf {
   const known = new Map<string, Known>();
 
-  const learn = (digest: string, blob: string | ApiError) => {
+  const cache = (digest: string, blob: string | ApiError) => {
     const untilMs = blob instanceof ApiError ? performance.now() + retryMs : Number.POSITIVE_INFINITY;
     keepLatest(known, digest, { blob, untilMs }, MAX_KNOWN);
   };
 
-  const ask = async (ollama: OllamaClient, rows: readonly Row[], signal: AbortSignal) => {
+  const lookUp = async (ollama: OllamaClient, rows: readonly Row[], signal: AbortSignal) => {
     const { models } = await ollama.tags({ signal });
     const blobOf = async ({ model, digest }: Row) => {
       // If the name was created again, /api/show reports another blob than the loaded one.
@@ -57,7 +57,7 @@ export function createBlobs(retryMs = RETRY_MS): BlobsOf {
         if (blob instanceof ApiError && blob.reason === 'timeout') {
           throw blob;
         }
-        learn(row.digest, blob);
+        cache(row.digest, blob);
       }),
     );
   };
@@ -67,7 +67,7 @@ export function createBlobs(retryMs = RETRY_MS): BlobsOf {
     const unknown = rows.filter(({ digest }) => digest !== '' && !((known.get(digest)?.untilMs ?? 0) > now));
     let failure: ApiError | undefined;
     if (unknown.length > 0) {
-      await ask(ollama, unknown.slice(0, MAX_ASKED), signal).catch((error: unknown) => {
+      await lookUp(ollama, unknown.slice(0, MAX_LOOKUPS), signal).catch((error: unknown) => {
         failure = asApiError(error);
       });
     }

@@ -9,7 +9,7 @@ export interface RunnerCommand {
   readonly name: string | undefined;
   readonly port: number;
   /** Whether it has `/slots` and `/metrics`: llama-server, since Ollama 0.30. */
-  readonly answers: boolean;
+  readonly hasEndpoints: boolean;
 }
 
 const LLAMA_SERVER = 'llama-server';
@@ -36,19 +36,24 @@ const MAX_NAME = 1_024;
 
 /** @returns undefined where it is no runner of a model, such as the discovery of GPUs, which has a port but no model */
 export function parseRunner(comm: string, argv: readonly string[]): RunnerCommand | undefined {
-  const answers = comm === LLAMA_SERVER;
+  const hasEndpoints = comm === LLAMA_SERVER;
   const model = wordAfter('--model', argv);
   const port = wordAfter('--port', argv);
-  if ((!answers && argv[1] !== 'runner') || model === undefined || port === undefined || !PORT.test(port)) {
+  if (
+    (!hasEndpoints && argv[1] !== 'runner') ||
+    model === undefined ||
+    port === undefined ||
+    !PORT.test(port)
+  ) {
     return undefined;
   }
   const [, blob] = BLOB.exec(model) ?? [];
   // `ollama runner --mlx-engine --model NAME --port N`, and `--imagegen-engine`.
-  const isNamed = !answers && argv.some((word) => /^--(mlx|imagegen)-engine$/.test(word));
+  const isNamed = !hasEndpoints && argv.some((word) => /^--(mlx|imagegen)-engine$/.test(word));
   if (Number(port) > 65_535 || (blob === undefined && !isNamed)) {
     return undefined;
   }
-  return { blob, name: isNamed ? model.slice(0, MAX_NAME) : undefined, port: Number(port), answers };
+  return { blob, name: isNamed ? model.slice(0, MAX_NAME) : undefined, port: Number(port), hasEndpoints };
 }
 
 function wordAfter(flag: string, argv: readonly string[]): string | undefined {

@@ -30,11 +30,11 @@ const DECLARED: Readonly<Record<CounterName, { readonly name: string; readonly h
 /** Names of models that are not loaded any more, whose sums are kept. */
 const MAX_UNLOADED = 256;
 /** Must exceed the number of runners: a value that is forgotten would be added again. */
-const MAX_LIVES = 1_024;
+const MAX_RUNNERS_READ = 1_024;
 
-export interface Life {
+export interface CountedRunner {
   /** See `Runner`. */
-  readonly life: string;
+  readonly processKey: string;
   readonly isOlder: boolean;
   readonly counters: RunnerCounters | undefined;
 }
@@ -44,7 +44,7 @@ export interface ModelCounters {
    * Adds the increase of each runner's counters since they were last read. When a runner is first read, adds all if it
    * started after the exporter, and nothing if it is older.
    */
-  readonly add: (model: NamedModel, lives: readonly Life[]) => void;
+  readonly add: (model: NamedModel, runners: readonly CountedRunner[]) => void;
   /** Drops the sums of those that were unloaded longest ago, beyond 256. @param loaded all that is loaded now */
   readonly forget: (loaded: readonly NamedModel[]) => void;
   readonly registerMetrics: (registry: Registry) => void;
@@ -58,12 +58,12 @@ export function createCounters(): ModelCounters {
     ]),
   );
   /** The counters of each runner when it was last read, least recently read first. */
-  const lives = new Map<string, RunnerCounters>();
+  const lastRead = new Map<string, RunnerCounters>();
   /** The labels that have sums, least recently loaded first. */
   const summed = new Map<string, NamedModel>();
 
-  const grow = (labels: LabelsOfModel, { life, isOlder, counters: now = {} }: Life) => {
-    const before = lives.get(life);
+  const increase = (labels: LabelsOfModel, { processKey, isOlder, counters: now = {} }: CountedRunner) => {
+    const before = lastRead.get(processKey);
     const highest: { [Name in CounterName]?: number } = { ...before };
     for (const [name, counter] of counters) {
       const value = now[name];
@@ -74,13 +74,13 @@ export function createCounters(): ModelCounters {
         highest[name] = Math.max(base, value);
       }
     }
-    keepLatest(lives, life, highest, MAX_LIVES);
+    keepLatest(lastRead, processKey, highest, MAX_RUNNERS_READ);
   };
 
   return {
-    add: ({ model, quantization }, grown) => {
-      for (const life of grown.filter((each) => each.counters !== undefined)) {
-        grow({ model, quantization }, life);
+    add: ({ model, quantization }, runners) => {
+      for (const runner of runners.filter((each) => each.counters !== undefined)) {
+        increase({ model, quantization }, runner);
         summed.set(keyOf({ model, quantization }), { model, quantization });
       }
     },

@@ -58,19 +58,19 @@ export function createServerFinder({ processes, target, walk, argv }: ServerFind
 const ARGV_MS = 1_000;
 
 export function createArgv(processes: Processes): Argv {
-  const underWay = new Map<string, Promise<readonly string[] | undefined>>();
+  const pending = new Map<string, Promise<readonly string[] | undefined>>();
   return async (process) => {
-    const life = lifeOf(process);
+    const processKey = processKeyOf(process);
     // Each read that hangs occupies a thread, so there is only one per process.
-    const reading = underWay.get(life) ?? processes.argv(process.pid);
-    underWay.set(life, reading);
-    const read = reading.finally(() => underWay.delete(life));
+    const reading = pending.get(processKey) ?? processes.argv(process.pid);
+    pending.set(processKey, reading);
+    const read = reading.finally(() => pending.delete(processKey));
     return await Promise.race([read, delay(ARGV_MS, undefined, { ref: false })]);
   };
 }
 
 /** Pid and start time, which no other process ever has. */
-export function lifeOf({ pid, startTicks }: ProcessStat): string {
+export function processKeyOf({ pid, startTicks }: ProcessStat): string {
   return `${pid} ${startTicks}`;
 }
 

@@ -1,7 +1,7 @@
 /** Finds the runners of the Ollama that the exporter scrapes: children of its server process. */
 import { ApiError } from '../ollama/errors.ts';
 import { mayBeRunner, parseRunner, type RunnerCommand } from './command.ts';
-import { createArgv, createServerFinder, lifeOf, type Server } from './find-server.ts';
+import { createArgv, createServerFinder, processKeyOf, type Server } from './find-server.ts';
 import type { LocalTarget } from './ollama-server.ts';
 import type { ListeningSocket, ProcessStat } from './process-files.ts';
 import type { Processes } from './processes.ts';
@@ -9,7 +9,7 @@ import type { Processes } from './processes.ts';
 /** A process that serves one model. */
 export interface Runner extends RunnerCommand {
   /** pid and start time, which no other process ever has. */
-  readonly life: string;
+  readonly processKey: string;
   /** Whether the model was loaded before the exporter started. */
   readonly isOlder: boolean;
   readonly residentBytes: number | undefined;
@@ -46,7 +46,7 @@ export function createFinder(
 
   const runnerOf = (process: ProcessStat, command: RunnerCommand): Runner => ({
     ...command,
-    life: lifeOf(process),
+    processKey: processKeyOf(process),
     isOlder: process.startTicks < (processes.self?.startTicks ?? 0),
     residentBytes:
       processes.pageBytes === undefined ? undefined : process.residentPages * processes.pageBytes,
@@ -57,33 +57,33 @@ export function createFinder(
     { uid }: Server,
     sockets: () => readonly ListeningSocket[],
   ) => {
-    const life = lifeOf(process);
-    const known = commands.get(life);
+    const processKey = processKeyOf(process);
+    const known = commands.get(processKey);
     if (known !== undefined) {
       return known;
     }
     const command = parseRunner(process.comm, (await argv(process)) ?? []);
-    const isOurs =
+    const isRunner =
       command !== undefined &&
       processes.uid(process.pid) === uid &&
       sockets().some(
         (socket) => socket.port === command.port && socket.uid === uid && LOOPBACK.has(socket.address),
       );
-    if (!isOurs) {
+    if (!isRunner) {
       // Not cached: the process may be about to exec, or to open its port.
       return undefined;
     }
-    commands.set(life, command);
+    commands.set(processKey, command);
     return command;
   };
 
   return {
     known: () =>
-      [...commands].flatMap(([life, command]) => {
-        const process = processes.stat(pidOf(life));
+      [...commands].flatMap(([processKey, command]) => {
+        const process = processes.stat(pidOf(processKey));
         // An orphan of a killed server has another parent.
         return process !== undefined &&
-          lifeOf(process) === life &&
+          processKeyOf(process) === processKey &&
           process.parent === findServer.known()?.pid &&
           mayBeRunner(process)
           ? [runnerOf(process, command)]
@@ -106,24 +106,24 @@ export function createFinder(
           return command === undefined ? [] : [runnerOf(process, command)];
         }),
       );
-      forget(commands, new Set(own.map(lifeOf)));
+      forget(commands, new Set(own.map(processKeyOf)));
       return found.flat();
     },
-    isAlive: ({ life }) => {
-      const process = processes.stat(pidOf(life));
-      return process !== undefined && lifeOf(process) === life;
+    isAlive: ({ processKey }) => {
+      const process = processes.stat(pidOf(processKey));
+      return process !== undefined && processKeyOf(process) === processKey;
     },
   };
 }
 
-function pidOf(life: string): number {
-  return Number.parseInt(life, 10);
+function pidOf(processKey: string): number {
+  return Number.parseInt(processKey, 10);
 }
 
-function forget(commands: Map<string, unknown>, alive: ReadonlySet<string>): void {
-  for (const life of commands.keys()) {
-    if (!alive.has(life)) {
-      commands.delete(life);
+function forget(commands: Map<string, unknown>, running: ReadonlySet<string>): void {
+  for (const processKey of commands.keys()) {
+    if (!running.has(processKey)) {
+      commands.delete(processKey);
     }
   }
 }

@@ -2,20 +2,20 @@
 import { ApiError } from '../ollama/errors.ts';
 import type { RunningModel, RunningModels } from '../ollama/models.ts';
 import type { ModelRunner } from '../scrape/runners-reading.ts';
-import type { Answer } from './ask.ts';
 import type { BlobsOf, Row } from './blobs.ts';
 import type { Runner } from './find.ts';
+import type { RunnerResponse } from './runner-client.ts';
 
 /** A runner and its response; undefined for one that has no HTTP endpoints of llama-server. */
-export interface Asked {
+export interface QueriedRunner {
   readonly runner: Runner;
-  readonly answer: Answer | undefined;
+  readonly response: RunnerResponse | undefined;
 }
 
 /** A loaded model with its runners. */
 export interface FoundModel {
   readonly model: RunningModel;
-  readonly runners: readonly Asked[];
+  readonly runners: readonly QueriedRunner[];
   /** Why there are not as many as rows in `/api/ps`. */
   readonly missing: readonly ApiError[];
 }
@@ -23,12 +23,12 @@ export interface FoundModel {
 /** By the blob of the weights; of MLX, whose runner has none, by the name. */
 export async function match(
   { models }: RunningModels,
-  asked: readonly Asked[],
+  queried: readonly QueriedRunner[],
   blobsOf: (rows: readonly Row[]) => ReturnType<BlobsOf>,
 ): Promise<readonly FoundModel[]> {
   const byName = (model: string) =>
-    asked.filter(({ runner: { name } }) => name !== undefined && [name, `${name}:latest`].includes(model));
-  const hasBlobs = asked.some(({ runner }) => runner.blob !== undefined);
+    queried.filter(({ runner: { name } }) => name !== undefined && [name, `${name}:latest`].includes(model));
+  const hasBlobs = queried.some(({ runner }) => runner.blob !== undefined);
   const unnamed = models.flatMap(({ model, sizeBytes, details }) =>
     // Without a size, it may be a cloud model, for which /api/show queries ollama.com.
     hasBlobs && sizeBytes > 0 && byName(model).length === 0
@@ -44,7 +44,7 @@ export async function match(
     const known = new Set(model.details.map(({ digest }) => blobs.get(digest)));
     const found = [...known].map((blob) => ({
       blob,
-      runners: asked.filter(({ runner }) => blob !== undefined && runner.blob === blob),
+      runners: queried.filter(({ runner }) => blob !== undefined && runner.blob === blob),
     }));
     const missing = found
       .filter(({ runners }) => runners.length === 0)
@@ -58,7 +58,7 @@ function notFound({ model }: RunningModel): ApiError {
 }
 
 export function problemsOf({ runners, missing }: FoundModel): readonly ApiError[] {
-  return [...missing, ...runners.flatMap(({ answer }) => answer?.problems ?? [])];
+  return [...missing, ...runners.flatMap(({ response }) => response?.problems ?? [])];
 }
 
 /** The first of each reason. */
@@ -69,13 +69,13 @@ export function distinct(problems: readonly ApiError[]): readonly ApiError[] {
 }
 
 export function modelRunner({ model: { model, quantization }, runners }: FoundModel): ModelRunner {
-  const answers = runners.flatMap(({ answer }) => answer ?? []);
+  const responses = runners.flatMap(({ response }) => response ?? []);
   return {
     model,
     quantization,
-    up: answers.length === 0 ? undefined : answers.every(({ up }) => up),
-    slots: totalIfKnown(answers.map(({ slots }) => slots?.total)),
-    busySlots: totalIfKnown(answers.map(({ slots }) => slots?.busy)),
+    up: responses.length === 0 ? undefined : responses.every(({ up }) => up),
+    slots: totalIfKnown(responses.map(({ slots }) => slots?.total)),
+    busySlots: totalIfKnown(responses.map(({ slots }) => slots?.busy)),
     residentBytes: totalIfKnown(runners.map(({ runner }) => runner.residentBytes)),
   };
 }

@@ -7,15 +7,15 @@ import type { RunningModels } from '../ollama/models.ts';
 import { withDeadline } from '../scrape/limits.ts';
 import type { ReadRunners } from '../scrape/runners-reading.ts';
 import { unlessAborted } from '../scrape/sharing.ts';
-import { createAsker } from './ask.ts';
 import { type BlobsOf, createBlobs, type Row } from './blobs.ts';
 import { createCounters } from './counters.ts';
 import type { Runner, RunnerFinder } from './find.ts';
-import { type Asked, distinct, type FoundModel, match, modelRunner, problemsOf } from './match.ts';
+import { distinct, type FoundModel, match, modelRunner, problemsOf, type QueriedRunner } from './match.ts';
 import { createProblemLog } from './problem-log.ts';
+import { createRunnerClient } from './runner-client.ts';
 
 /** For a runner to respond to both requests. */
-const ASK_MS = 1_000;
+const QUERY_MS = 1_000;
 /** For all of it, in parallel with `/api/ps`: the most that runners can delay a scrape. */
 const READ_MS = 2_000;
 
@@ -27,47 +27,50 @@ export interface Runners {
 }
 
 interface Found {
-  readonly asked: readonly Asked[];
+  readonly queried: readonly QueriedRunner[];
   readonly problem?: ApiError;
 }
 
 export function createRunners(finder: RunnerFinder, log: Logger): Runners {
-  const asker = createAsker();
+  const client = createRunnerClient();
   const blobsOf = createBlobs();
   const counters = createCounters();
   const logProblems = createProblemLog(log);
 
-  const ask = async (runners: readonly Runner[], within: AbortSignal): Promise<readonly Asked[]> => {
-    const asked = await withDeadline(ASK_MS, [within], (signal) => {
+  const query = async (
+    runners: readonly Runner[],
+    within: AbortSignal,
+  ): Promise<readonly QueriedRunner[]> => {
+    const queried = await withDeadline(QUERY_MS, [within], (signal) => {
       // Each request listens to it.
       setMaxListeners(0, signal);
-      const answers = runners.map(async (runner) => ({
+      const responses = runners.map(async (runner) => ({
         runner,
-        answer: runner.answers ? await asker.ask(runner, signal) : undefined,
+        response: runner.hasEndpoints ? await client.read(runner, signal) : undefined,
       }));
-      return Promise.all(answers);
+      return Promise.all(responses);
     });
-    return asked.filter(({ runner, answer }) => answer === undefined || finder.isAlive(runner));
+    return queried.filter(({ runner, response }) => response === undefined || finder.isAlive(runner));
   };
 
   /** Adds the runners that have started since. */
-  const findMore = async (asked: readonly Asked[], within: AbortSignal): Promise<Found> => {
+  const findMore = async (queried: readonly QueriedRunner[], within: AbortSignal): Promise<Found> => {
     try {
       const found = await unlessAborted(finder.find(), within, () => {
         throw new ApiError('timeout', 'the processes of this machine could not be read in time');
       });
-      const lives = new Set(asked.map(({ runner }) => runner.life));
-      const more = found.filter(({ life }) => !lives.has(life));
-      return { asked: [...asked, ...(await ask(more, within))] };
+      const knownKeys = new Set(queried.map(({ runner }) => runner.processKey));
+      const more = found.filter(({ processKey }) => !knownKeys.has(processKey));
+      return { queried: [...queried, ...(await query(more, within))] };
     } catch (error) {
-      return { asked, problem: asApiError(error) };
+      return { queried, problem: asApiError(error) };
     }
   };
 
   /** @param known those that were found before: all of them, unless a model was loaded since */
   const readRows = async (
     running: RunningModels,
-    known: readonly Asked[],
+    known: readonly QueriedRunner[],
     blobs: (rows: readonly Row[]) => ReturnType<BlobsOf>,
     within: AbortSignal,
   ): Promise<{ readonly models: readonly FoundModel[]; readonly problem?: ApiError | undefined }> => {
@@ -76,15 +79,15 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
       return { models };
     }
     // Also if nothing is loaded, so that hidden processes are reported before the first load.
-    const { asked, problem } = await findMore(known, within);
-    return { models: await match(running, asked, blobs), problem };
+    const { queried, problem } = await findMore(known, within);
+    return { models: await match(running, queried, blobs), problem };
   };
 
   const count = (models: readonly FoundModel[], running: RunningModels) => {
     for (const { model, runners } of models) {
       counters.add(
         model,
-        runners.map(({ runner, answer }) => ({ ...runner, counters: answer?.counters })),
+        runners.map(({ runner, response }) => ({ ...runner, counters: response?.counters })),
       );
     }
     counters.forget(running.models);
@@ -97,13 +100,13 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
       try {
         return await withDeadline(READ_MS, [scrape], async (within) => {
           setMaxListeners(0, within);
-          const asking = ask(finder.known(), within);
+          const querying = query(finder.known(), within);
           const running = await ps;
           if (running === undefined) {
             return undefined;
           }
           const blobs = (rows: readonly Row[]) => blobsOf(ollama, rows, within);
-          const { models, problem } = await readRows(running, await asking, blobs, within);
+          const { models, problem } = await readRows(running, await querying, blobs, within);
           count(models, running);
           // If processes are hidden, that explains the runners that were not found.
           const problems = problem ? [problem] : distinct(models.flatMap(problemsOf));
@@ -117,6 +120,6 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
       }
     },
     registerMetrics: counters.registerMetrics,
-    close: asker.close,
+    close: client.close,
   };
 }

@@ -29,13 +29,13 @@ export function createSharing(): ShareScrape {
   const joinOrStart = ({ owner, key, longestMs, start }: Shareable, limit: ScrapeLimit) => {
     const ofOwner = running.get(owner) ?? new Map<string, SharedScrape>();
     running.set(owner, ofOwner);
-    const underWay = ofOwner.get(key);
-    if (underWay !== undefined) {
-      return underWay;
+    const current = ofOwner.get(key);
+    if (current !== undefined) {
+      return current;
     }
-    const leave = limit();
+    const release = limit();
     const started = startShared(start, longestMs, () => {
-      leave();
+      release();
       ofOwner.delete(key);
     });
     ofOwner.set(key, started);

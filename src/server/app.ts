@@ -7,7 +7,7 @@ import { createLimitLog } from '../scrape/limit-log.ts';
 import { RequestError } from '../scrape/limits.ts';
 import { addAdminRoutes } from './admin-routes.ts';
 import type { ServerDependencies } from './dependencies.ts';
-import { packForTaker } from './gzip.ts';
+import { compressIfAccepted } from './gzip.ts';
 import { addMetricsRoute } from './metrics-route.ts';
 import { addProbeRoute } from './probe-route.ts';
 import { addStatusRoutes } from './status-routes.ts';
@@ -60,7 +60,9 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
       reply.header('connection', 'close');
     }
     // Before it is packed, which takes its time: until then, all that wait are in memory.
-    return mayBeUnread(reply, payload) ? await packForTaker(request, reply, payload) : refuseToSend(reply);
+    return mayBeUnread(reply, payload)
+      ? await compressIfAccepted(request, reply, payload)
+      : refuseToSend(reply);
   });
   ignoreRequestBodies(app);
   addMetricsRoute(app, dependencies);
@@ -117,7 +119,7 @@ function replyWithError(
   if (error instanceof RequestError || (error instanceof Error && status < 500)) {
     return reply.code(status).send(`${error.message}\n`);
   }
-  log.error({ err: error, method: request.method, url: request.url }, 'could not answer a request');
+  log.error({ err: error, method: request.method, url: request.url }, 'Could not handle a request');
   return reply.code(500).send('internal error, see the log of the exporter\n');
 }
 

@@ -7,11 +7,11 @@ import { messageOf } from '../log/error-text.ts';
 export interface HealthAddress {
   readonly url: URL;
   /** A password, a rate limit or a client certificate may be configured, and TLS. */
-  readonly guarded: boolean;
+  readonly hasWebConfig: boolean;
 }
 
 /** Statuses with which a healthy exporter responds to a client without a password. */
-const REFUSALS: readonly number[] = [401, 429];
+const UNAUTHENTICATED_STATUSES: readonly number[] = [401, 429];
 
 /**
  * @param commandLine `/proc/PID/cmdline`: each word ends with a NUL
@@ -28,31 +28,31 @@ export function healthAddress({ listenAddresses, webConfigFile }: Config): Healt
   const [{ host, port } = { host: undefined, port: 0 }] = listenAddresses;
   const any = host === undefined || host === '0.0.0.0' || host === '::';
   const authority = any ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return { url: new URL(`http://${authority}:${port}/-/healthy`), guarded: webConfigFile !== undefined };
+  return { url: new URL(`http://${authority}:${port}/-/healthy`), hasWebConfig: webConfigFile !== undefined };
 }
 
 /** @throws Error with the response, if it is not that of a healthy exporter */
-export async function askHealth({ url, guarded }: HealthAddress, signal: AbortSignal): Promise<void> {
-  const status = await (guarded ? askGuarded(url, signal) : ask(http(url, { signal }))).catch(
+export async function checkHealth({ url, hasWebConfig }: HealthAddress, signal: AbortSignal): Promise<void> {
+  const status = await (hasWebConfig ? getWithWebConfig(url, signal) : statusOf(http(url, { signal }))).catch(
     (cause: unknown) => {
-      const problem = signal.aborted ? 'no answer in time' : messageOf(cause);
+      const problem = signal.aborted ? 'no response in time' : messageOf(cause);
       throw new Error(`could not query ${url.href}: ${problem}`, { cause });
     },
   );
-  if (status !== 200 && !(guarded && REFUSALS.includes(status))) {
+  if (status !== 200 && !(hasWebConfig && UNAUTHENTICATED_STATUSES.includes(status))) {
     throw new Error(`${url.href} returned status ${status}`);
   }
 }
 
 /** The file may have changed since the start, so TLS is tried rather than read from it. */
-async function askGuarded(url: URL, signal: AbortSignal): Promise<number> {
+async function getWithWebConfig(url: URL, signal: AbortSignal): Promise<number> {
   // No secret is sent, and the certificate is not issued for this name.
   const options = { signal, rejectUnauthorized: false };
   try {
-    return await ask(https(new URL(url.href.replace('http:', 'https:')), options));
+    return await statusOf(https(new URL(url.href.replace('http:', 'https:')), options));
   } catch (error) {
     // It rejects a client without a certificate, so it is healthy.
-    return isReset(error) ? 401 : ask(http(url, { signal }));
+    return isReset(error) ? 401 : statusOf(http(url, { signal }));
   }
 }
 
@@ -60,7 +60,7 @@ function isReset(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
 }
 
-function ask(request: ClientRequest): Promise<number> {
+function statusOf(request: ClientRequest): Promise<number> {
   return new Promise((resolve, reject) => {
     request.once('error', reject);
     request.once('response', (response) => {

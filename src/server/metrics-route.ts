@@ -6,7 +6,7 @@ import type { ServerDependencies } from './dependencies.ts';
 import { scrape } from './scrape-request.ts';
 
 /** If a scrape with less time fails, that is no failure of Ollama. */
-const TELLING_MS = 200;
+const MIN_TIMEOUT_MS = 200;
 
 export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDependencies): void {
   const { config, targets, own, onSnapshot } = dependencies;
@@ -18,7 +18,7 @@ export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDepend
     }
     const { snapshot, complete, budgetMs } = await scrape(request, reply, target, dependencies);
     // Otherwise a client could forge an outage in the log with a timeout that no scrape can meet.
-    if (complete && (budgetMs >= TELLING_MS || isUp(snapshot))) {
+    if (complete && (budgetMs >= MIN_TIMEOUT_MS || isUp(snapshot))) {
       onSnapshot(snapshot);
     }
     return reply.type(CONTENT_TYPE).send(await render(snapshot));

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 /** systemd-notify waits for systemd to have read it. */
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /**
  * By systemd's own program, as Node has no datagram sockets of this kind: needs `NotifyAccess=all`.
@@ -11,8 +11,8 @@ const PATIENCE_MS = 5_000;
  * @param env with NOTIFY_SOCKET where systemd waits (sd_notify(3))
  * @throws Error if the notification fails: systemd will then stop the exporter
  */
-export async function tellReady(env: Readonly<Record<string, string | undefined>>): Promise<void> {
+export async function notifyReady(env: Readonly<Record<string, string | undefined>>): Promise<void> {
   if (env['NOTIFY_SOCKET'] !== undefined) {
-    await promisify(execFile)('systemd-notify', ['--ready'], { env, timeout: PATIENCE_MS });
+    await promisify(execFile)('systemd-notify', ['--ready'], { env, timeout: TIMEOUT_MS });
   }
 }

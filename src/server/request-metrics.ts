@@ -26,13 +26,13 @@ export interface RequestMetrics {
 export function createRequestMetrics(telemetryPath: string): RequestMetrics {
   const total = new Counter({
     name: 'ollama_exporter_http_requests_total',
-    help: 'HTTP requests by handler and status; 499 is a client that hung up before the response.',
+    help: 'HTTP requests by handler and status; 499 is a client that disconnected before the response.',
     labelNames: ['handler', 'code'],
     registers: [],
   });
   const inFlight = new Gauge({
     name: 'ollama_exporter_http_requests_in_flight',
-    help: 'HTTP requests that wait for a response, by handler.',
+    help: 'HTTP requests in progress, by handler.',
     labelNames: ['handler'],
     registers: [],
   });

@@ -3,7 +3,7 @@ import { become } from './become.js';
 import { duration, remaining } from './until.js';
 
 const REFRESH_MS = 5_000;
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 
 const main = element('main');
 const connection = element('#connection');
@@ -33,7 +33,7 @@ async function refresh() {
   clearTimeout(next);
   const url = location.href;
   try {
-    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(url, { cache: 'no-store', signal });
     const page = new DOMParser().parseFromString(await response.text(), 'text/html');
     const fresh = page.querySelector('main');

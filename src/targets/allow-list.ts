@@ -66,7 +66,7 @@ export function openEntries(entries: readonly AllowEntry[], httpsOnly: boolean):
 
 export interface AllowList {
   /** Whether the target is allowed, as far as this is known without resolving its name. */
-  readonly mayAsk: (target: URL) => boolean;
+  readonly allows: (target: URL) => boolean;
   /** Resolves the target's name, and fails with a ForbiddenAddressError if any of its addresses is not allowed. */
   readonly lookupFor: (target: URL) => LookupFunction;
 }
@@ -74,7 +74,7 @@ export interface AllowList {
 /** @param resolve the resolver of the machine, but for tests */
 export function createAllowList(entries: readonly AllowEntry[], resolve: LookupFunction = lookup): AllowList {
   return {
-    mayAsk: (target) => {
+    allows: (target) => {
       const { host, open } = relevant(entries, target);
       return isIP(host) > 0
         ? inRange(open, host)
@@ -117,7 +117,7 @@ function guarded(resolve: LookupFunction, mayConnect: (address: string) => boole
       const found = typeof addresses === 'string' ? [] : addresses;
       const error = failure ?? refusal(hostname, found, mayConnect);
       if (error === undefined) {
-        answer(found, options, callback);
+        returnAddresses(found, options, callback);
       } else {
         callback(error, []);
       }
@@ -125,7 +125,7 @@ function guarded(resolve: LookupFunction, mayConnect: (address: string) => boole
   };
 }
 
-function answer(
+function returnAddresses(
   found: LookupAddress[],
   { all }: LookupOptions,
   callback: Parameters<LookupFunction>[2],

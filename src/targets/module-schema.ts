@@ -9,7 +9,7 @@ import { parseAllowEntry } from './allow-list.ts';
 import { checkCredentials, checkHeaderText } from './credentials.ts';
 
 /** These belong to HTTP itself, or have a key in the file; they must not be set twice. */
-const TAKEN_HEADERS: ReadonlyMap<string, string> = new Map([
+const RESERVED_HEADERS: ReadonlyMap<string, string> = new Map([
   ['authorization', 'use authorization or basic_auth'],
   ...[
     'accept',
@@ -114,14 +114,14 @@ function parseCollector(text: string): Collector {
 /** As in Prometheus, which refuses it too. */
 function parseAuthorizationType(text: string): string {
   if (text.toLowerCase() === 'basic') {
-    throw new Error('type can not be "basic", use basic_auth');
+    throw new Error('type cannot be "basic", use basic_auth');
   }
   return checkHeaderText(text);
 }
 
 function parseUsername(text: string): string {
   if (text.includes(':')) {
-    throw new Error('a user name can not contain a colon (RFC 7617)');
+    throw new Error('a user name cannot contain a colon (RFC 7617)');
   }
   return text;
 }
@@ -143,9 +143,9 @@ function checkHeaderNames({ dataset, addIssue }: v.RawCheckContext<Readonly<Reco
 function headerNameProblem(name: string): string | undefined {
   try {
     validateHeaderName(name);
-    const instead = TAKEN_HEADERS.get(name);
-    return instead && `${name} can not be set, ${instead}`;
+    const instead = RESERVED_HEADERS.get(name);
+    return instead && `${name} cannot be set, ${instead}`;
   } catch {
-    return 'what is no name of a header can not be set';
+    return 'an invalid header name cannot be set';
   }
 }

@@ -169,7 +169,7 @@ function registerReloadMetrics(registry: Registry, lastReload: () => LastReload)
   const registers = [registry];
   new Gauge({
     name: 'ollama_exporter_config_last_reload_successful',
-    help: 'Whether the configuration file was good when it was last read.',
+    help: 'Whether the last reload of the configuration file succeeded.',
     registers,
     collect() {
       this.set(Number(lastReload().successful));
@@ -177,7 +177,7 @@ function registerReloadMetrics(registry: Registry, lastReload: () => LastReload)
   });
   new Gauge({
     name: 'ollama_exporter_config_last_reload_success_timestamp_seconds',
-    help: 'Unix time at which the configuration that is in force was read.',
+    help: 'Unix time of the last successful read of the configuration file.',
     registers,
     collect() {
       this.set(lastReload().successSeconds);

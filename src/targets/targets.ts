@@ -55,7 +55,7 @@ export function createTargets(options: TargetOptions, modules: Modules): Targets
           `Module ${JSON.stringify(module.name)} ${HTTPS_ONLY}: write https:// before the target.`,
         );
       }
-      if (!module.allow.mayAsk(url)) {
+      if (!module.allow.allows(url)) {
         throw refusal(url, module);
       }
       const capacity = { vramBytes: undefined, memoryBytes: undefined };

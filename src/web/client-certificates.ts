@@ -12,7 +12,7 @@ export interface ClientCertificate {
   readonly problem: string | undefined;
 }
 
-export function asksForCertificate({ clientAuth }: Pick<TlsConfig, 'clientAuth'>): boolean {
+export function requestsCertificate({ clientAuth }: Pick<TlsConfig, 'clientAuth'>): boolean {
   return clientAuth !== 'NoClientCert';
 }
 

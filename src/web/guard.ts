@@ -35,7 +35,7 @@ export function guarded(handler: RequestListener, guard: Guard, mayStay: MayStay
     if (status === undefined) {
       handler(request, response);
     } else {
-      answer(response, status);
+      respond(response, status);
     }
   };
 }
@@ -128,7 +128,7 @@ export function rateLimiter({ intervalMs, burst }: RateLimit, now: () => number)
 }
 
 /** As Go's http.Error. The connection of a client that was refused is not kept. */
-function answer(response: ServerResponse, status: number): void {
+function respond(response: ServerResponse, status: number): void {
   response
     .writeHead(status, {
       'Content-Type': 'text/plain; charset=utf-8',

@@ -29,8 +29,8 @@ export interface GuardedServers {
   /** As at the start: a change of the file can't switch it. */
   readonly tls: boolean;
   /** Whether the file explicitly enables HTTP/2, which is not served. */
-  readonly asksForHttp2: boolean;
-  readonly asksForPassword: () => boolean;
+  readonly enablesHttp2: boolean;
+  readonly requiresPassword: () => boolean;
   /** An http or https server; all share one rate limit, the remembered passwords, and the log of handshakes. */
   readonly createServer: (handler: RequestListener, options: ServerOptions) => Server | TlsServer;
 }
@@ -51,8 +51,8 @@ export function openGuardedServers(
   const onFailedHandshake = createHandshakeLog(log, now);
   return {
     tls: tls !== undefined,
-    asksForHttp2: tls !== undefined && config.http2 === true,
-    asksForPassword: () => settings.now().config.users.size > 0,
+    enablesHttp2: tls !== undefined && config.http2 === true,
+    requiresPassword: () => settings.now().config.users.size > 0,
     createServer: (handler, options) => {
       const server =
         tls === undefined

@@ -53,9 +53,9 @@ export class Passwords {
     client: Client,
   ): Promise<boolean | undefined> {
     // Made for known users too, so that both take the same time.
-    const standIn = standInFor(user, users);
+    const dummyHash = dummyHashFor(user, users);
     const isKnown = users.has(user);
-    const hash = users.get(user) ?? standIn;
+    const hash = users.get(user) ?? dummyHash;
     const id = this.#idOf(user, hash, password, String(isKnown));
     const remembered = this.#recall(user, id);
     if (remembered !== undefined) {
@@ -152,7 +152,7 @@ class Turns {
  * A hash for an unknown user, as costly as that of a known one. Where costs differ, the same name always gets the
  * same one, even after a restart: the key is made of the file's own hashes, which are secret.
  */
-function standInFor(user: string, users: ReadonlyMap<string, string>): string {
+function dummyHashFor(user: string, users: ReadonlyMap<string, string>): string {
   const hashes = [...users.values()];
   const number = createHmac('sha256', hashes.join()).update(user).digest().readUInt32BE();
   const model = hashes[number % hashes.length] ?? DUMMY_HASH;

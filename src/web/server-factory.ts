@@ -8,7 +8,7 @@ export interface ServerFactory {
   readonly tls: boolean | undefined;
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
   /** Whether a request needs a password now: its `Authorization` is then for this server. */
-  readonly asksForPassword: () => boolean;
+  readonly requiresPassword: () => boolean;
   readonly close: () => Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export async function openServerFactory(
     return {
       tls: undefined,
       createServer: (handler, limits) => createServer(limits, createPipeliningLimit(maxUnanswered)(handler)),
-      asksForPassword: () => false,
+      requiresPassword: () => false,
       close: () => Promise.resolve(),
     };
   }
@@ -34,9 +34,9 @@ export async function openServerFactory(
   const { bcryptThread } = await import('./bcrypt.ts');
   const { compare, close } = bcryptThread();
   const guarded = openGuardedServers(file, { log, compare, maxUnanswered });
-  if (guarded.asksForHttp2) {
+  if (guarded.enablesHttp2) {
     log.warn({ file }, 'HTTP/2 is not supported: http2 has no effect');
   }
-  const { tls, createServer: createGuarded, asksForPassword } = guarded;
-  return { tls, createServer: createGuarded, asksForPassword, close };
+  const { tls, createServer: createGuarded, requiresPassword } = guarded;
+  return { tls, createServer: createGuarded, requiresPassword, close };
 }

@@ -4,7 +4,7 @@ import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { FileError } from '../config/yaml.ts';
 import { messageOf } from '../log/error-text.ts';
-import { asksForCertificate } from './client-certificates.ts';
+import { requestsCertificate } from './client-certificates.ts';
 import type { TlsConfig } from './tls-config.ts';
 import { filesOf, readTlsOptions } from './tls-options.ts';
 import { readWebConfig, type WebConfig } from './web-config.ts';
@@ -74,7 +74,7 @@ export class LiveSettings {
       return;
     }
     const certificatesMayHaveChanged = changeDetector(config.tls === undefined ? [] : filesOf(config.tls));
-    const tls = this.#attempt('Unable to load certificates, those from before stay in use', () =>
+    const tls = this.#attempt('Unable to load certificates, the previous ones stay in use', () =>
       readTls(this.#file, config.tls),
     );
     // The previous certificates, with the current rules.
@@ -119,7 +119,7 @@ function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): stri
   if (was === undefined || is === undefined) {
     return was === is ? undefined : `TLS can only be switched ${is === undefined ? 'off' : 'on'}`;
   }
-  return asksForCertificate(was) === asksForCertificate(is)
+  return requestsCertificate(was) === requestsCertificate(is)
     ? undefined
     : `client_auth_type can only be changed from ${was.clientAuth} to ${is.clientAuth}`;
 }

@@ -3,7 +3,7 @@ import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
 import { parseAuthorities, readRegularFileSync } from '../config/files.ts';
 import { messageOf } from '../log/error-text.ts';
-import { asksForCertificate } from './client-certificates.ts';
+import { requestsCertificate } from './client-certificates.ts';
 import type { Pem, TlsConfig } from './tls-config.ts';
 import { TLS13_SUITES } from './tls-names.ts';
 
@@ -62,7 +62,7 @@ function secureOptions(config: TlsConfig): number {
   // As in Go. A client that was let in could else show another certificate, or none, later on.
   const always = constants.SSL_OP_NO_RENEGOTIATION;
   // A session that is resumed skips the check of the certificate: its time, and the authorities of today.
-  return asksForCertificate(config) ? always | constants.SSL_OP_NO_TICKET : always;
+  return requestsCertificate(config) ? always | constants.SSL_OP_NO_TICKET : always;
 }
 
 function read(setting: string, pem: Pem): string {

@@ -4,7 +4,7 @@ import { Server } from 'node:https';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { asksForCertificate, type ClientCertificate, refusal } from './client-certificates.ts';
+import { type ClientCertificate, refusal, requestsCertificate } from './client-certificates.ts';
 import { addressOf } from './clients.ts';
 import type { FailedHandshake } from './handshake-log.ts';
 import type { TlsSettings } from './settings.ts';
@@ -45,7 +45,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
       ...options,
       ...applied.options,
       handshakeTimeout: handshakeTimeoutMs,
-      requestCert: asksForCertificate(applied.config),
+      requestCert: requestsCertificate(applied.config),
       // Clients are refused in one place, by the policy of the moment.
       rejectUnauthorized: false,
     });

@@ -41,7 +41,7 @@ function refusal(content: string): string {
   throw new Error('not refused');
 }
 
-const LOST = 'named: the names __proto__, prototype, constructor can not be used';
+const LOST = 'named: the names __proto__, prototype, constructor cannot be used';
 
 test('a scalar keeps its text as written', () => {
   for (const written of ['1.0', '0123', '0x1f', 'yes', '1e3', '2026-11-22', '"1.0"']) {

@@ -16,20 +16,20 @@ function watch(minutes: number) {
 }
 
 test('slots are busy and idle within half an hour, and never more than a model has are busy', () => {
-  const looks = watch(30).flat();
-  const busy = looks.map(({ busySlots }) => busySlots);
+  const samples = watch(30).flat();
+  const busy = samples.map(({ busySlots }) => busySlots);
   expect(new Set(busy)).toEqual(new Set([0, 1, 2, 3]));
-  expect(looks.every(({ model, busySlots }) => busySlots <= slotsOf(model))).toBe(true);
+  expect(samples.every(({ model, busySlots }) => busySlots <= slotsOf(model))).toBe(true);
 });
 
 test('the counters of a runner never decrease', () => {
   const last = new Map<string, readonly number[]>();
   for (const { model, loadedAtMs, work } of watch(30).flat()) {
-    const life = `${model.name} ${loadedAtMs}`;
+    const key = `${model.name} ${loadedAtMs}`;
     const now = Object.values(work);
-    const before = last.get(life) ?? now.map(() => 0);
+    const before = last.get(key) ?? now.map(() => 0);
     expect(now.every((value, index) => value >= (before[index] ?? 0))).toBe(true);
-    last.set(life, now);
+    last.set(key, now);
   }
   expect(last.size).toBeGreaterThan(10);
 });
@@ -49,15 +49,15 @@ test('each runner responds like llama-server, and its port closes when the model
   const { finder, close } = simulateRunners(() => loaded, START);
   onTestFinished(close);
   const [runner] = await finder.find();
-  const ask = async (path: string) =>
+  const get = async (path: string) =>
     await (await request(`http://127.0.0.1:${runner?.port}${path}`, { reset: true })).body.text();
-  expect(parseSlots(await ask('/slots')).total).toBeGreaterThan(0);
-  expect(parseMetrics(await ask('/metrics'))).toMatchObject({ busy: expect.any(Number) });
+  expect(parseSlots(await get('/slots')).total).toBeGreaterThan(0);
+  expect(parseMetrics(await get('/metrics'))).toMatchObject({ busy: expect.any(Number) });
   expect(runner && finder.isAlive(runner)).toBe(true);
   loaded = [];
   expect(await finder.find()).toEqual([]);
   expect(runner && finder.isAlive(runner)).toBe(false);
-  await expect(ask('/slots')).rejects.toThrow('ECONNREFUSED');
+  await expect(get('/slots')).rejects.toThrow('ECONNREFUSED');
 });
 
 test('the demo reports the slots of every model without --collector.runners', async () => {

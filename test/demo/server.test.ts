@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => ollama.close());
 
-async function ask(method: 'GET' | 'HEAD' | 'POST', path: string) {
+async function send(method: 'GET' | 'HEAD' | 'POST', path: string) {
   const { statusCode, headers, body } = await request(new URL(path, ollama.url), { method });
   return { status: statusCode, headers, text: await body.text() };
 }
@@ -29,16 +29,16 @@ test.each([
   ['POST', '/api/ps', 405, '405 method not allowed'],
   ['GET', '/nothing', 404, '404 page not found'],
 ] as const)('%s %s returns %d, as in Ollama', async (method, path, status, text) => {
-  expect(await ask(method, path)).toMatchObject({ status, text });
+  expect(await send(method, path)).toMatchObject({ status, text });
 });
 
 test('a short list has a Content-Length, a long one is chunked, as in Go', async () => {
-  const short = await ask('GET', '/api/ps');
+  const short = await send('GET', '/api/ps');
   expect(short.headers['content-length']).toBe(String('{"models":[]}'.length));
   const models = [EMBEDDING_MODEL, ...CHAT_MODELS, ...CHAT_MODELS];
   const times = { loadedAtMs: 0, expiresAtMs: Date.UTC(2026, 0) };
   loaded = models.map((model) => ({ model, sizeVramBytes: 0, busySlots: 0, work: NO_WORK, ...times }));
-  const long = await ask('GET', '/api/ps');
+  const long = await send('GET', '/api/ps');
   expect(long.headers).toMatchObject({
     'transfer-encoding': 'chunked',
     'content-type': 'application/json; charset=utf-8',

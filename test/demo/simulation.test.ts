@@ -40,13 +40,13 @@ test('several models are loaded at the start, and the list changes within 30 sec
 });
 
 test('ten minutes include a spill, a busy model past its expiry, full VRAM and free VRAM', () => {
-  const looks = watch(10);
-  const rows = looks.flatMap(({ nowMs, rows }) => rows.map((row) => ({ ...row, nowMs })));
+  const samples = watch(10);
+  const rows = samples.flatMap(({ nowMs, rows }) => rows.map((row) => ({ ...row, nowMs })));
   expect(rows.some(({ model, sizeVramBytes }) => sizeVramBytes > 0 && sizeVramBytes < model.sizeBytes)).toBe(
     true,
   );
   expect(rows.some(({ expiresAtMs, nowMs }) => expiresAtMs < nowMs)).toBe(true);
-  const used = looks.map(({ rows }) => rows.reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0));
+  const used = samples.map(({ rows }) => rows.reduce((sum, { sizeVramBytes }) => sum + sizeVramBytes, 0));
   expect(Math.max(...used)).toBeGreaterThan(0.9 * DEMO_MACHINE.vramBytes);
   expect(Math.min(...used)).toBeLessThan(0.7 * DEMO_MACHINE.vramBytes);
 });

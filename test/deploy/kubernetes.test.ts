@@ -133,7 +133,7 @@ test('the modules file defines the module of the Probe, which allows all its tar
   const allow = modules.get(probe?.module ?? '')?.allow;
   const targets = probe?.targets?.staticConfig?.static ?? [];
   expect(targets.length).toBeGreaterThan(0);
-  expect(targets.filter((target) => !allow?.mayAsk(parseOllamaHost(target)))).toEqual([]);
+  expect(targets.filter((target) => !allow?.allows(parseOllamaHost(target)))).toEqual([]);
 });
 
 test("the ServiceMonitor keeps the exporter's own metrics, and none about an Ollama", async () => {

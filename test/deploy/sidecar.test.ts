@@ -56,13 +56,13 @@ describe.each(SIDECARS)('$title:', ({ components, sidecar }) => {
   test('Services and PodMonitors refer to ports of the pod, whose numbers are distinct', () => {
     const ports = containers.flatMap(({ ports = [] }) => ports);
     expect(new Set(ports.map(({ containerPort }) => containerPort)).size).toBe(ports.length);
-    const led = [
+    const referenced = [
       ...of.filter(Service.is).flatMap(({ spec }) => spec?.ports?.map(({ targetPort }) => targetPort) ?? []),
       ...of
         .filter(PodMonitor.is)
         .flatMap(({ spec }) => spec.podMetricsEndpoints?.map(({ port }) => port) ?? []),
     ];
-    expect(ports.map(({ name }) => name)).toEqual(expect.arrayContaining(led));
+    expect(ports.map(({ name }) => name)).toEqual(expect.arrayContaining(referenced));
   });
 
   test('the Service points to the proxy if enabled, on the same port as without it', () => {

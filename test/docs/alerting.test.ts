@@ -33,9 +33,9 @@ test('the table of recording rules lists each rule, in file order', () => {
 });
 
 test('alerts that need a capacity are documented as such', () => {
-  const needing = alerts.filter(({ expr }) => /instance:ollama_\w+_used:ratio/.test(expr));
-  const told = table(PAGE, 'Alerts').filter(([, , , , when]) => /Requires the \[?capacity/.test(when ?? ''));
-  expect(told.map(([name]) => /\w+/.exec(name ?? '')?.[0])).toEqual(needing.map(({ alert }) => alert));
+  const expected = alerts.filter(({ expr }) => /instance:ollama_\w+_used:ratio/.test(expr));
+  const documented = table(PAGE, 'Alerts').filter(([, , , , when]) => /Requires the \[?capacity/.test(when ?? ''));
+  expect(documented.map(([name]) => /\w+/.exec(name ?? '')?.[0])).toEqual(expected.map(({ alert }) => alert));
 });
 
 test('the Alertmanager example refers to existing alerts and receivers', () => {
@@ -57,8 +57,8 @@ test('the Alertmanager example refers to existing alerts and receivers', () => {
     ).toBe(true);
   }
   const known = receivers.map(({ name }: { readonly name: string }) => name);
-  const led = [route, ...route.routes].flatMap(({ receiver = [] }) => receiver);
-  expect([...new Set(led)]).toEqual(known);
+  const used = [route, ...route.routes].flatMap(({ receiver = [] }) => receiver);
+  expect([...new Set(used)]).toEqual(known);
 });
 
 test('the sub-route on the page groups alerts as in the example', () => {

@@ -26,8 +26,8 @@ interface Case {
     readonly labels: Readonly<Record<string, string>>;
     readonly summary: string;
     readonly description: string;
-    /** Labels of the target that the alert loses, since it is about a sum. */
-    readonly loses?: readonly string[];
+    /** Labels of the target that the alert drops, since it is about a sum. */
+    readonly drops?: readonly string[];
   };
   /** Just under the threshold, or for just too short a time. */
   readonly under: InputSeries;
@@ -343,7 +343,7 @@ const CASES: readonly Case[] = [
       },
       at: '2m45s',
       labels: { ...LABELS_OF_TARGET, severity: 'warning' },
-      loses: PROXY_LOSES,
+      drops: PROXY_LOSES,
       summary: '12% of the requests to Ollama on gpu-07:10434 fail.',
       description:
         'Within 10 minutes, 12% of the requests through the proxy gpu-07:10434 have failed. Most of them: cut. Responses end before they are complete: a runner crashed, or Ollama was stopped. Its log says which.',
@@ -362,7 +362,7 @@ const CASES: readonly Case[] = [
       series: { ...up, ...requests('ok', '0+9x2 _ 36+9x60'), ...requests('busy', '0+1x2 _ 4+1x60', '') },
       at: '2m45s',
       labels: { ...LABELS_OF_TARGET, severity: 'warning' },
-      loses: PROXY_LOSES,
+      drops: PROXY_LOSES,
       summary: 'Ollama on gpu-07:10434 rejects 10% of its requests as busy.',
       description:
         'Within 10 minutes, Ollama has responded to 10% of the requests through the proxy gpu-07:10434 with 503: its queue (OLLAMA_MAX_QUEUE, 512 by default) was full. More requests arrive than it serves, or they wait for a model that does not load. Clients may try again; the queue stays full until there are fewer of them.',
@@ -380,7 +380,7 @@ const CASES: readonly Case[] = [
       },
       at: '7m30s',
       labels: { ...LABELS_OF_TARGET, severity: 'warning' },
-      loses: ['model', 'api'],
+      drops: ['model', 'api'],
       summary: 'The first token of Ollama on gpu-07:10434 takes up to 58.42s.',
       description:
         'Within 15 minutes, one in twenty streams through the proxy gpu-07:10434 has waited for its first token for 58.42s or longer. Slowest: llama3.1:8b, 58.5s. Requests wait for a free slot, for a model to load, or for long prompts.',
@@ -427,7 +427,7 @@ describe.skipIf(binaries === undefined)('the alerts', () => {
 
 function alertsOf(target: TargetLabels): void {
   const check = ruleTest(promtool);
-  const seen = (series: InputSeries): InputSeries =>
+  const withLabels = (series: InputSeries): InputSeries =>
     Object.fromEntries(Object.entries(series).map(([name, values]) => [relabelled(name, target), values]));
 
   /** With all labels and texts. */
@@ -435,7 +435,7 @@ function alertsOf(target: TargetLabels): void {
     at: string,
     alert: string,
     series: InputSeries,
-    { labels, summary, description, loses = [] }: Omit<Case['fires'], 'series' | 'at'>,
+    { labels, summary, description, drops = [] }: Omit<Case['fires'], 'series' | 'at'>,
   ): string {
     const exp_annotations = {
       summary,
@@ -443,22 +443,22 @@ function alertsOf(target: TargetLabels): void {
       runbook_url: `https://github.com/ollama-exporter/ollama-exporter/blob/main/docs/runbooks.md#${alert.toLowerCase()}`,
     };
     const { severity = '', ...rest } = labels;
-    const seenLabels = Object.entries('instance' in rest ? target.of(rest) : rest);
-    const kept = seenLabels.filter(([name]) => !loses.includes(name));
+    const allLabels = Object.entries('instance' in rest ? target.of(rest) : rest);
+    const kept = allLabels.filter(([name]) => !drops.includes(name));
     const exp_labels = { ...Object.fromEntries(kept), severity };
     const alert_rule_test = [
       { eval_time: at, alertname: alert, exp_alerts: [{ exp_labels, exp_annotations }] },
     ];
-    return check(seen(series), { alert_rule_test });
+    return check(withLabels(series), { alert_rule_test });
   }
 
-  function keepsStill(alert: string, series: InputSeries, times = WATCHED[alert] ?? ALWAYS): string {
+  function doesNotFire(alert: string, series: InputSeries, times = WATCHED[alert] ?? ALWAYS): string {
     const alert_rule_test = times.map((eval_time) => ({ eval_time, alertname: alert, exp_alerts: [] }));
-    return check(seen(series), { alert_rule_test });
+    return check(withLabels(series), { alert_rule_test });
   }
 
   /** What promtool says that it got, where nothing was expected. */
-  const alertsAt = (at: string, alert: string, series: InputSeries) => keepsStill(alert, series, [at]);
+  const alertsAt = (at: string, alert: string, series: InputSeries) => doesNotFire(alert, series, [at]);
 
   describe.each(CASES)('$alert', ({ alert, fires, under, failedScrape }) => {
     test('fires with all labels and texts, despite a failed scrape, and not one scrape earlier', () => {
@@ -467,11 +467,11 @@ function alertsOf(target: TargetLabels): void {
     });
 
     test('does not fire just under its threshold', () => {
-      expect(keepsStill(alert, under)).toBe('SUCCESS');
+      expect(doesNotFire(alert, under)).toBe('SUCCESS');
     });
 
     test('does not fire for a failed scrape', () => {
-      expect(keepsStill(alert, failedScrape)).toBe('SUCCESS');
+      expect(doesNotFire(alert, failedScrape)).toBe('SUCCESS');
     });
   });
 
@@ -479,27 +479,27 @@ function alertsOf(target: TargetLabels): void {
     const second = TARGET.replace('gpu-07', 'gpu-08');
 
     test('fires when the last target disappears from service discovery, and when there never was one', () => {
-      const nobody = {
+      const noTarget = {
         labels: { severity: 'critical' },
         summary: 'Prometheus has no Ollama exporter as a target.',
         description:
           'No target has had a job that this rule is about for over 5 minutes: no Ollama is monitored. If the job has another name, edit the rule.',
       };
-      const gone = { [`up{${TARGET}}`]: '1x10 _x80', 'up{job="node",instance="a"}': '1x90' };
-      expect(firesAt('8m', 'OllamaExporterDown', gone, nobody)).toBe('SUCCESS');
+      const disappeared = { [`up{${TARGET}}`]: '1x10 _x80', 'up{job="node",instance="a"}': '1x90' };
+      expect(firesAt('8m', 'OllamaExporterDown', disappeared, noTarget)).toBe('SUCCESS');
       const never = { 'up{job="node",instance="a"}': '1x80' };
-      expect(firesAt('6m', 'OllamaExporterDown', never, nobody)).toBe('SUCCESS');
+      expect(firesAt('6m', 'OllamaExporterDown', never, noTarget)).toBe('SUCCESS');
     });
 
     test('does not fire while one target replaces another', () => {
       const series = { [`up{${TARGET}}`]: '1x40 _x40', [`up{${second}}`]: '_x40 1x40' };
-      expect(keepsStill('OllamaExporterDown', series)).toBe('SUCCESS');
+      expect(doesNotFire('OllamaExporterDown', series)).toBe('SUCCESS');
     });
   });
 
   test('OllamaModelListUnavailable does not fire while Ollama is down', () => {
     const series = { ...up, ...ps('0x80'), [`ollama_up{${TARGET}}`]: '0x80' };
-    expect(keepsStill('OllamaModelListUnavailable', series)).toBe('SUCCESS');
+    expect(doesNotFire('OllamaModelListUnavailable', series)).toBe('SUCCESS');
   });
 
   test.each(Object.entries(REASONS))(
@@ -538,7 +538,7 @@ function alertsOf(target: TargetLabels): void {
         ...model(OTHER, '1x80', '1x80'),
         [`ollama_model_size_bytes{${MODEL}}`]: gib('40x80'),
       };
-      expect(keepsStill(alert, series)).toBe('SUCCESS');
+      expect(doesNotFire(alert, series)).toBe('SUCCESS');
     },
   );
 
@@ -550,7 +550,7 @@ function alertsOf(target: TargetLabels): void {
 
     test('does not fire for a capacity of 0', () => {
       const full = { ...psOk, ...model(MODEL, '64x60 _x60', '32x60 _x60') };
-      expect(keepsStill(alert, { ...up, ...full, ...capacity('0x120') })).toBe('SUCCESS');
+      expect(doesNotFire(alert, { ...up, ...full, ...capacity('0x120') })).toBe('SUCCESS');
     });
 
     test('resolves minutes after the models were unloaded, and does not flap before', () => {
@@ -617,7 +617,7 @@ function alertsOf(target: TargetLabels): void {
         [SIZE]: '13 _ 3 _ 13 _ _x70',
         [CONTEXT]: '65536 _ 4096 _ 65536 _ _x70',
       };
-      expect(keepsStill('OllamaModelThrashing', series)).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelThrashing', series)).toBe('SUCCESS');
     });
 
     test('does not fire for an MLX model whose size changes, or a model that reports 0 while loading', () => {
@@ -627,9 +627,9 @@ function alertsOf(target: TargetLabels): void {
         [`ollama_model_info{digest="a",format="safetensors",family="qwen3",parameter_size="8B",${MODEL}}`]:
           '1x80',
       };
-      expect(keepsStill('OllamaModelThrashing', mlx)).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelThrashing', mlx)).toBe('SUCCESS');
       const loading = { ...loaded, [SIZE]: '0 3x10 _ 0 3x10 _ 0 3x40' };
-      expect(keepsStill('OllamaModelThrashing', loading)).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelThrashing', loading)).toBe('SUCCESS');
     });
 
     test('has a window of 15 minutes', () => {
@@ -654,13 +654,13 @@ function alertsOf(target: TargetLabels): void {
       ['idle for a long time', '86400-15x80'],
       ['used occasionally', '299 285 296 300 290 '.repeat(16).trim()],
     ])('does not fire for a model that is %s', (_, expiry) => {
-      expect(keepsStill('OllamaModelOverdue', { ...loaded, [EXPIRY]: expiry })).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelOverdue', { ...loaded, [EXPIRY]: expiry })).toBe('SUCCESS');
     });
 
     test('does not fire for a model that is loaded again for each request', () => {
       const visit = (value: string) => `${value} ${value} ${value} _ `.repeat(20).trim();
       const series = { ...up, ...psOk, ...model(MODEL, visit('4'), visit('4')), [EXPIRY]: visit('0') };
-      expect(keepsStill('OllamaModelOverdue', series)).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelOverdue', series)).toBe('SUCCESS');
     });
   });
 
@@ -674,7 +674,7 @@ function alertsOf(target: TargetLabels): void {
 
     test('does not fire for a model with busy slots in the last 10 minutes', () => {
       const busy = { [`ollama_model_slots_busy{${MODEL}}`]: '1x30 _ 1 0x30 2x20' };
-      expect(keepsStill('OllamaModelOverdue', { ...overdue, ...busy })).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelOverdue', { ...overdue, ...busy })).toBe('SUCCESS');
     });
 
     test('does not fire for a model with requests too short to be seen, if tokens are counted', () => {
@@ -682,7 +682,7 @@ function alertsOf(target: TargetLabels): void {
         ...work(MODEL, '0x80', '0x80'),
         [`ollama_model_prompt_tokens_total{${MODEL}}`]: '0+9x80',
       };
-      expect(keepsStill('OllamaModelOverdue', { ...overdue, ...embedding })).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelOverdue', { ...overdue, ...embedding })).toBe('SUCCESS');
     });
 
     test('fires for an idle model that Ollama reports as busy', () => {
@@ -706,17 +706,17 @@ function alertsOf(target: TargetLabels): void {
     const GENERATED = `ollama_model_generated_tokens_total{${MODEL}}`;
     const PROMPT = `ollama_model_prompt_tokens_total{${MODEL}}`;
     const CACHED = `ollama_model_prompt_cached_tokens_total{${MODEL}}`;
-    const still = work(MODEL, '1x360', '7x360');
+    const noProgress = work(MODEL, '1x360', '7x360');
 
     test.each([GENERATED, PROMPT, CACHED])('does not fire while %s increases', (counter) => {
       expect(
-        keepsStill('OllamaModelStuck', { ...loaded, ...still, [counter]: '7x100 8x100 9x100 10x60' }),
+        doesNotFire('OllamaModelStuck', { ...loaded, ...noProgress, [counter]: '7x100 8x100 9x100 10x60' }),
       ).toBe('SUCCESS');
     });
 
     test('does not fire if the runner has no counters', () => {
       const slots = { [`ollama_model_slots_busy{${MODEL}}`]: '1x360' };
-      expect(keepsStill('OllamaModelStuck', { ...loaded, ...slots })).toBe('SUCCESS');
+      expect(doesNotFire('OllamaModelStuck', { ...loaded, ...slots })).toBe('SUCCESS');
     });
 
     test('fires for older runners, without cached tokens and with missed scrapes, and reports the number of slots', () => {
@@ -763,7 +763,7 @@ function alertsOf(target: TargetLabels): void {
       'OllamaRequestsFailing does not fire for the outcome %s',
       (outcome) => {
         const series = { ...up, ...requests('ok', '0+1x60'), ...requests(outcome, '0+9x60', '') };
-        expect(keepsStill('OllamaRequestsFailing', series)).toBe('SUCCESS');
+        expect(doesNotFire('OllamaRequestsFailing', series)).toBe('SUCCESS');
       },
     );
 
@@ -772,7 +772,7 @@ function alertsOf(target: TargetLabels): void {
       ['OllamaBusy', 'busy'],
     ])('%s does not fire for requests that are not measured', (alert, outcome) => {
       const others = { ...requests('ok', '0+1x60'), ...requests(outcome, '0+9x60', '', 'other') };
-      expect(keepsStill(alert, { ...up, ...others })).toBe('SUCCESS');
+      expect(doesNotFire(alert, { ...up, ...others })).toBe('SUCCESS');
     });
 
     test('OllamaRequestsFailing fires if all requests fail, and resolves when they succeed', () => {

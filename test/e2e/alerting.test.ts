@@ -6,7 +6,6 @@ import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
 import { REASONS } from '../../src/ollama/errors.ts';
 import { filledIn, readDashboard } from '../dashboard.ts';
 import { startExporterProcess } from './exporter-process.ts';
-import { hurriedConfig, hurriedRules } from './hurry.ts';
 import {
   type Alertmanager,
   type FiringAlert,
@@ -14,6 +13,7 @@ import {
   startAlertmanager,
   startPrometheus,
 } from './prometheus-process.ts';
+import { shortenedConfig, shortenedRules } from './short-intervals.ts';
 
 const binaries = { ...inject('prometheus'), ...inject('alertmanager') };
 const { prometheus: prometheusBinary, 'prometheus-alertmanager': alertmanagerBinary } = binaries;
@@ -38,15 +38,15 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       });
 
     /** One request, so many minutes ago. */
-    const ask = (model: CatalogModel, minutesAgo: number, durationMs: number, keepAliveMs: number) =>
+    const requestModel = (model: CatalogModel, minutesAgo: number, durationMs: number, keepAliveMs: number) =>
       gpu.request({ model, durationMs, keepAliveMs }, Date.now() - minutesAgo * MINUTE_MS);
 
     beforeAll(async () => {
       // A request of 20 minutes ago set the expiry of the small model to 18 minutes ago; one since then still runs.
-      ask(SMALL, 20, 1_000, 2 * MINUTE_MS);
-      ask(SMALL, 19, 120 * MINUTE_MS, 2 * MINUTE_MS);
-      ask(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
-      ask(LARGE_MODEL, 0, 60 * MINUTE_MS, MINUTE_MS);
+      requestModel(SMALL, 20, 1_000, 2 * MINUTE_MS);
+      requestModel(SMALL, 19, 120 * MINUTE_MS, 2 * MINUTE_MS);
+      requestModel(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
+      requestModel(LARGE_MODEL, 0, 60 * MINUTE_MS, MINUTE_MS);
       simulated = await startOllama();
       const exporter = await startExporterProcess([
         `--ollama.url=${simulated.url.href}`,
@@ -56,9 +56,9 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       exporterHost = exporter.url.host;
       alertmanager = await startAlertmanager(alertmanagerBinary ?? '');
       prometheus = await startPrometheus(prometheusBinary ?? '', {
-        'prometheus.yml': hurriedConfig(exporterHost, alertmanager.host),
-        'alerts.yml': hurriedRules('alerts.yml'),
-        'recording.yml': hurriedRules('recording.yml'),
+        'prometheus.yml': shortenedConfig(exporterHost, alertmanager.host),
+        'alerts.yml': shortenedRules('alerts.yml'),
+        'recording.yml': shortenedRules('recording.yml'),
       });
     });
 
@@ -114,8 +114,8 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
 
     test('all alerts resolve when Ollama is back with free VRAM', async () => {
       gpu = new Scheduler(DEMO_MACHINE.vramBytes);
-      ask(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
-      ask(SMALL, 0, 60 * MINUTE_MS, MINUTE_MS);
+      requestModel(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
+      requestModel(SMALL, 0, 60 * MINUTE_MS, MINUTE_MS);
       simulated = await startOllama(Number(simulated.url.port));
       await expect.poll(namesFiring, { timeout: LONG_MS, interval: 500 }).toEqual([]);
       // And stays so, over a whole window of the rules.

@@ -7,13 +7,13 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { parse } from 'yaml';
 import { DEMO, mounts, ROOT, readText, serviceOf } from '../compose.ts';
 import { type RunningExporter, startExporterProcess } from './exporter-process.ts';
-import { hurriedRules } from './hurry.ts';
 import {
   type Alertmanager,
   type Prometheus,
   startAlertmanager,
   startPrometheus,
 } from './prometheus-process.ts';
+import { shortenedRules } from './short-intervals.ts';
 
 const binaries = { ...inject('prometheus'), ...inject('alertmanager') };
 const { prometheus: prometheusBinary, promtool, 'prometheus-alertmanager': alertmanagerBinary } = binaries;
@@ -48,8 +48,8 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       );
       prometheus = await startPrometheus(prometheusBinary ?? '', {
         'prometheus.yml': configOfTheTest(),
-        'alerts.yml': hurriedRules('alerts.yml'),
-        'recording.yml': hurriedRules('recording.yml'),
+        'alerts.yml': shortenedRules('alerts.yml'),
+        'recording.yml': shortenedRules('recording.yml'),
       });
     });
 

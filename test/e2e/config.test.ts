@@ -118,8 +118,8 @@ test('SIGHUP reloads the file, and the metrics show the result', async () => {
 
 test('SIGHUP during startup does not stop the exporter, and reloads the file', async () => {
   writeFileSync(file, GOOD);
-  const asked = join(folder, 'asked');
-  writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\ntouch ${asked}\nsleep 1\necho 24576\n`, {
+  const started = join(folder, 'started');
+  writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\ntouch ${started}\nsleep 1\necho 24576\n`, {
     mode: 0o755,
   });
   const env = { PATH: `${folder}:/usr/bin:/bin` };
@@ -128,7 +128,7 @@ test('SIGHUP during startup does not stop the exporter, and reloads the file', a
     env,
     (child) => {
       const watcher = watch(folder, (_event, name) => {
-        if (name === 'asked') {
+        if (name === 'started') {
           watcher.close();
           child.kill('SIGHUP');
         }
@@ -228,9 +228,9 @@ test('--web.max-requests limits scrapes of the telemetry path and the page', asy
     `--ollama.url=${ollama.url.href}`,
     `--config.file=${file}`,
   ]);
-  const asked = new Promise((resolve) => ollama.server.once('request', resolve));
+  const started = new Promise((resolve) => ollama.server.once('request', resolve));
   const first = metrics(url);
-  await asked;
+  await started;
   const { statusCode, body } = await request(new URL('/api/status?target=127.0.0.1:1', url));
   expect(statusCode).toBe(503);
   expect(await body.text()).toBe(

@@ -58,7 +58,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
       }))
       .map((one) => JSON.stringify(one))
       .sort();
-  const ask = ({ prometheus }: PastHour, { expr, instant }: Pick<Target, 'expr' | 'instant'>) =>
+  const runQuery = ({ prometheus }: PastHour, { expr, instant }: Pick<Target, 'expr' | 'instant'>) =>
     instant
       ? prometheus.query(filledIn(expr), END)
       : prometheus.queryRange(filledIn(expr), END - 3_600, END, STEP * 8);
@@ -71,7 +71,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
   });
 
   test.each(queries)('$name has data', async (target) => {
-    expect(await ask(plain, target)).not.toEqual([]);
+    expect(await runQuery(plain, target)).not.toEqual([]);
   });
 
   test('an Ollama that is down and an exporter that is not scraped are listed with their reasons', async () => {
@@ -89,7 +89,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
   });
 
   test.each(annotationQueries(dashboard))('annotation $name has data', async (annotation) => {
-    expect(await ask(plain, annotation)).not.toEqual([]);
+    expect(await runQuery(plain, annotation)).not.toEqual([]);
   });
 
   describe.each(Object.entries(COLLISIONS))(
@@ -106,23 +106,23 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
       test.each(queries.filter(({ expr }) => !expr.includes('ALERTS')))(
         '$name has the same data',
         async (target) => {
-          expect(sorted(await ask(collided, target))).toEqual(sorted(await ask(plain, target)));
+          expect(sorted(await runQuery(collided, target))).toEqual(sorted(await runQuery(plain, target)));
         },
       );
 
       test('the variable for models has the same values', async () => {
-        const listed = sorted(await ask(collided, variable));
+        const listed = sorted(await runQuery(collided, variable));
         expect(listed).not.toEqual([]);
-        expect(listed).toEqual(sorted(await ask(plain, variable)));
+        expect(listed).toEqual(sorted(await runQuery(plain, variable)));
       });
 
       test.each(queries.filter(({ expr }) => expr.includes('$model')))(
         '$name has the same data for one selected model',
         async ({ expr, ...target }) => {
           const chosen = { ...target, expr: expr.replaceAll('$model', 'qwen3:32b') };
-          const found = await ask(collided, chosen);
+          const found = await runQuery(collided, chosen);
           expect(found).not.toEqual([]);
-          expect(sorted(found)).toEqual(sorted(await ask(plain, chosen)));
+          expect(sorted(found)).toEqual(sorted(await runQuery(plain, chosen)));
         },
       );
     },

@@ -56,16 +56,16 @@ test('a log reader that stops reading blocks neither scrapes nor shutdown, and t
   const child = spawn(process.execPath, args, { env: {}, stdio: ['ignore', 'ignore', to] });
   onTestFinished(() => void child.kill('SIGKILL'));
   closeSync(to);
-  const ask = async (path: string) =>
+  const statusOf = async (path: string) =>
     (await fetch(new URL(path, `http://127.0.0.1:${port}`)).catch(() => undefined))?.status;
-  await expect.poll(() => ask('/-/ready'), { timeout: 15_000 }).toBe(200);
+  await expect.poll(() => statusOf('/-/ready'), { timeout: 15_000 }).toBe(200);
   // Tells that Ollama is up.
-  expect(await ask('/metrics')).toBe(200);
+  expect(await statusOf('/metrics')).toBe(200);
 
   for (let count = 0; count < FAILED; count += 1) {
-    expect(await ask(`/probe?target=127.0.0.1:1/${count}/${LONG_PATH}`)).toBe(200);
+    expect(await statusOf(`/probe?target=127.0.0.1:1/${count}/${LONG_PATH}`)).toBe(200);
   }
-  expect(await ask('/metrics')).toBe(200);
+  expect(await statusOf('/metrics')).toBe(200);
 
   const kept = [...readAvailable(from).matchAll(/ target=http:\/\/127\.0\.0\.1:1\/(\d+)\/x+ .*\n/g)].map(
     ([, n]) => Number(n),
@@ -73,14 +73,14 @@ test('a log reader that stops reading blocks neither scrapes nor shutdown, and t
   expect(kept).toEqual(kept.map((_, index) => index));
   expect(kept.length).toBeGreaterThan(10);
   expect(kept.length).toBeLessThan(FAILED);
-  await ask('/probe?target=127.0.0.1:1/again');
-  const [told, next] = readAvailable(from).split('\n');
-  expect(told).toMatch(/^time=\S+ level=WARN msg="Log lines were lost before this one" lines=\d+$/);
-  expect(told).toContain(`lines=${FAILED - kept.length}`);
+  await statusOf('/probe?target=127.0.0.1:1/again');
+  const [lossLine, next] = readAvailable(from).split('\n');
+  expect(lossLine).toMatch(/^time=\S+ level=WARN msg="Log lines were lost before this one" lines=\d+$/);
+  expect(lossLine).toContain(`lines=${FAILED - kept.length}`);
   expect(next).toContain('target=http://127.0.0.1:1/again');
 
   for (let count = 0; count < FAILED; count += 1) {
-    await ask(`/probe?target=127.0.0.1:1/${count}/${LONG_PATH}`);
+    await statusOf(`/probe?target=127.0.0.1:1/${count}/${LONG_PATH}`);
   }
   const ended = once(child, 'exit');
   child.kill('SIGTERM');

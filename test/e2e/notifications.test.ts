@@ -11,13 +11,13 @@ import { Scheduler } from '../../src/demo/scheduler.ts';
 import { type SimulatedOllama, startSimulatedOllama } from '../../src/demo/server.ts';
 import { DEMO_MACHINE } from '../../src/demo/simulation.ts';
 import { type RunningExporter, startExporterProcess } from './exporter-process.ts';
-import { hurriedAlertmanager, hurriedConfig, hurriedRules } from './hurry.ts';
 import {
   type Alertmanager,
   type Prometheus,
   startAlertmanager,
   startPrometheus,
 } from './prometheus-process.ts';
+import { shortenedAlertmanager, shortenedConfig, shortenedRules } from './short-intervals.ts';
 
 const binaries = { ...inject('prometheus'), ...inject('alertmanager') };
 const { prometheus: prometheusBinary = '', 'prometheus-alertmanager': alertmanagerBinary = '' } = binaries;
@@ -49,12 +49,12 @@ describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notificat
 
   beforeAll(async () => {
     const pinned = new Scheduler(DEMO_MACHINE.vramBytes);
-    const ask = (gpu: Scheduler, model = EMBEDDING_MODEL) =>
+    const requestModel = (gpu: Scheduler, model = EMBEDDING_MODEL) =>
       gpu.request({ model, durationMs: 3_600_000, keepAliveMs: Number.POSITIVE_INFINITY }, Date.now());
-    ask(pinned);
+    requestModel(pinned);
     const spilled = new Scheduler(DEMO_MACHINE.vramBytes);
     for (const model of [EMBEDDING_MODEL, LARGE_MODEL, ...CHAT_MODELS.slice(0, 2)]) {
-      ask(spilled, model);
+      requestModel(spilled, model);
     }
     rack = await startSimulatedOllama({ version: '0.33.0', loaded: () => pinned.loaded(Date.now()) });
     box = await startSimulatedOllama({ version: '0.33.0', loaded: () => spilled.loaded(Date.now()) });
@@ -65,15 +65,15 @@ describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notificat
     const { port } = webhook.address() as AddressInfo;
     alertmanager = await startAlertmanager(
       alertmanagerBinary,
-      hurriedAlertmanager(`http://127.0.0.1:${port}/`),
+      shortenedAlertmanager(`http://127.0.0.1:${port}/`),
     );
     prometheus = await startPrometheus(prometheusBinary, {
       'prometheus.yml': JSON.stringify({
-        ...JSON.parse(hurriedConfig(exporter.url.host, alertmanager.host)),
+        ...JSON.parse(shortenedConfig(exporter.url.host, alertmanager.host)),
         scrape_configs: [probes(), own()],
       }),
-      'alerts.yml': hurriedRules('alerts.yml'),
-      'recording.yml': hurriedRules('recording.yml'),
+      'alerts.yml': shortenedRules('alerts.yml'),
+      'recording.yml': shortenedRules('recording.yml'),
     });
   });
 

@@ -16,7 +16,7 @@ import {
   test,
 } from 'vitest';
 import { readCorpus } from '../corpus.ts';
-import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { type RunningExporter, startExporterProcess } from './exporter-process.ts';
 
 const found = inject('chromium');
@@ -46,10 +46,10 @@ const list = (...models: readonly object[]) => json(JSON.stringify({ models }));
 const HOSTILE = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', 'a'.repeat(300), "'&amp;"];
 
 const CASES: Readonly<
-  Record<string, { readonly answers: Partial<Answers>; readonly words: readonly string[] }>
+  Record<string, { readonly handlers: Partial<Handlers>; readonly words: readonly string[] }>
 > = {
   'models on the GPU, on the CPU and on both': {
-    answers: { ps: list(row('gpu', 6.7, 6.7, 275), row('cpu', 1.2, 0, 90), row('both', 68, 42, 1_800)) },
+    handlers: { ps: list(row('gpu', 6.7, 6.7, 275), row('cpu', 1.2, 0, 90), row('both', 68, 42, 1_800)) },
     words: [
       '100% GPU',
       '100% CPU',
@@ -64,32 +64,32 @@ const CASES: Readonly<
     ],
   },
   'a pinned and an overdue model': {
-    answers: { ps: list(row('pinned', 1, 1, FOREVER), row('late', 1, 1, -3_700)) },
+    handlers: { ps: list(row('pinned', 1, 1, FOREVER), row('late', 1, 1, -3_700)) },
     words: ['forever', 'overdue 1 h '],
   },
-  'no model': { answers: { ps: list() }, words: ['Up', 'No model is loaded.', '0.0 of 46.6 GiB'] },
+  'no model': { handlers: { ps: list() }, words: ['Up', 'No model is loaded.', '0.0 of 46.6 GiB'] },
   'a failed /api/ps': {
-    answers: { ps: (_request, response) => response.writeHead(500).end() },
+    handlers: { ps: (_request, response) => response.writeHead(500).end() },
     words: ['Degraded', '/api/ps failed: status', 'Loaded models unknown.'],
   },
   'invalid responses': {
-    answers: { ps: json('<html>'), version: json('<html>') },
+    handlers: { ps: json('<html>'), version: json('<html>') },
     words: ['Down', 'The response is not from Ollama'],
   },
   'more VRAM in use than the capacity': {
-    answers: { ps: list(row('large', 60, 55, 275), row('tiny', 0.1, 0.1, 90)) },
+    handlers: { ps: list(row('large', 60, 55, 275), row('tiny', 0.1, 0.1, 90)) },
     words: ['55.1 of 46.6 GiB', '118%', '8.5 GiB over capacity'],
   },
   'a server that does not report VRAM': {
-    answers: { ps: list({ ...row('local', 1, 1, 275), size_vram: undefined }) },
+    handlers: { ps: list({ ...row('local', 1, 1, 275), size_vram: undefined }) },
     words: ['The server does not report size_vram for every model.', 'Unknown'],
   },
   'hostile names': {
-    answers: { ps: list(...[...HOSTILE, '\u202egnp.exe'].map((name) => row(name, 1, 1, 100))) },
+    handlers: { ps: list(...[...HOSTILE, '\u202egnp.exe'].map((name) => row(name, 1, 1, 100))) },
     words: [...HOSTILE, 'Skipped 1 entry of /api/ps'],
   },
   '200 models': {
-    answers: { ps: json(readCorpus('17-two-hundred.json')) },
+    handlers: { ps: json(readCorpus('17-two-hundred.json')) },
     words: ['bench/model-000:q0', 'bench/model-199'],
   },
 };
@@ -99,7 +99,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   let browser: Browser;
   let exporter: RunningExporter;
   let ollama: FakeOllama;
-  let answers: Answers;
+  let handlers: Handlers;
   let page: Page;
   /** What the browser complains about: errors of scripts, violations of the policy. */
   let complaints: string[];
@@ -131,8 +131,8 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   });
 
   beforeEach(async () => {
-    answers = { ps: list(row('first', 10, 10, 275)), version: json(VERSION_BODY) };
-    ollama = await startFakeOllama(answers);
+    handlers = { ps: list(row('first', 10, 10, 275)), version: json(VERSION_BODY) };
+    ollama = await startFakeOllama(handlers);
   });
 
   afterEach(async () => {
@@ -163,9 +163,9 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   const sideways = () =>
     page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 
-  describe.each(Object.entries(CASES))('with %s', (_name, { answers: given, words }) => {
+  describe.each(Object.entries(CASES))('with %s', (_name, { handlers: given, words }) => {
     beforeEach(() => {
-      Object.assign(answers, given);
+      Object.assign(handlers, given);
     });
 
     test('is readable and accessible at any width', async () => {
@@ -199,14 +199,14 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     const many = Array.from({ length: 60 }, (_, index) =>
       row(`model-${index}`, 60 - index, 60 - index, 1_000),
     );
-    answers.ps = list(...many);
+    handlers.ps = list(...many);
     await open();
     const box = page.getByLabel('Filter');
     await box.fill('model-5');
     expect(await page.locator('#filter [role=status]').innerText()).toBe('11 of 60');
     await page.evaluate('scrollTo(0, 200)');
     const before = await page.evaluate('scrollY');
-    answers.ps = list(...many, row('model-5-new', 0.5, 0.5, 1_000), row('other', 0.5, 0.5, 1_000));
+    handlers.ps = list(...many, row('model-5-new', 0.5, 0.5, 1_000), row('other', 0.5, 0.5, 1_000));
     await expect.poll(text, SOON).toContain('model-5-new');
     expect(await page.locator('#filter [role=status]').innerText()).toBe('12 of 62');
     expect(await page.locator('tbody tr').filter({ hasText: 'other' }).isVisible()).toBe(false);
@@ -216,13 +216,13 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   });
 
   test('keeps details, focus and selection with their model when rows are added and removed', async () => {
-    answers.ps = list(row('b', 1, 1, 1_000), row('d', 1, 1, 1_000), row('f', 1, 1, 1_000));
+    handlers.ps = list(row('b', 1, 1, 1_000), row('d', 1, 1, 1_000), row('f', 1, 1, 1_000));
     await open();
     const summary = page.locator('summary').filter({ hasText: 'd' });
     await summary.click();
     await summary.focus();
     await page.evaluate('getSelection().selectAllChildren(document.activeElement)');
-    answers.ps = list(...['a', 'c', 'd', 'e', 'f'].map((name) => row(name, 1, 1, 1_000)));
+    handlers.ps = list(...['a', 'c', 'd', 'e', 'f'].map((name) => row(name, 1, 1, 1_000)));
     const names = () => page.locator('summary').allInnerTexts();
     await expect.poll(names, SOON).toEqual(['a', 'c', 'd', 'e', 'f']);
     expect(await page.locator('details[open] summary').allInnerTexts()).toEqual(['d']);
@@ -232,7 +232,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
 
   test('sorts by a click on a heading, keeps the order in the URL, and keeps filter and details', async () => {
     const many = Array.from({ length: 12 }, (_, index) => row(`m${index}`, 12 + index, index, 1_000));
-    answers.ps = list(...many, row('z', 40, 1.5, 1_000));
+    handlers.ps = list(...many, row('z', 40, 1.5, 1_000));
     await open();
     const names = () => page.locator('tbody tr:not([hidden]) summary').allInnerTexts();
     expect((await names()).slice(0, 4)).toEqual(['m0', 'm1', 'm2', 'm3']);
@@ -251,7 +251,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   });
 
   test('sorts without JavaScript', async () => {
-    answers.ps = list(row('a', 9, 1, 1_000), row('b', 9, 9, 1_000));
+    handlers.ps = list(row('a', 9, 1, 1_000), row('b', 9, 9, 1_000));
     await open({ javaScriptEnabled: false });
     await page.getByRole('columnheader', { name: 'VRAM' }).getByRole('link').click();
     expect(await page.locator('summary').allInnerTexts()).toEqual(['b', 'a']);
@@ -259,7 +259,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   });
 
   test('keeps the headings visible, and all rows at the same height', async () => {
-    answers.ps = list(
+    handlers.ps = list(
       ...Array.from({ length: 60 }, (_, index) => row(`model-${index}`, 1, 1, 1_000)),
       row('a'.repeat(300), 1, 0.5, -130),
     );
@@ -274,7 +274,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   });
 
   test('shows a name in its segment only if it fits, in the colour of its row', async () => {
-    answers.ps = list(
+    handlers.ps = list(
       row('wide', 20, 20, 1_000),
       row('narrow-but-long-name', 1, 1, 1_000),
       row('tiny', 0.01, 0.01, 1_000),
@@ -333,7 +333,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   });
 
   test('counts down each second between refreshes', async () => {
-    answers.ps = list(row('soon', 1, 1, 50));
+    handlers.ps = list(row('soon', 1, 1, 50));
     await open();
     // No more refreshes: what changes from here on is the page's own doing.
     await page.context().setOffline(true);
@@ -425,7 +425,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     const address = proxy.address();
     const port = typeof address === 'object' ? address?.port : 0;
     await open({}, `http://127.0.0.1:${port}/below/a/?target=${ollama.url.host}`);
-    answers.ps = list(row('refreshed', 1, 1, 100));
+    handlers.ps = list(row('refreshed', 1, 1, 100));
     await expect.poll(text, SOON).toContain('refreshed');
     const hrefs = await page
       .locator('nav a')

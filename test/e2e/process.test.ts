@@ -9,8 +9,8 @@ import { parseExposition, sampleValue } from '../exposition.ts';
 import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { runExporter, startExporterProcess } from './exporter-process.ts';
 
-/** A port on loopback where nobody listens: it needs privileges, and its service (tcpmux) is long gone. */
-const NOBODY = '127.0.0.1:1';
+/** A port on loopback where nobody listens: it needs privileges, and its service (tcpmux) is long closed. */
+const UNREACHABLE = '127.0.0.1:1';
 
 function hasIPv6(): boolean {
   return Object.values(networkInterfaces()).some((addresses) =>
@@ -37,7 +37,7 @@ describe('--once', () => {
   });
 
   test('without an Ollama prints ollama_up 0, logs the reason, and exits with 1', async () => {
-    const { code, stdout, stderr } = await runExporter(['--once', `--ollama.url=${NOBODY}`]);
+    const { code, stdout, stderr } = await runExporter(['--once', `--ollama.url=${UNREACHABLE}`]);
     expect(code).toBe(1);
     expect(sampleValue(parseExposition(stdout), 'ollama_up')).toBe(0);
     expect(stderr).toMatch(/level=WARN msg="Ollama is down" target=http:\/\/127.0.0.1:1\/ reason=refused/);
@@ -76,7 +76,7 @@ describe('the environment', () => {
 
   test('any option can be set by its variable', async () => {
     const { stderr } = await runExporter(['--once'], {
-      OLLAMA_EXPORTER_OLLAMA_URL: NOBODY,
+      OLLAMA_EXPORTER_OLLAMA_URL: UNREACHABLE,
       OLLAMA_EXPORTER_LOG_FORMAT: 'json',
     });
     expect(JSON.parse(stderr)).toMatchObject({ level: 'WARN', msg: 'Ollama is down', reason: 'refused' });
@@ -165,8 +165,8 @@ test('a full disk is an error on stderr, a closed pipe is not', async () => {
       /^time=\S+ level=ERROR msg=Exiting err="could not write to stdout: ENOSPC.*\n$/,
     ),
   });
-  const gone = await runExporter(['--help'], {}, '| true');
-  expect(gone.stderr).toBe('');
+  const closed = await runExporter(['--help'], {}, '| true');
+  expect(closed.stderr).toBe('');
 });
 
 test('--help is printed to stdout and exits with 0', async () => {
@@ -238,17 +238,17 @@ describe('a running exporter', () => {
   test('exits with 0 on SIGTERM while nvidia-smi hangs', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'nvidia-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
-    const asked = join(folder, 'asked');
-    writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\n: > ${asked}\nexec sleep 8\n`, { mode: 0o755 });
+    const marker = join(folder, 'marker');
+    writeFileSync(join(folder, 'nvidia-smi'), `#!/bin/sh\n: > ${marker}\nexec sleep 8\n`, { mode: 0o755 });
     let child: ChildProcess | undefined;
     const started = startExporterProcess(
-      ['--ollama.vram-capacity=auto', `--ollama.url=${NOBODY}`],
+      ['--ollama.vram-capacity=auto', `--ollama.url=${UNREACHABLE}`],
       { PATH: `${folder}:${process.env['PATH']}` },
       (spawned) => {
         child = spawned;
       },
     );
-    await expect.poll(() => existsSync(asked), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => existsSync(marker), { timeout: 5_000 }).toBe(true);
     child?.kill('SIGTERM');
     await expect(started).rejects.toThrow('msg=Stopping signal=SIGTERM');
     expect(child?.exitCode).toBe(0);
@@ -257,11 +257,11 @@ describe('a running exporter', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     'exits with 0 on %s within 5 s, even if Ollama hangs',
     async (signal) => {
-      let asked = () => {};
+      let onRequest = () => {};
       const underWay = new Promise<void>((resolve) => {
-        asked = resolve;
+        onRequest = resolve;
       });
-      const ollama = await startFakeOllama({ ps: () => asked(), version: () => {} });
+      const ollama = await startFakeOllama({ ps: () => onRequest(), version: () => {} });
       onTestFinished(() => ollama.close());
       const { url, child, finished } = await startExporterProcess([
         '--ollama.timeout=1m',

@@ -69,9 +69,9 @@ export interface FiringAlert {
 }
 
 /** JSON is YAML. */
-const TELL_NOBODY = JSON.stringify({ route: { receiver: 'nobody' }, receivers: [{ name: 'nobody' }] });
+const WITHOUT_RECEIVER = JSON.stringify({ route: { receiver: 'none' }, receivers: [{ name: 'none' }] });
 
-export async function startAlertmanager(binary: string, config = TELL_NOBODY): Promise<Alertmanager> {
+export async function startAlertmanager(binary: string, config = WITHOUT_RECEIVER): Promise<Alertmanager> {
   const url = new URL(`http://127.0.0.1:${await freePort()}`);
   const args = [
     '--config.file=am.yml',

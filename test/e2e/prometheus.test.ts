@@ -79,8 +79,8 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
   });
 
   test('drops the series of a model within two scrapes of its unload, and keeps the others', async () => {
-    const mine = `job="controlled",model="${MODEL.name}"`;
-    await eventually(`ollama_model_size_vram_bytes{${mine}}`);
+    const selector = `job="controlled",model="${MODEL.name}"`;
+    await eventually(`ollama_model_size_vram_bytes{${selector}}`);
     gpu.stop(MODEL.name, Date.now());
     const unloaded = Date.now() / 1_000;
 
@@ -90,7 +90,7 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
     };
     await expect.poll(async () => (await scrapes()).length, { timeout: 15_000 }).toBeGreaterThanOrEqual(2);
     const second = (await scrapes())[1];
-    expect(await prometheus.query(`{${mine}}`, second)).toEqual([]);
+    expect(await prometheus.query(`{${selector}}`, second)).toEqual([]);
     const others = await prometheus.query(`ollama_model_size_vram_bytes{job="controlled"}`, second);
     expect(others.map(({ labels }) => labels['model'])).toEqual([EMBEDDING_MODEL.name]);
   });

@@ -91,10 +91,10 @@ function generationOf(exposition: Exposition): number | undefined {
 }
 
 test('1,000 disconnected scrapers cancel their shared requests, and leave no socket, timer or outage in the log', async () => {
-  let asked = 0;
+  let requestCount = 0;
   let cancelled = 0;
   const hang: RequestListener = (_request, response) => {
-    asked += 1;
+    requestCount += 1;
     response.on('close', () => {
       cancelled += 1;
     });
@@ -105,10 +105,10 @@ test('1,000 disconnected scrapers cancel their shared requests, and leave no soc
   const timers = countTimers();
 
   for (let round = 0; round < 50; round += 1) {
-    const before = asked;
+    const before = requestCount;
     const controllers = Array.from({ length: 20 }, () => new AbortController());
     const scrapers = controllers.map(({ signal }) => request(new URL('/metrics', exporter.url), { signal }));
-    while (asked < before + 2) {
+    while (requestCount < before + 2) {
       await once(ollama.server, 'request');
     }
     for (const controller of controllers) {
@@ -116,7 +116,7 @@ test('1,000 disconnected scrapers cancel their shared requests, and leave no soc
     }
     await Promise.allSettled(scrapers);
     // Else the next ones would join these.
-    await expect.poll(() => cancelled, { timeout: 15_000, interval: 2 }).toBe(asked);
+    await expect.poll(() => cancelled, { timeout: 15_000, interval: 2 }).toBe(requestCount);
   }
   // undici connects anew after an abort, and gives the idle connection up after 4 s.
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);

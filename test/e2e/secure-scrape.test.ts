@@ -53,7 +53,7 @@ basic_auth_users:
 
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  async function ask(
+  async function statusOf(
     path: string,
     password: string,
     certificate: Partial<Certificate> = client,
@@ -82,8 +82,8 @@ basic_auth_users:
     '/nothing',
     '/%zz',
   ])('rejects requests for %s without a password or without a client certificate', async (path) => {
-    expect(await ask(path, 'wrong')).toBe(401);
-    await expect(ask(path, PASSWORD, {})).rejects.toThrow();
+    expect(await statusOf(path, 'wrong')).toBe(401);
+    await expect(statusOf(path, PASSWORD, {})).rejects.toThrow();
   });
 
   test('logs at startup that TLS is enabled', () => {
@@ -129,10 +129,10 @@ basic_auth_users:
   );
 
   test('caches a checked password', async () => {
-    await ask('/-/healthy', PASSWORD);
+    await statusOf('/-/healthy', PASSWORD);
     const before = performance.now();
     for (let scrape = 0; scrape < 20; scrape += 1) {
-      expect(await ask('/-/healthy', PASSWORD)).toBe(200);
+      expect(await statusOf('/-/healthy', PASSWORD)).toBe(200);
     }
     // Twenty times bcrypt would take more than a second on any machine; this is far from it, with room.
     expect(performance.now() - before).toBeLessThan(10_000);

@@ -57,7 +57,9 @@ function environment(): Record<string, string> {
   writeFileSync(join(folder, 'ollama.yml'), 'modules: { default: { allow: [localhost] } }\n');
   writeFileSync(join(folder, 'web.yml'), '');
   writeFileSync(join(folder, 'proxy-web.yml'), '');
-  writeFileSync(join(folder, 'systemd-notify'), `#!/bin/sh\necho "$@" > ${folder}/told\n`, { mode: 0o755 });
+  writeFileSync(join(folder, 'systemd-notify'), `#!/bin/sh\necho "$@" > ${folder}/notified\n`, {
+    mode: 0o755,
+  });
   const files = Object.entries(environmentFile().suggested).map(([name, value]) => [
     name,
     value.replace(etc, folder),
@@ -90,7 +92,7 @@ async function health(url: URL): Promise<number> {
 test('the exporter starts with all suggestions of the environment file, and notifies systemd', async () => {
   const { url } = await startExporterProcess(commandOf('ExecStart').slice(1), environment());
   expect(await health(url)).toBe(200);
-  await expect.poll(() => readFileSync(join(folder, 'told'), 'utf8')).toBe('--ready\n');
+  await expect.poll(() => readFileSync(join(folder, 'notified'), 'utf8')).toBe('--ready\n');
 });
 
 test('a reload of the unit reads the configuration file again', async () => {

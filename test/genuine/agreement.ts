@@ -160,8 +160,10 @@ function sorted(list: readonly Sample[]): readonly Sample[] {
 
 /** Names whose expiry is always a whole keep_alive away: with `5m`, a millisecond decides whether that is 4 minutes. */
 function moving(before: readonly PsRow[], after: readonly PsRow[]): readonly string[] {
-  const still = new Set(before.map(({ name, expires_at }) => `${name} ${expires_at}`));
-  return after.filter(({ name, expires_at }) => !still.has(`${name} ${expires_at}`)).map(({ name }) => name);
+  const unchanged = new Set(before.map(({ name, expires_at }) => `${name} ${expires_at}`));
+  return after
+    .filter(({ name, expires_at }) => !unchanged.has(`${name} ${expires_at}`))
+    .map(({ name }) => name);
 }
 
 /**

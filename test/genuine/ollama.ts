@@ -38,7 +38,7 @@ export interface PsRow {
 
 export interface Generation {
   /** The client disconnects. */
-  readonly leave: () => void;
+  readonly disconnect: () => void;
   readonly finished: Promise<Answer>;
 }
 
@@ -156,7 +156,7 @@ async function generate(url: URL, body: Readonly<Record<string, unknown>>): Prom
   const finished = lastOf(lines, first.value ?? '{}');
   // A client that disconnects does not wait for the end.
   finished.catch(() => {});
-  return { leave: () => client.abort(), finished };
+  return { disconnect: () => client.abort(), finished };
 }
 
 async function lastOf(lines: AsyncIterator<string>, first: string): Promise<Answer> {

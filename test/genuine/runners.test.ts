@@ -134,7 +134,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
 
   const unload = async () => {
     for (const generation of generations.splice(0)) {
-      generation.leave();
+      generation.disconnect();
     }
     for (const { name } of await ollama.ps()) {
       await ollama.post('/api/generate', { model: name, keep_alive: 0 }).catch(() => {});
@@ -289,7 +289,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     const waiting = generate('one', { options: { num_predict: 10 } });
     await expect.poll(() => gauge('slots_busy')).toBe(SLOTS);
     await expectAgreement(ollama, exporter);
-    generations.pop()?.leave();
+    generations.pop()?.disconnect();
     expect((await waiting).eval_count).toBe(10);
     await expect.poll(() => gauge('slots_busy')).toBe(3);
   });
@@ -299,7 +299,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     const before = countersOf(await scrape(exporter), 'one:latest');
     const generation = await busy('one');
     await expect.poll(() => gauge('slots_busy')).toBe(1);
-    generation.leave();
+    generation.disconnect();
     await expect.poll(() => gauge('slots_busy')).toBe(0);
     const after = countersOf(await scrape(exporter), 'one:latest');
     if (countsAll) {

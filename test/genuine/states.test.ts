@@ -60,7 +60,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const generation of generations.splice(0)) {
-    generation.leave();
+    generation.disconnect();
   }
   for (const { name } of await ollama.ps()) {
     await load(name, 0).catch(() => {});
@@ -166,7 +166,7 @@ test('a model stopped while busy has a negative expiry until its client disconne
   await ollama.cli('stop', 'one');
   const { exposition } = await agree();
   expect(sampleValue(exposition, IN_SECONDS, { model: 'one:latest' })).toBeLessThan(0);
-  generation.leave();
+  generation.disconnect();
   await rowsAre([]);
   await agree();
 });
@@ -174,7 +174,7 @@ test('a model stopped while busy has a negative expiry until its client disconne
 test('a disconnected client leaves the model idle, with a new expiry', async () => {
   const generation = await busy('one', 300);
   const [{ expires_at = '' } = {}] = await ollama.ps();
-  generation.leave();
+  generation.disconnect();
   await expect
     .poll(async () => {
       const [earlier, later] = [await ollama.ps(), await ollama.ps()];

@@ -144,9 +144,9 @@ describe.skipIf(tools === undefined)('the image', () => {
   });
 
   test('can be cross-built for another platform', () => {
-    const [mine, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+    const [native, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
     // On nothing, as no base image of that platform is at hand; BUILDPLATFORM Docker says by itself.
-    const values = ['RUNTIME_IMAGE=scratch', `BUILDPLATFORM=linux/${mine}`];
+    const values = ['RUNTIME_IMAGE=scratch', `BUILDPLATFORM=linux/${native}`];
     const platform = ['--platform', `linux/${other}`];
     build(`${IMAGE}-${other}`, ...platform, ...values.flatMap((value) => ['--build-arg', value]));
     const { OCIv1 } = JSON.parse(buildah('inspect', '--type=image', `${IMAGE}-${other}`));

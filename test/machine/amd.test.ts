@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { amdVramBytes } from '../../src/machine/amd.ts';
-import { createStandIn, GIB, MIB, type StandIn } from '../stand-in-machine.ts';
+import { createFakeHost, type FakeHost, GIB, MIB } from '../fake-host.ts';
 
-let machine: StandIn;
+let machine: FakeHost;
 
 beforeEach(() => {
-  machine = createStandIn();
+  machine = createFakeHost();
 });
 
 const vramBytes = () => amdVramBytes(machine.root);

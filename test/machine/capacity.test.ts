@@ -2,14 +2,14 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type CapacityOptions, startCapacity } from '../../src/machine/capacity.ts';
-import { createStandIn, GIB, type StandIn } from '../stand-in-machine.ts';
+import { createFakeHost, type FakeHost, GIB } from '../fake-host.ts';
 
 const AUTO = { vramCapacity: 'auto', memoryCapacity: 'auto' } as const;
 
-let machine: StandIn;
+let machine: FakeHost;
 
 beforeEach(() => {
-  machine = { ...createStandIn(), retryMs: 20 };
+  machine = { ...createFakeHost(), retryMs: 20 };
   machine.write('proc/meminfo', `MemTotal: ${(64 * GIB) / 1024} kB\n`);
 });
 
@@ -85,7 +85,7 @@ describe('a capacity that is not detected', () => {
   });
 
   test('is logged again only if the cause changes', async () => {
-    const tries = `cd ${machine.root}; PATH=/usr/bin:/bin; echo x >> asked; n=$(wc -l < asked)`;
+    const tries = `cd ${machine.root}; PATH=/usr/bin:/bin; echo x >> calls; n=$(wc -l < calls)`;
     machine.installNvidiaSmi(`${tries}
 [ $n -le 3 ] && echo "one cause" && exit 9
 [ $n -le 6 ] && echo "another" && exit 9
@@ -103,9 +103,9 @@ echo 1024`);
   test('is not retried after close', async () => {
     const { close } = await start(AUTO);
     close();
-    machine.installNvidiaSmi(`echo x >> ${machine.root}/asked`);
+    machine.installNvidiaSmi(`echo x >> ${machine.root}/calls`);
     await tenTries();
-    expect(machine.read('asked')).toBe('');
+    expect(machine.read('calls')).toBe('');
   });
 
   test('does not keep the process alive while retrying', async () => {
@@ -120,13 +120,13 @@ echo 1024`);
   test('is neither used nor logged if a detection ends after close', async () => {
     const { close, now, lines } = await start(AUTO);
     machine.installNvidiaSmi(
-      `cd ${machine.root}; PATH=/usr/bin:/bin; echo x >> asked; while [ ! -e closed ]; do sleep 0.01; done; echo 1024`,
+      `cd ${machine.root}; PATH=/usr/bin:/bin; echo x >> calls; while [ ! -e closed ]; do sleep 0.01; done; echo 1024`,
     );
-    await expect.poll(() => machine.read('asked')).toBe('x\n');
+    await expect.poll(() => machine.read('calls')).toBe('x\n');
     close();
     machine.write('closed', '');
     await tenTries();
-    expect(machine.read('asked')).toBe('x\n');
+    expect(machine.read('calls')).toBe('x\n');
     expect(now().vramBytes).toBeUndefined();
     expect(lines).toHaveLength(1);
   });

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { detectMemoryBytes } from '../../src/machine/memory.ts';
-import { createStandIn, GIB, MIB, type StandIn } from '../stand-in-machine.ts';
+import { createFakeHost, type FakeHost, GIB, MIB } from '../fake-host.ts';
 
-let machine: StandIn;
+let machine: FakeHost;
 
 describe('the memory of the machine', () => {
   const total = 64 * GIB;
 
   beforeEach(() => {
-    machine = createStandIn();
+    machine = createFakeHost();
     machine.write('proc/meminfo', `MemTotal:       ${total / 1024} kB\nMemFree:        1 kB\n`);
   });
 

@@ -3,12 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createVramDetection } from '../../src/machine/vram.ts';
-import { createStandIn, GIB, MIB, type StandIn } from '../stand-in-machine.ts';
+import { createFakeHost, type FakeHost, GIB, MIB } from '../fake-host.ts';
 
-let machine: StandIn;
+let machine: FakeHost;
 
 beforeEach(() => {
-  machine = createStandIn();
+  machine = createFakeHost();
 });
 
 const detect = () => createVramDetection(machine)();
@@ -26,8 +26,8 @@ describe('the VRAM of NVIDIA GPUs', () => {
 
   test.each(['[N/A]', 'N/A', '[Not Supported]', 'Not Supported', '0'])(
     'is the RAM if the only GPU has no dedicated memory: %s',
-    async (said) => {
-      machine.installNvidiaSmi(`echo "${said}"`);
+    async (value) => {
+      machine.installNvidiaSmi(`echo "${value}"`);
       machine.write('proc/meminfo', `MemTotal: ${(120 * GIB) / 1024} kB\n`);
       // The limit of the exporter's own container is not that of the GPU.
       machine.write('proc/self/cgroup', '0::/\n');
@@ -84,7 +84,7 @@ describe('a GPU that reports an error', () => {
   test('makes the capacity unknown if it is the only GPU, even with an AMD GPU', async () => {
     machine.installNvidiaSmi('echo "[Unknown Error]"');
     machine.write('sys/class/drm/card1/device/mem_info_vram_total', GIB);
-    await expect(detect()).rejects.toThrow('nvidia-smi says GPU 0: [Unknown Error]');
+    await expect(detect()).rejects.toThrow('nvidia-smi reports GPU 0: [Unknown Error]');
   });
 });
 
@@ -100,7 +100,7 @@ describe('a failing nvidia-smi', () => {
   test.each([
     ['echo driver missing >&2; exit 9', /^nvidia-smi failed: Command failed: .* driver missing$/],
     ['echo 24564; kill -SEGV $$', /^nvidia-smi failed: /],
-    ['echo "NVIDIA-SMI has failed"', /^nvidia-smi says NVIDIA-SMI has failed$/],
+    ['echo "NVIDIA-SMI has failed"', /^nvidia-smi reports NVIDIA-SMI has failed$/],
     ['while :; do echo 24564; done', /^nvidia-smi failed: stdout maxBuffer length exceeded$/],
   ])('is reported on one line (%s)', async (behaviour, message) => {
     machine.installNvidiaSmi(behaviour);
@@ -115,7 +115,7 @@ describe('a failing nvidia-smi', () => {
 
 describe('a hanging nvidia-smi', () => {
   beforeEach(() => {
-    machine = { ...machine, patienceMs: 200 };
+    machine = { ...machine, timeoutMs: 200 };
   });
 
   test.each([
@@ -129,16 +129,16 @@ describe('a hanging nvidia-smi', () => {
   });
 
   test("is not started again while it can't be killed", async () => {
-    const asked = join(machine.root, 'asked');
+    const calls = join(machine.root, 'calls');
     const kill = vi.spyOn(ChildProcess.prototype, 'kill').mockReturnValue(true);
     onTestFinished(() => kill.mockRestore());
     machine.installNvidiaSmi(
-      `echo x >> ${asked}; PATH=/usr/bin:/bin; while [ ! -e ${machine.root}/free ]; do sleep 0.05; done`,
+      `echo x >> ${calls}; PATH=/usr/bin:/bin; while [ ! -e ${machine.root}/free ]; do sleep 0.05; done`,
     );
     const detectAgain = createVramDetection(machine);
     await expect(detectAgain()).rejects.toThrow('nvidia-smi did not respond within 0.2 s');
     await expect(detectAgain()).rejects.toThrow('nvidia-smi did not respond within 0.2 s');
-    expect(readFileSync(asked, 'utf8')).toBe('x\n');
+    expect(readFileSync(calls, 'utf8')).toBe('x\n');
     expect(kill).toHaveBeenCalledExactlyOnceWith('SIGKILL');
 
     machine.write('free', '');

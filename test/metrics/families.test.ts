@@ -154,13 +154,13 @@ describe('installed models', () => {
       { name: '', size: 7 },
     ],
   };
-  const asked = {
+  const withTags = {
     ...snapshotOf({ models: [] }),
     tags: { ok: true, value: parseInstalledModels(body), seconds: 0.25 },
   } as const;
 
   test('are exposed with size and modification time if requested', async () => {
-    const { exposition } = await render(asked);
+    const { exposition } = await render(withTags);
     expect(sampleValue(exposition, 'ollama_installed_models')).toBe(3);
     expect(exposition.get('ollama_installed_model_size_bytes')?.samples).toEqual([
       { labels: { model: 'a:1', quantization: 'Q4' }, value: 5 },
@@ -175,7 +175,7 @@ describe('installed models', () => {
 
   test('are a separate error if the request fails, and leave ollama_up at 1', async () => {
     const error = failed(new ApiError('status', 'status 500'));
-    const { exposition } = await render({ ...asked, tags: error });
+    const { exposition } = await render({ ...withTags, tags: error });
     expect(sampleValue(exposition, 'ollama_up')).toBe(1);
     expect(sampleValue(exposition, 'ollama_scrape_success', { api: 'tags' })).toBe(0);
     expect(sampleValue(exposition, 'ollama_scrape_error', { api: 'tags', reason: 'status' })).toBe(1);

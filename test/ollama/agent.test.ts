@@ -4,15 +4,15 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Agents, createAgents } from '../../src/ollama/agent.ts';
 import { createOllamaClient } from '../../src/ollama/client.ts';
 import { limitIdleConnections } from '../../src/ollama/idle-connections.ts';
-import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
-let answers: Answers;
+let handlers: Handlers;
 let ollamas: readonly FakeOllama[];
 let agents: Agents;
 
 beforeEach(async () => {
-  answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
-  ollamas = await Promise.all(Array.from({ length: 20 }, () => startFakeOllama(answers)));
+  handlers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
+  ollamas = await Promise.all(Array.from({ length: 20 }, () => startFakeOllama(handlers)));
   agents = createAgents({ connectTimeoutMs: 5_000, keepAliveMs: 500 });
 });
 
@@ -47,7 +47,7 @@ test('a connection is not reused after its maximum age, and the next one resolve
   const [first] = ollamas;
   const port = Number(first?.url.port);
   const moved = await startFakeOllama(
-    { ...answers, version: json('{"version":"0.34.0"}') },
+    { ...handlers, version: json('{"version":"0.34.0"}') },
     port,
     '127.0.0.2',
   );
@@ -85,7 +85,7 @@ test('connections in use are not closed for the idle limit', async () => {
   await Promise.all(Object.values(agents).map((each) => each.destroy()));
   agents = createAgents({ connectTimeoutMs: 5_000, idleConnections: limitIdleConnections(100, 2) });
   const responses: (() => void)[] = [];
-  answers.version = (_request, response) => responses.push(() => response.end(VERSION_BODY));
+  handlers.version = (_request, response) => responses.push(() => response.end(VERSION_BODY));
   const all = ollamas.map(version);
   await expect.poll(() => responses.length, { timeout: 15_000 }).toBe(20);
   for (const respond of responses) {
@@ -102,7 +102,7 @@ test('unreachable targets keep no entry', async () => {
 });
 
 test('a hanging request delays no other request to the same or another server', async () => {
-  answers.ps = () => {};
+  handlers.ps = () => {};
   const [first, second] = ollamas;
   const hanging = new AbortController();
   const client = createOllamaClient({ url: first?.url ?? new URL('http://x'), agents, userAgent: 'test' });

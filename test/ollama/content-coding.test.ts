@@ -18,16 +18,16 @@ const brotli = (body: Buffer) =>
 let codings: string | string[];
 let pack: (body: Buffer) => Buffer;
 let psBody: string;
-let asked: IncomingHttpHeaders[];
+let requestHeaders: IncomingHttpHeaders[];
 let ollama: FakeOllama;
 let exporter: InProcessExporter;
 
 beforeEach(async () => {
-  [codings, pack, psBody, asked] = ['identity', (body) => body, PS_BODY, []];
+  [codings, pack, psBody, requestHeaders] = ['identity', (body) => body, PS_BODY, []];
   const answer =
     (body: () => string): RequestListener =>
     (request, response) => {
-      asked.push(request.headers);
+      requestHeaders.push(request.headers);
       response.setHeader('content-type', 'application/json').setHeader('content-encoding', codings);
       response.end(pack(Buffer.from(body())));
     };
@@ -67,7 +67,7 @@ test.each<[string | string[], (body: Buffer) => Buffer]>([
 
 test('requests accept only the identity coding', async () => {
   await exporter.scrape();
-  expect(asked.map((headers) => headers['accept-encoding'])).toEqual(['identity', 'identity']);
+  expect(requestHeaders.map((headers) => headers['accept-encoding'])).toEqual(['identity', 'identity']);
 });
 
 test.each<[string, (body: Buffer) => Buffer, string]>([

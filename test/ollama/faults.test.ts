@@ -5,7 +5,7 @@ import { readCorpus } from '../corpus.ts';
 import { startDroppingServer } from '../dropping-server.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
 import { type Exposition, parseExposition, sampleValue } from '../exposition.ts';
-import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 /** For an Ollama that never answers in full. */
 const SHORT_MS = 400;
@@ -15,7 +15,7 @@ const LONG_MS = 20_000;
 const SLACK_MS = 5_000;
 
 const PS_BODY = readCorpus('11-names-odd.json');
-const good: Readonly<Answers> = { ps: json(PS_BODY), version: json(VERSION_BODY) };
+const good: Readonly<Handlers> = { ps: json(PS_BODY), version: json(VERSION_BODY) };
 
 /** 3 MiB that would be a fine list of models, were they not 3 MiB. */
 const HUGE_BODY = JSON.stringify({ models: [], padding: 'x'.repeat(3 * 1024 * 1024) });
@@ -82,20 +82,20 @@ const FAULTS: Readonly<Record<string, readonly [reason: string, answer: RequestL
     },
   ],
   'redirects to itself': ['status', status(301, { location: '/api/ps' })],
-  'answers 204': ['status', status(204)],
-  'answers 403': ['status', status(403)],
-  'answers 404': ['status', status(404)],
-  'answers 500': ['status', status(500)],
-  'answers 502 and never ends': [
+  'returns 204': ['status', status(204)],
+  'returns 403': ['status', status(403)],
+  'returns 404': ['status', status(404)],
+  'returns 500': ['status', status(500)],
+  'returns 502 and never ends': [
     'status',
     (_request, response) => {
       response.writeHead(502).write('<html>');
     },
   ],
-  'answers HTML with 200': ['invalid', json(readCorpus('45-html.txt'))],
-  'answers nothing with 200': ['invalid', json('')],
-  'answers a list': ['invalid', json('[]')],
-  'answers an error with 200': ['invalid', json('{"error":"no"}')],
+  'returns HTML with 200': ['invalid', json(readCorpus('45-html.txt'))],
+  'returns an empty body with 200': ['invalid', json('')],
+  'returns a list': ['invalid', json('[]')],
+  'returns an error with 200': ['invalid', json('{"error":"no"}')],
 };
 
 function status(code: number, headers: Readonly<Record<string, string>> = {}): RequestListener {
@@ -110,13 +110,13 @@ function reasonOf(exposition: Exposition, api: string): string | undefined {
   ];
 }
 
-let answers: Answers;
+let handlers: Handlers;
 let ollama: FakeOllama;
 let exporter: InProcessExporter | undefined;
 
 beforeEach(async () => {
-  answers = { ...good };
-  ollama = await startFakeOllama(answers);
+  handlers = { ...good };
+  ollama = await startFakeOllama(handlers);
 });
 
 afterEach(async () => {
@@ -151,33 +151,33 @@ describe.each(Object.entries(FAULTS))('an Ollama that %s', (_, [reason, answer])
   const budgetMs = reason === 'timeout' ? SHORT_MS : LONG_MS;
 
   test(`on /api/ps is up without models (${reason}), and the next scrape succeeds`, async () => {
-    answers.ps = answer;
+    handlers.ps = answer;
     const exposition = await scrapeWithin(budgetMs);
     expect(reasonOf(exposition, 'ps')).toBe(reason);
     expect(reasonOf(exposition, 'version')).toBeUndefined();
     expect(sampleValue(exposition, 'ollama_up')).toBe(1);
     expect([...exposition.keys()].filter((name) => /model/.test(name))).toEqual([]);
 
-    answers.ps = good.ps;
+    handlers.ps = good.ps;
     expectClean(await scrapeAgain());
   });
 
   test(`on both endpoints is down (${reason}), and the next scrape succeeds`, async () => {
-    answers.ps = answer;
-    answers.version = answer;
+    handlers.ps = answer;
+    handlers.version = answer;
     const exposition = await scrapeWithin(budgetMs);
     expect(sampleValue(exposition, 'ollama_up')).toBe(0);
     expect([reasonOf(exposition, 'ps'), reasonOf(exposition, 'version')]).toEqual([reason, reason]);
     expect([...exposition.keys()].filter((name) => /model|version/.test(name))).toEqual([]);
 
-    Object.assign(answers, good);
+    Object.assign(handlers, good);
     expectClean(await scrapeAgain());
   });
 });
 
 test('an error response whose body never ends is closed', async () => {
   let closed = false;
-  answers.ps = (request, response) => {
+  handlers.ps = (request, response) => {
     request.socket.on('close', () => {
       closed = true;
     });
@@ -188,22 +188,22 @@ test('an error response whose body never ends is closed', async () => {
 });
 
 test('a redirect is not followed', async () => {
-  let asked = 0;
-  answers.ps = (_request, response) => {
-    asked += 1;
+  let requested = 0;
+  handlers.ps = (_request, response) => {
+    requested += 1;
     response.writeHead(301, { location: '/api/ps' }).end();
   };
   await scrapeAgain();
-  expect(asked).toBe(1);
+  expect(requested).toBe(1);
 });
 
 test('a body of exactly 2 MiB is read', async () => {
   const frame = JSON.stringify({ models: [], padding: '' }).length;
   const body = JSON.stringify({ models: [], padding: 'x'.repeat(2 * 1024 * 1024 - frame) });
-  answers.ps = json(body);
-  const patient = await startInProcess(ollama.url);
-  expect(sampleValue(await patient.scrape(), 'ollama_loaded_models')).toBe(0);
-  await patient.close();
+  handlers.ps = json(body);
+  const exporterWithDefaults = await startInProcess(ollama.url);
+  expect(sampleValue(await exporterWithDefaults.scrape(), 'ollama_loaded_models')).toBe(0);
+  await exporterWithDefaults.close();
 });
 
 test('a stopped Ollama is down (refused), and the scrape after its restart succeeds', async () => {
@@ -213,7 +213,7 @@ test('a stopped Ollama is down (refused), and the scrape after its restart succe
   expect(sampleValue(exposition, 'ollama_up')).toBe(0);
   expect([reasonOf(exposition, 'ps'), reasonOf(exposition, 'version')]).toEqual(['refused', 'refused']);
 
-  ollama = await startFakeOllama(answers, Number(ollama.url.port));
+  ollama = await startFakeOllama(handlers, Number(ollama.url.port));
   expectClean(await scrapeAgain());
 });
 
@@ -245,17 +245,17 @@ test('https to a server that speaks HTTP is down (tls)', async () => {
 });
 
 test('every request has the path prefix', async () => {
-  const asked: string[] = [];
-  ollama.server.prependListener('request', (request) => asked.push(request.url ?? ''));
+  const requested: string[] = [];
+  ollama.server.prependListener('request', (request) => requested.push(request.url ?? ''));
   const prefixed = await startInProcess(new URL('/a/b', ollama.url));
   expect(reasonOf(await prefixed.scrape(), 'ps')).toBe('status');
-  expect(asked.sort()).toEqual(['/a/b/api/ps', '/a/b/api/version']);
+  expect(requested.sort()).toEqual(['/a/b/api/ps', '/a/b/api/version']);
   await prefixed.close();
 });
 
 test('the expiry is computed with the clock of the Ollama host', async () => {
   const inTenMinutes = new Date(Date.now() + 600_000).toISOString();
-  answers.ps = (_request, response) => {
+  handlers.ps = (_request, response) => {
     response.setHeader('date', new Date(Date.parse(inTenMinutes) - 60_000).toUTCString());
     response.end(JSON.stringify({ models: [{ model: 'a', size: 1, expires_at: inTenMinutes }] }));
   };
@@ -267,8 +267,8 @@ test('the expiry is computed with the clock of the Ollama host', async () => {
 test('2,001 rows are too_large, and 2,000 rows with the same name are read', async () => {
   const rows = (count: number) =>
     json(JSON.stringify({ models: Array(count).fill({ model: 'a', size: 1 }) }));
-  answers.ps = rows(2_001);
+  handlers.ps = rows(2_001);
   expect(reasonOf(await scrapeWithin(LONG_MS), 'ps')).toBe('too_large');
-  answers.ps = rows(2_000);
+  handlers.ps = rows(2_000);
   expect(sampleValue(await scrapeWithin(LONG_MS), 'ollama_model_size_bytes')).toBe(2_000);
 });

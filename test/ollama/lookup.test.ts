@@ -7,7 +7,7 @@ import { createLookup } from '../../src/ollama/lookup.ts';
 const ADDRESS: LookupAddress = { address: '10.0.0.1', family: 4 };
 
 /** What has been asked of the resolver and is not answered yet. */
-let asked: {
+let resolving: {
   readonly hostname: string;
   readonly answer: () => void;
   readonly fail: (error: Error) => void;
@@ -15,43 +15,43 @@ let asked: {
 
 const resolver = (hostname: string) =>
   new Promise<readonly LookupAddress[]>((resolve, reject) => {
-    asked.push({ hostname, answer: () => resolve([ADDRESS]), fail: reject });
+    resolving.push({ hostname, answer: () => resolve([ADDRESS]), fail: reject });
   });
 
 beforeEach(() => {
-  asked = [];
+  resolving = [];
 });
 
-function ask(lookup: LookupFunction, hostname: string): Promise<string | LookupAddress[]> {
+function lookUp(lookup: LookupFunction, hostname: string): Promise<string | LookupAddress[]> {
   return new Promise((resolve, reject) => {
     lookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
   });
 }
 
-const names = () => asked.map(({ hostname }) => hostname);
+const names = () => resolving.map(({ hostname }) => hostname);
 
 test('concurrent lookups of a name are one', async () => {
   const lookup = createLookup(resolver);
-  const both = Promise.all([ask(lookup, 'a'), ask(lookup, 'a')]);
+  const both = Promise.all([lookUp(lookup, 'a'), lookUp(lookup, 'a')]);
   await expect.poll(names).toEqual(['a']);
-  asked[0]?.answer();
+  resolving[0]?.answer();
   expect(await both).toEqual([[ADDRESS], [ADDRESS]]);
-  const again = ask(lookup, 'a');
+  const again = lookUp(lookup, 'a');
   await expect.poll(names).toEqual(['a', 'a']);
-  asked[1]?.answer();
+  resolving[1]?.answer();
   expect(await again).toEqual([ADDRESS]);
 });
 
 test('at most four lookups run, and the others wait in order', async () => {
   const lookup = createLookup(resolver);
-  const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ask(lookup, name));
+  const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => lookUp(lookup, name));
   await expect.poll(names).toEqual(['a', 'b', 'c', 'd']);
-  asked[1]?.fail(new Error('no such name'));
+  resolving[1]?.fail(new Error('no such name'));
   await expect(all[1]).rejects.toThrow('no such name');
   await expect.poll(names).toEqual(['a', 'b', 'c', 'd', 'e']);
-  asked[0]?.answer();
+  resolving[0]?.answer();
   await expect.poll(names).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
-  for (const { answer } of asked) {
+  for (const { answer } of resolving) {
     answer();
   }
   expect(await Promise.all([all[0], all[2], all[3], all[4], all[5]])).toEqual(Array(5).fill([ADDRESS]));
@@ -59,30 +59,32 @@ test('at most four lookups run, and the others wait in order', async () => {
 
 test('a name that waits too long, or beyond the queue, fails as dns and is never resolved', async () => {
   const lookup = createLookup(resolver, { maxRunning: 1, maxWaiting: 1, maxWaitMs: 50 });
-  const hanging = ask(lookup, 'a');
-  const waiting = ask(lookup, 'b');
-  const beyond = await ask(lookup, 'c').catch((error: unknown) => error);
+  const hanging = lookUp(lookup, 'a');
+  const waiting = lookUp(lookup, 'b');
+  const beyond = await lookUp(lookup, 'c').catch((error: unknown) => error);
   expect(beyond).toMatchObject({ message: 'too many names are being resolved: 1 others wait' });
   expect(failureReason(beyond, 'head')).toBe('dns');
   await expect(waiting).rejects.toThrow('too many names are being resolved: no turn within 0.05 s');
-  asked[0]?.answer();
+  resolving[0]?.answer();
   await hanging;
-  const good = ask(lookup, 'good');
+  const good = lookUp(lookup, 'good');
   await expect.poll(names).toEqual(['a', 'good']);
-  asked[1]?.answer();
+  resolving[1]?.answer();
   expect(await good).toEqual([ADDRESS]);
 });
 
 test('after a flood of unresponsive names, only the running lookups remain', async () => {
   const lookup = createLookup(resolver, { maxWaitMs: 100 });
-  const attack = Array.from({ length: 3_000 }, (_, index) => ask(lookup, `x${index}`).catch(() => 'failed'));
+  const attack = Array.from({ length: 3_000 }, (_, index) =>
+    lookUp(lookup, `x${index}`).catch(() => 'failed'),
+  );
   await expect.poll(names).toHaveLength(4);
   expect(await Promise.all(attack.slice(4))).toEqual(Array(2_996).fill('failed'));
-  for (const { fail } of asked) {
+  for (const { fail } of resolving) {
     fail(new Error('timed out'));
   }
-  const good = ask(lookup, 'good');
+  const good = lookUp(lookup, 'good');
   await expect.poll(names).toContain('good');
-  asked.at(-1)?.answer();
+  resolving.at(-1)?.answer();
   expect(await good).toEqual([ADDRESS]);
 });

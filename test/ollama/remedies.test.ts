@@ -9,7 +9,7 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { request } from 'undici';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { remedyForError, remedyForStatus } from '../../src/ollama/remedies.ts';
-import { type Authority, newAuthority, type Wish } from '../certificates.ts';
+import { type Authority, type CertificateOptions, newAuthority } from '../certificates.ts';
 import { startInProcess } from '../exporter-in-process.ts';
 import { type RawServer, startRawServer } from '../raw-server.ts';
 
@@ -163,12 +163,12 @@ describe('TLS certificates:', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  const serve = async (wish: Wish, options: TlsOptions = {}) => {
-    const { cert, key } = await authority.issue(wish);
+  const serve = async (certificate: CertificateOptions, options: TlsOptions = {}) => {
+    const { cert, key } = await authority.issue(certificate);
     return createTlsServer({ cert, key, ...options }, (socket) => socket.on('error', () => {}));
   };
 
-  test.each<[string, Wish, TlsOptions, RegExp]>([
+  test.each<[string, CertificateOptions, TlsOptions, RegExp]>([
     ['has expired', { expired: true }, {}, /^Renew/],
     ['is for another name', { sans: [{ type: 'dns', value: 'other' }] }, {}, /server_name/],
     [
@@ -177,8 +177,12 @@ describe('TLS certificates:', () => {
       { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'ALL@SECLEVEL=0' },
       /TLS 1\.2/,
     ],
-  ])('a server whose certificate %s has its own remedy', async (_, wish, options, remedy) => {
-    const advice = await adviceOf(await serve(wish, { ca: authority.cert, ...options }), 'https', trusting);
+  ])('a server whose certificate %s has its own remedy', async (_, certificate, options, remedy) => {
+    const advice = await adviceOf(
+      await serve(certificate, { ca: authority.cert, ...options }),
+      'https',
+      trusting,
+    );
     expect(advice.reason).toBe('tls');
     expect(advice.remedy).toMatch(remedy);
     expect(advice.message).not.toMatch(/routines|\.c:/);

@@ -43,13 +43,13 @@ const WAYS: ReadonlyArray<readonly [string, (client: RawClient) => void]> = [
 
 describe.each(WAYS)(
   'a client that %s its connection cancels the request to Ollama within 50 ms',
-  (_, leave) => {
+  (_, disconnect) => {
     test('before the response headers', async () => {
       const { ollama, proxy, client } = await start(() => {});
       client.send(post('/api/generate', '{}'));
       await expect.poll(() => ollama.received.length).toBe(1);
       const [{ socket } = { socket: client.socket }] = ollama.received;
-      expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
+      expect(await endsAfter(socket, () => disconnect(client))).toBeLessThan(AT_ONCE_MS);
       expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  client_gone 1']);
       expect(await proxy.counted('ollama_proxy_requests_in_flight')).toEqual([]);
     });
@@ -58,7 +58,7 @@ describe.each(WAYS)(
       const { ollama, proxy, client } = await start(({ socket }) => socket.write(STREAM + TOKEN));
       await client.send(post('/api/generate', '{}')).until((text) => text.includes('"x"'));
       const [{ socket } = { socket: client.socket }] = ollama.received;
-      expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
+      expect(await endsAfter(socket, () => disconnect(client))).toBeLessThan(AT_ONCE_MS);
       expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate a:latest client_gone 1']);
     });
 
@@ -67,7 +67,7 @@ describe.each(WAYS)(
       client.send('POST /api/blobs/sha256-a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhalf');
       await expect.poll(() => ollama.sockets.size).toBe(1);
       const [socket = client.socket] = ollama.sockets;
-      expect(await endsAfter(socket, () => leave(client))).toBeLessThan(AT_ONCE_MS);
+      expect(await endsAfter(socket, () => disconnect(client))).toBeLessThan(AT_ONCE_MS);
       expect(ollama.received).toEqual([]);
     });
   },

@@ -148,8 +148,8 @@ async function start(script: Script) {
 }
 
 const asOllama: Script = ({ socket, body }) => {
-  const asked = body.includes('"include_usage":true');
-  socket.write(messageOf(sampleOf(`0.33.0-rc2/v1-chat-stream${asked ? '' : '-no-usage'}`)));
+  const requestsUsage = body.includes('"include_usage":true');
+  socket.write(messageOf(sampleOf(`0.33.0-rc2/v1-chat-stream${requestsUsage ? '' : '-no-usage'}`)));
 };
 
 test('a client that does not request usage gets none, and its tokens are counted', async () => {

@@ -32,7 +32,7 @@ async function counted(path: string, answer: string | Buffer, more = {}): Promis
   const ollama = await startScripted(({ socket }) => socket.write(answer));
   const proxy = await startProxyBefore(ollama.url, more);
   const client = await rawClient(proxy.port);
-  expect((await client.send(post(path, '{"model":"asked"}')).answer()).complete).toBe(true);
+  expect((await client.send(post(path, '{"model":"requested"}')).answer()).complete).toBe(true);
   return proxy;
 }
 
@@ -224,7 +224,7 @@ describe('the model label', () => {
   test('is never taken from a request or an error response', async () => {
     const proxy = await counted(
       '/api/generate',
-      whole('{"error":"model \'asked\' not found","model":"b"}', '404 Not Found'),
+      whole('{"error":"model \'requested\' not found","model":"b"}', '404 Not Found'),
     );
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  not_found 1']);
   });

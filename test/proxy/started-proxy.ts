@@ -23,7 +23,7 @@ export async function startProxyBefore(url: URL, more: Partial<ProxyOptions> = {
     url,
     tls: async () => ({}),
     createServer: (handler, limits) => createServer(limits, handler),
-    asksForPassword: () => false,
+    requiresPassword: () => false,
     includeUsage: false,
     shutdownGraceMs: 100,
     log: pino({ level: 'debug' }, { write: (line) => logged.push(line) }),

@@ -127,7 +127,7 @@ describe('ten minutes without data', () => {
 describe('backpressure', () => {
   const MEBIBYTES = 64;
   /** 64 MiB take a busy machine seconds. */
-  const PATIENTLY = { timeout: 20_000 };
+  const TRANSFER_TIMEOUT = { timeout: 20_000 };
 
   test('a client that does not read pauses Ollama, and receives everything later', async () => {
     let sent = 0;
@@ -158,8 +158,8 @@ describe('backpressure', () => {
       read += chunk.length;
     });
     client.socket.resume();
-    await expect.poll(() => sent, PATIENTLY).toBe(MEBIBYTES);
-    await expect.poll(() => read, PATIENTLY).toBeGreaterThan((MEBIBYTES - stopped) * piece.length);
+    await expect.poll(() => sent, TRANSFER_TIMEOUT).toBe(MEBIBYTES);
+    await expect.poll(() => read, TRANSFER_TIMEOUT).toBeGreaterThan((MEBIBYTES - stopped) * piece.length);
   });
 
   test('an Ollama that does not read pauses the client, and receives everything later', async () => {
@@ -196,7 +196,7 @@ describe('backpressure', () => {
     write();
     expect(await settled(() => sent)).toBeLessThan(MEBIBYTES / 2);
     upstream?.resume();
-    await expect.poll(() => read, PATIENTLY).toBeGreaterThan(length);
+    await expect.poll(() => read, TRANSFER_TIMEOUT).toBeGreaterThan(length);
   });
 });
 

@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
-import { type Answers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { FakeProc, type FakeProcess, hash, llamaServer, OLLAMA_UID } from './fake-proc.ts';
 
 export const NAMES = {
@@ -40,7 +40,7 @@ export interface FakeRunner {
   readonly process: FakeProcess;
   readonly port: number;
   /** Paths of the requests that have come, in their order. */
-  readonly asked: string[];
+  readonly requested: string[];
   slots: RequestListener;
   metrics: RequestListener;
   /** Ends the process. */
@@ -63,16 +63,16 @@ export class FakeMachine {
   /** The blob of each digest. */
   readonly blobs = new Map<string, string>();
   /** Requests to Ollama, by path. */
-  readonly asked: string[] = [];
+  readonly requested: string[] = [];
   readonly url: URL;
   /** Those of Ollama; they can be changed. */
-  readonly answers: Required<Answers>;
+  readonly handlers: Required<Handlers>;
   readonly #servers: Server[] = [];
   #nextPid = 200;
 
-  constructor(url: URL, answers: Required<Answers>) {
+  constructor(url: URL, handlers: Required<Handlers>) {
     this.url = url;
-    this.answers = answers;
+    this.handlers = handlers;
     const port = Number(url.port);
     this.proc.listen({ port });
     this.proc.add({ pid: 100, comm: 'ollama', argv: ['ollama', 'serve'], sockets: [port] });
@@ -94,9 +94,9 @@ export class FakeMachine {
 
   /** Starts a runner of these weights, after the exporter if not said otherwise. */
   async run(weights: string, overrides: Partial<FakeProcess> = {}): Promise<FakeRunner> {
-    const asked: string[] = [];
+    const requested: string[] = [];
     const server = createServer((request, response) => {
-      asked.push(request.url ?? '');
+      requested.push(request.url ?? '');
       const answer = { '/slots': runner.slots, '/metrics': runner.metrics }[request.url ?? ''];
       answer?.(request, response);
     });
@@ -117,7 +117,7 @@ export class FakeMachine {
     const runner: FakeRunner = {
       process,
       port,
-      asked,
+      requested,
       slots: slots(4, 0),
       metrics: metrics({ generated: 0, generation: 0, prompt: 0, cached: 0, promptSeconds: 0 }),
       kill: () => {
@@ -130,7 +130,7 @@ export class FakeMachine {
   }
 
   async start(options: InProcessOptions = {}): Promise<InProcessExporter> {
-    const machine = { root: this.proc.root, env: {}, patienceMs: 1_000, retryMs: 3_600_000 };
+    const machine = { root: this.proc.root, env: {}, timeoutMs: 1_000, retryMs: 3_600_000 };
     const exporter = await startInProcess(this.url, { collectRunners: true, machine, ...options });
     onTestFinished(exporter.close);
     return exporter;
@@ -152,27 +152,27 @@ export async function startFakeMachine(): Promise<FakeMachine> {
     digest,
     details: { quantization_level: quantization },
   });
-  const answers: Required<Answers> = {
+  const handlers: Required<Handlers> = {
     ps: (request, response) => {
-      machine.asked.push('/api/ps');
+      machine.requested.push('/api/ps');
       json(JSON.stringify({ models: machine.rows.map(row) }))(request, response);
     },
     version: json(VERSION_BODY),
     tags: (request, response) => {
-      machine.asked.push('/api/tags');
+      machine.requested.push('/api/tags');
       const models = [...machine.installed].map(([model, digest]) => row({ model, digest }));
       json(JSON.stringify({ models }))(request, response);
     },
     show: async (request, response) => {
       const { model } = JSON.parse(await text(request)) as { readonly model: string };
-      machine.asked.push(`/api/show ${model}`);
+      machine.requested.push(`/api/show ${model}`);
       const blob = machine.blobs.get(machine.installed.get(model) ?? '');
       const modelfile = `# FROM ${model}\n\nFROM /root/.ollama/models/blobs/sha256-${blob}\nTEMPLATE x\n`;
       json(JSON.stringify({ license: '\nFROM /x/blobs/sha256-0', modelfile }))(request, response);
     },
   };
-  const ollama = await startFakeOllama(answers);
-  const machine: FakeMachine = new FakeMachine(ollama.url, answers);
+  const ollama = await startFakeOllama(handlers);
+  const machine: FakeMachine = new FakeMachine(ollama.url, handlers);
   onTestFinished(async () => {
     machine.close();
     await ollama.close();

@@ -40,11 +40,11 @@ async function blobsOf(finder: RunnerFinder): Promise<readonly (string | undefin
 test('finds a runner with its blob, port, memory and start time relative to the exporter', async () => {
   expect(await finderOf(machine()).find()).toEqual([
     {
-      life: '200 9000',
+      processKey: '200 9000',
       blob: A,
       name: undefined,
       port: 40_001,
-      answers: true,
+      hasEndpoints: true,
       isOlder: false,
       residentBytes: 250_000 * 1_024,
     },
@@ -69,7 +69,7 @@ test('finds only children of the server if the kernel does not list children', a
   proc
     .add(SERVER, RUNNER, { ...RUNNER, pid: 201, parent: 1 }, { ...RUNNER, pid: 202, parent: 101 })
     .listen({ port: PORT }, { port: 40_001 });
-  expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
+  expect(await finderOf(proc).find()).toMatchObject([{ processKey: '200 9000' }]);
 });
 
 test('reading a thousand processes does not block the event loop', async () => {
@@ -132,7 +132,7 @@ describe('not a runner of this server:', () => {
   test('a process of another user that imitates a runner', async () => {
     const forged = { ...RUNNER, pid: 300, parent: 1, uid: 1_000, argv: llamaServer(A, 40_003) };
     const proc = machine().add(forged).listen({ port: 40_003, uid: 1_000 });
-    expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
+    expect(await finderOf(proc).find()).toMatchObject([{ processKey: '200 9000' }]);
   });
 });
 
@@ -151,7 +151,7 @@ test('a known runner is not read again until its pid is reused', async () => {
   proc.add({ ...RUNNER, argv: ['rewritten'] });
   expect(await blobsOf(finder)).toEqual([A]);
   proc.add({ ...RUNNER, startTicks: 9_500, argv: llamaServer(hash('b'), 40_001) });
-  expect(await finder.find()).toMatchObject([{ life: '200 9500', blob: hash('b') }]);
+  expect(await finder.find()).toMatchObject([{ processKey: '200 9500', blob: hash('b') }]);
   expect(first && finder.isAlive(first)).toBe(false);
 });
 
@@ -164,7 +164,7 @@ describe('two servers on one machine', () => {
       .listen({ port: PORT }, { port: 22_222 }, { port: 40_001 }, { port: 40_002 });
 
   test('are distinguished by socket, although their runners serve the same blob', async () => {
-    expect(await finderOf(both({}, {})).find()).toMatchObject([{ life: '200 9000' }]);
+    expect(await finderOf(both({}, {})).find()).toMatchObject([{ processKey: '200 9000' }]);
   });
 
   test('are ambiguous if their sockets are unreadable', async () => {
@@ -174,12 +174,12 @@ describe('two servers on one machine', () => {
 
   test('are distinguished by user, even if their sockets are unreadable', async () => {
     const proc = both({ sockets: undefined }, { sockets: undefined, uid: 1_000 });
-    expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
+    expect(await finderOf(proc).find()).toMatchObject([{ processKey: '200 9000' }]);
   });
 
   test('are distinguished if the sockets of one are readable', async () => {
     const proc = both({ sockets: undefined }, {});
-    expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
+    expect(await finderOf(proc).find()).toMatchObject([{ processKey: '200 9000' }]);
   });
 
   test('on the same port of two addresses are distinguished by address', async () => {
@@ -187,8 +187,10 @@ describe('two servers on one machine', () => {
       .add(SERVER, { ...other, sockets: [333] }, RUNNER, twin)
       .listen({ port: PORT }, { port: 40_001 }, { port: 40_002 })
       .listen({ port: PORT, inode: 333, address: '00000000' });
-    expect(await finderOf(proc).find()).toMatchObject([{ life: '200 9000' }]);
-    expect(await finderOf(proc, { addresses: ['0a00000a'] }).find()).toMatchObject([{ life: '201 9000' }]);
+    expect(await finderOf(proc).find()).toMatchObject([{ processKey: '200 9000' }]);
+    expect(await finderOf(proc, { addresses: ['0a00000a'] }).find()).toMatchObject([
+      { processKey: '201 9000' },
+    ]);
   });
 });
 
@@ -211,7 +213,7 @@ describe('a server', () => {
     proc.remove(200);
     await expect(finder.find()).rejects.toMatchObject({ reason: 'hidden' });
     proc.add({ ...SERVER, pid: 110, startTicks: 8_000 }, { ...RUNNER, pid: 210, parent: 110 });
-    expect(await finder.find()).toMatchObject([{ life: '210 9000' }]);
+    expect(await finder.find()).toMatchObject([{ processKey: '210 9000' }]);
   });
 
   test('is not found as a zombie', async () => {
@@ -220,7 +222,7 @@ describe('a server', () => {
     await finder.find();
     proc.add({ ...SERVER, state: 'Z', sockets: [] }, { ...RUNNER, parent: 1 });
     proc.add({ ...SERVER, pid: 110, startTicks: 8_000 }, { ...RUNNER, pid: 210, parent: 110 });
-    expect(await finder.find()).toMatchObject([{ life: '210 9000' }]);
+    expect(await finder.find()).toMatchObject([{ processKey: '210 9000' }]);
   });
 
   test('is searched for only once per interval', async () => {
@@ -261,10 +263,10 @@ describe('the server is hidden if', () => {
   });
 
   test('the user namespace does not map its user, as with PrivateUsers=yes', async () => {
-    const nobody = { uid: 65_534 };
+    const nobodyUser = { uid: 65_534 };
     const proc = new FakeProc()
-      .add({ ...SERVER, ...nobody }, { ...RUNNER, ...nobody })
-      .listen({ port: PORT, ...nobody }, { port: 40_001, ...nobody });
+      .add({ ...SERVER, ...nobodyUser }, { ...RUNNER, ...nobodyUser })
+      .listen({ port: PORT, ...nobodyUser }, { port: 40_001, ...nobodyUser });
     expect(await blobsOf(finderOf(proc))).toEqual([A]);
     proc.uidMap('         0          0          1\n     61234      61234          1\n');
     await expect(finderOf(proc).find()).rejects.toMatchObject({ reason: 'hidden' });
@@ -291,8 +293,8 @@ test('runners of MLX and of Ollama before 0.30 are found, and are not queried', 
     .add(runner(201, ['/usr/bin/ollama', 'runner', '--mlx-engine', '--model', 'qwen3:4b', '--port', '40002']))
     .listen({ port: PORT }, { port: 40_001 }, { port: 40_002 });
   expect(await finderOf(proc).find()).toMatchObject([
-    { blob: A, name: undefined, answers: false },
-    { blob: undefined, name: 'qwen3:4b', answers: false },
+    { blob: A, name: undefined, hasEndpoints: false },
+    { blob: undefined, name: 'qwen3:4b', hasEndpoints: false },
   ]);
 });
 

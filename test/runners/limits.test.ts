@@ -4,24 +4,24 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
 import type { OllamaClient } from '../../src/ollama/client.ts';
 import { ApiError } from '../../src/ollama/errors.ts';
-import { createAsker } from '../../src/runners/ask.ts';
 import { createBlobs } from '../../src/runners/blobs.ts';
 import { dropOldest, keepLatest } from '../../src/runners/bounded.ts';
 import { createCounters } from '../../src/runners/counters.ts';
 import { createProblemLog } from '../../src/runners/problem-log.ts';
+import { createRunnerClient } from '../../src/runners/runner-client.ts';
 import { hash } from './fake-proc.ts';
 
 const { signal } = new AbortController();
 
 /** Answers from what is on disk, and counts the questions. */
 function ollamaWith(installed: ReadonlyMap<string, string>) {
-  const asked: string[] = [];
-  const unused = () => Promise.reject(new Error('not asked'));
+  const requested: string[] = [];
+  const unused = () => Promise.reject(new Error('not requested'));
   const client: OllamaClient = {
     ps: unused,
     version: unused,
     tags: async () => {
-      asked.push('tags');
+      requested.push('tags');
       const models = [...installed].map(([model, digest]) => ({
         model,
         digest,
@@ -32,11 +32,11 @@ function ollamaWith(installed: ReadonlyMap<string, string>) {
       return { models, rows: models.length, skipped: 0 };
     },
     weights: async (model) => {
-      asked.push(model);
+      requested.push(model);
       return hash(model);
     },
   };
-  return { client, asked };
+  return { client, requested };
 }
 
 test('a bounded map keeps the most recently used entries', () => {
@@ -53,44 +53,44 @@ test('a bounded map keeps the most recently used entries', () => {
 
 test('the blobs of 1,024 digests are cached, least recently used first out', async () => {
   const rows = Array.from({ length: 1_025 }, (_, index) => ({ model: `m${index}`, digest: `d${index}` }));
-  const { client, asked } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
+  const { client, requested } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
   const blobsOf = createBlobs();
   for (let first = 0; first < 1_024; first += 64) {
     await blobsOf(client, rows.slice(first, first + 64), signal);
   }
   await blobsOf(client, rows.slice(0, 1), signal);
   await blobsOf(client, rows.slice(1_024), signal);
-  asked.splice(0);
+  requested.splice(0);
   const blobs = await blobsOf(
     client,
     [...rows.slice(0, 1), ...rows.slice(2, 3), ...rows.slice(1_024)],
     signal,
   );
   expect([...blobs.values()].every((blob) => typeof blob === 'string')).toBe(true);
-  expect(asked).toEqual([]);
+  expect(requested).toEqual([]);
   await blobsOf(client, rows.slice(1, 2), signal);
-  expect(asked).toEqual(['tags', 'm1']);
+  expect(requested).toEqual(['tags', 'm1']);
 });
 
 test('a name with another digest is looked up again only after an interval', async () => {
   const installed = new Map([['a', 'other']]);
-  const { client, asked } = ollamaWith(installed);
+  const { client, requested } = ollamaWith(installed);
   const row = { model: 'a', digest: 'loaded' };
-  const patient = createBlobs();
-  await patient(client, [row], signal);
-  expect((await patient(client, [row], signal)).get('loaded')).toMatchObject({ reason: 'unmapped' });
-  expect(asked).toEqual(['tags']);
-  const eager = createBlobs(0);
-  await eager(client, [row], signal);
+  const cached = createBlobs();
+  await cached(client, [row], signal);
+  expect((await cached(client, [row], signal)).get('loaded')).toMatchObject({ reason: 'unmapped' });
+  expect(requested).toEqual(['tags']);
+  const uncached = createBlobs(0);
+  await uncached(client, [row], signal);
   installed.set('a', 'loaded');
-  expect((await eager(client, [row], signal)).get('loaded')).toBe(hash('a'));
+  expect((await uncached(client, [row], signal)).get('loaded')).toBe(hash('a'));
 });
 
 test('a row without a digest has no blob, and causes no request to Ollama', async () => {
-  const { client, asked } = ollamaWith(new Map([['a', '']]));
+  const { client, requested } = ollamaWith(new Map([['a', '']]));
   const blobs = await createBlobs()(client, [{ model: 'a', digest: '' }], signal);
   expect(blobs.get('')).toBeInstanceOf(ApiError);
-  expect(asked).toEqual([]);
+  expect(requested).toEqual([]);
 });
 
 async function text(counters: ReturnType<typeof createCounters>): Promise<string> {
@@ -102,8 +102,10 @@ async function text(counters: ReturnType<typeof createCounters>): Promise<string
 test('the counters of the names unloaded first are dropped, and start again when reloaded', async () => {
   const counters = createCounters();
   const model = (index: number) => ({ model: `m${index}`, quantization: 'Q4' });
-  const add = (index: number, life: string, tokens: number) => {
-    counters.add(model(index), [{ life, isOlder: false, counters: { tokens_predicted_total: tokens } }]);
+  const add = (index: number, processKey: string, tokens: number) => {
+    counters.add(model(index), [
+      { processKey, isOlder: false, counters: { tokens_predicted_total: tokens } },
+    ]);
     counters.forget([model(index)]);
   };
   for (let index = 0; index < 258; index += 1) {
@@ -122,7 +124,7 @@ test('the counters of 256 unloaded names are kept, however many names are loaded
   const counters = createCounters();
   const models = Array.from({ length: 300 }, (_, index) => ({ model: `m${index}`, quantization: 'Q4' }));
   for (const model of models) {
-    counters.add(model, [{ life: model.model, isOlder: false, counters: { prompt_tokens_total: 1 } }]);
+    counters.add(model, [{ processKey: model.model, isOlder: false, counters: { prompt_tokens_total: 1 } }]);
   }
   counters.forget(models);
   expect((await text(counters)).match(/^ollama_model_prompt_tokens_total\{/gm)).toHaveLength(300);
@@ -147,36 +149,36 @@ test('problems that need configuration are logged once, temporary ones never', (
 });
 
 test('a request without a response times out, and the next scrape sends another', async () => {
-  let asked = 0;
+  let requested = 0;
   const server: Server = createServer((_request, response) => {
-    asked += 1;
-    if (asked === 2) {
+    requested += 1;
+    if (requested === 2) {
       response.end('llamacpp:tokens_predicted_total 5\n');
-    } else if (asked === 3) {
+    } else if (requested === 3) {
       response.end('[{"is_processing":false}]');
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const asker = createAsker(1_500);
+  const runnerClient = createRunnerClient(1_500);
   onTestFinished(async () => {
-    await asker.close();
+    await runnerClient.close();
     server.closeAllConnections();
     server.close();
   });
   const address = server.address();
-  const runner = { life: '1 1', port: typeof address === 'object' ? (address?.port ?? 0) : 0 };
-  const first = await asker.ask(runner, signal);
+  const runner = { processKey: '1 1', port: typeof address === 'object' ? (address?.port ?? 0) : 0 };
+  const first = await runnerClient.read(runner, signal);
   expect(first).toMatchObject({ up: false, problems: [{ reason: 'timeout' }] });
-  expect(await asker.ask(runner, signal)).toMatchObject({
+  expect(await runnerClient.read(runner, signal)).toMatchObject({
     up: true,
     slots: { total: 1, busy: 0 },
     problems: [],
   });
-  expect(asked).toBe(3);
+  expect(requested).toBe(3);
 });
 
 test('a model whose blob lookup fails is not looked up at each scrape, and does not affect others', async () => {
-  const { client, asked } = ollamaWith(
+  const { client, requested } = ollamaWith(
     new Map([
       ['a', 'd1'],
       ['broken', 'd2'],
@@ -184,7 +186,7 @@ test('a model whose blob lookup fails is not looked up at each scrape, and does 
   );
   const weights: OllamaClient['weights'] = async (model, exchange) => {
     if (model === 'broken') {
-      asked.push(model);
+      requested.push(model);
       throw new ApiError('status', 'status 500');
     }
     return await client.weights(model, exchange);
@@ -197,15 +199,15 @@ test('a model whose blob lookup fails is not looked up at each scrape, and does 
   await blobsOf({ ...client, weights }, rows, signal);
   const blobs = await blobsOf({ ...client, weights }, rows, signal);
   expect([...blobs.values()]).toEqual([hash('a'), expect.objectContaining({ reason: 'status' })]);
-  expect(asked).toEqual(['tags', 'a', 'broken']);
+  expect(requested).toEqual(['tags', 'a', 'broken']);
 });
 
 test('at most 64 blobs are looked up per scrape', async () => {
   const rows = Array.from({ length: 200 }, (_, index) => ({ model: `m${index}`, digest: `d${index}` }));
-  const { client, asked } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
+  const { client, requested } = ollamaWith(new Map(rows.map(({ model, digest }) => [model, digest])));
   const blobsOf = createBlobs();
   await blobsOf(client, rows, signal);
-  expect(asked).toHaveLength(65);
+  expect(requested).toHaveLength(65);
   await blobsOf(client, rows, signal);
-  expect(asked).toHaveLength(130);
+  expect(requested).toHaveLength(130);
 });

@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 
 /** Of the runners of a model; what has no series is left out. */
-function seen(exposition: Exposition, model = 'a') {
+function gaugesOf(exposition: Exposition, model = 'a') {
   const names = {
     up: 'runner_up',
     slots: 'slots',
@@ -30,7 +30,7 @@ function seen(exposition: Exposition, model = 'a') {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
-function counted(exposition: Exposition, model = 'a') {
+function countersOf(exposition: Exposition, model = 'a') {
   const entries = Object.entries(NAMES).map(
     ([key, name]) => [key, sampleValue(exposition, name, { model })] as const,
   );
@@ -56,15 +56,15 @@ test('busy slots, tokens and memory of each loaded model are exposed', async () 
   a.metrics = metrics({ generated: 610, generation: 2.5, prompt: 44, cached: 20, promptSeconds: 0.146 });
   await machine.run('b');
   const exposition = await (await machine.start()).scrape();
-  expect(seen(exposition)).toEqual({ up: 1, slots: 4, busy: 3, memory: 512_000 });
-  expect(counted(exposition)).toEqual({
+  expect(gaugesOf(exposition)).toEqual({ up: 1, slots: 4, busy: 3, memory: 512_000 });
+  expect(countersOf(exposition)).toEqual({
     generated: 610,
     generation: 2.5,
     prompt: 44,
     cached: 20,
     promptSeconds: 0.146,
   });
-  expect(seen(exposition, 'b')).toMatchObject({ up: 1, slots: 4, busy: 0 });
+  expect(gaugesOf(exposition, 'b')).toMatchObject({ up: 1, slots: 4, busy: 0 });
   expect(exposition.get(NAMES.generated)?.type).toBe('counter');
   expect(exposition.get(NAMES.generated)?.samples[0]?.labels).toEqual({ model: 'a', quantization: 'Q4_K_M' });
   expect({ success: succeeded(exposition), reasons: reasons(exposition) }).toEqual({
@@ -82,13 +82,13 @@ test('/slots is queried once, and then busy slots are read from /metrics', async
     json(`llamacpp:tokens_predicted_total 1\nllamacpp:requests_processing ${busy}\n`);
   a.metrics = answer(1);
   const exporter = await machine.start();
-  expect(seen(await exporter.scrape())).toMatchObject({ slots: 4, busy: 1 });
+  expect(gaugesOf(await exporter.scrape())).toMatchObject({ slots: 4, busy: 1 });
   a.metrics = answer(3);
-  expect(seen(await exporter.scrape())).toMatchObject({ slots: 4, busy: 3 });
-  expect(a.asked).toEqual(['/metrics', '/slots', '/metrics']);
+  expect(gaugesOf(await exporter.scrape())).toMatchObject({ slots: 4, busy: 3 });
+  expect(a.requested).toEqual(['/metrics', '/slots', '/metrics']);
   a.metrics = answer(5);
   a.slots = slots(8, 5);
-  expect(seen(await exporter.scrape())).toMatchObject({ slots: 8, busy: 5 });
+  expect(gaugesOf(await exporter.scrape())).toMatchObject({ slots: 8, busy: 5 });
 });
 
 test('an orphan of a killed server does not count as a runner of the next one', async () => {
@@ -96,7 +96,7 @@ test('an orphan of a killed server does not count as a runner of the next one', 
   const orphan = await machine.run('a');
   orphan.slots = slots(4, 4);
   const exporter = await machine.start();
-  expect(seen(await exporter.scrape())).toMatchObject({ busy: 4 });
+  expect(gaugesOf(await exporter.scrape())).toMatchObject({ busy: 4 });
   machine.proc.remove(100);
   machine.proc.add({ ...orphan.process, parent: 1 });
   machine.proc.add({
@@ -106,7 +106,7 @@ test('an orphan of a killed server does not count as a runner of the next one', 
     sockets: [Number(machine.url.port)],
   });
   const exposition = await exporter.scrape();
-  expect(seen(exposition)).toEqual({});
+  expect(gaugesOf(exposition)).toEqual({});
   expect(reasons(exposition)).toEqual(['hidden']);
 });
 
@@ -118,7 +118,7 @@ test('without --collector.runners, no runner is queried and no series exists', a
     [...exposition.keys()].filter((name) => /runner|slots|token/.test(name) && !/context/.test(name)),
   ).toEqual([]);
   expect(succeeded(exposition)).toBe(undefined);
-  expect(a.asked).toEqual([]);
+  expect(a.requested).toEqual([]);
 });
 
 test('/probe never has runners, even for the same Ollama', async () => {
@@ -138,9 +138,9 @@ describe('the counters', () => {
     const a = await machine.run('a', { startTicks: 100 });
     a.metrics = metrics({ generated: 5_000, prompt: 9_000 });
     const exporter = await machine.start();
-    expect(counted(await exporter.scrape())).toEqual({ generated: 0, prompt: 0 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 0, prompt: 0 });
     a.metrics = metrics({ generated: 5_300, prompt: 9_001 });
-    expect(counted(await exporter.scrape())).toEqual({ generated: 300, prompt: 1 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 300, prompt: 1 });
   });
 
   test('never decrease when a model is loaded again', async () => {
@@ -148,14 +148,14 @@ describe('the counters', () => {
     const first = await machine.run('a');
     first.metrics = metrics({ generated: 100 });
     const exporter = await machine.start();
-    expect(counted(await exporter.scrape())).toEqual({ generated: 100 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 100 });
     first.kill();
     machine.rows = [];
-    expect(counted(await exporter.scrape())).toEqual({ generated: 100 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 100 });
     machine.load('a');
     const second = await machine.run('a');
     second.metrics = metrics({ generated: 40 });
-    expect(counted(await exporter.scrape())).toEqual({ generated: 140 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 140 });
   });
 
   test('include a runner that reuses a pid', async () => {
@@ -166,7 +166,7 @@ describe('the counters', () => {
     await exporter.scrape();
     machine.proc.add({ ...first.process, startTicks: 9_999 });
     first.metrics = metrics({ generated: 150 });
-    expect(counted(await exporter.scrape())).toEqual({ generated: 250 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 250 });
   });
 
   test('stay and lose nothing if a response is missing', async () => {
@@ -177,10 +177,10 @@ describe('the counters', () => {
     await exporter.scrape();
     a.metrics = (_request, response) => response.destroy();
     const missed = await exporter.scrape();
-    expect(counted(missed)).toEqual({ generated: 100 });
-    expect(seen(missed)).toEqual({ up: 0, memory: 1_024_000 });
+    expect(countersOf(missed)).toEqual({ generated: 100 });
+    expect(gaugesOf(missed)).toEqual({ up: 0, memory: 1_024_000 });
     a.metrics = metrics({ generated: 130 });
-    expect(counted(await exporter.scrape())).toEqual({ generated: 130 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 130 });
   });
 
   test('do not increase if a runner reports less, or the same value again', async () => {
@@ -194,7 +194,7 @@ describe('the counters', () => {
       [101, 101],
     ] as const) {
       a.metrics = metrics({ generated });
-      expect(counted(await exporter.scrape())).toEqual({ generated: total });
+      expect(countersOf(await exporter.scrape())).toEqual({ generated: total });
     }
   });
 
@@ -210,19 +210,19 @@ describe('the counters', () => {
     newRunner.metrics = metrics({ generated: 20 });
     newRunner.slots = slots(2, 2);
     const both = await exporter.scrape();
-    expect(counted(both)).toEqual({ generated: 1_020 });
-    expect(seen(both)).toEqual({ up: 1, slots: 6, busy: 3, memory: 2_048_000 });
+    expect(countersOf(both)).toEqual({ generated: 1_020 });
+    expect(gaugesOf(both)).toEqual({ up: 1, slots: 6, busy: 3, memory: 2_048_000 });
     machine.rows = machine.rows.filter((row) => row !== old);
     oldRunner.kill();
     newRunner.metrics = metrics({ generated: 25 });
-    expect(counted(await exporter.scrape())).toEqual({ generated: 1_025 });
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 1_025 });
   });
 
   test('of llama-server before b10434 have no cached tokens', async () => {
     machine.load('a');
     const a = await machine.run('a');
     a.metrics = metrics({ generated: 5, prompt: 7 });
-    expect(counted(await (await machine.start()).scrape())).toEqual({ generated: 5, prompt: 7 });
+    expect(countersOf(await (await machine.start()).scrape())).toEqual({ generated: 5, prompt: 7 });
   });
 
   test('are kept for 256 unloaded names', async () => {
@@ -267,12 +267,12 @@ describe('a runner without /metrics', () => {
     const exporter = await machine.start({ log });
     const exposition = await exporter.scrape();
     await exporter.scrape();
-    expect(seen(exposition)).toMatchObject({ up: 1, slots: 4, busy: 2 });
-    expect(counted(exposition)).toEqual({});
+    expect(gaugesOf(exposition)).toMatchObject({ up: 1, slots: 4, busy: 2 });
+    expect(countersOf(exposition)).toEqual({});
     expect(reasons(exposition)).toEqual(['metrics_off']);
-    const said = lines.filter((line) => line.includes('metrics_off'));
-    expect(said).toHaveLength(1);
-    expect(JSON.parse(said[0] ?? '')).toMatchObject({
+    const logged = lines.filter((line) => line.includes('metrics_off'));
+    expect(logged).toHaveLength(1);
+    expect(JSON.parse(logged[0] ?? '')).toMatchObject({
       level: 30,
       hint: expect.stringContaining('LLAMA_ARG_ENDPOINT_METRICS=1'),
     });
@@ -323,7 +323,7 @@ describe('rows and blobs:', () => {
     const exporter = await machine.start();
     await exporter.scrape();
     await exporter.scrape();
-    expect(machine.asked.filter((path) => path !== '/api/ps').sort()).toEqual([
+    expect(machine.requested.filter((path) => path !== '/api/ps').sort()).toEqual([
       '/api/show a',
       '/api/show b',
       '/api/tags',
@@ -336,10 +336,10 @@ describe('rows and blobs:', () => {
     machine.installed.set('a', hash('another manifest'));
     const exporter = await machine.start();
     const exposition = await exporter.scrape();
-    expect(seen(exposition)).toEqual({});
+    expect(gaugesOf(exposition)).toEqual({});
     expect(reasons(exposition)).toEqual(['unmapped']);
     await exporter.scrape();
-    expect(machine.asked.filter((path) => path === '/api/tags')).toHaveLength(1);
+    expect(machine.requested.filter((path) => path === '/api/tags')).toHaveLength(1);
   });
 
   test('a name deleted while loaded keeps its runner', async () => {
@@ -348,17 +348,17 @@ describe('rows and blobs:', () => {
     const exporter = await machine.start();
     await exporter.scrape();
     machine.installed.clear();
-    expect(seen(await exporter.scrape())).toMatchObject({ up: 1 });
+    expect(gaugesOf(await exporter.scrape())).toMatchObject({ up: 1 });
   });
 
   test('a failed lookup is reported, and retried', async () => {
     machine.load('a');
     await machine.run('a');
-    const { tags } = machine.answers;
-    machine.answers.tags = (_request, response) => response.writeHead(500).end();
+    const { tags } = machine.handlers;
+    machine.handlers.tags = (_request, response) => response.writeHead(500).end();
     const exporter = await machine.start();
     expect(reasons(await exporter.scrape())).toEqual(['status']);
-    machine.answers.tags = tags;
+    machine.handlers.tags = tags;
     expect(reasons(await exporter.scrape())).toEqual([]);
   });
 
@@ -367,7 +367,7 @@ describe('rows and blobs:', () => {
     machine.rows = [{ ...machine.rows[0], model: 'a', size: 0 }];
     await machine.run('a');
     await (await machine.start()).scrape();
-    expect(machine.asked).not.toContain('/api/show a');
+    expect(machine.requested).not.toContain('/api/show a');
   });
 });
 
@@ -378,7 +378,7 @@ test('a killed runner, whose row remains, is not_found and has no series', async
   await exporter.scrape();
   a.kill();
   const exposition = await exporter.scrape();
-  expect(seen(exposition)).toEqual({});
+  expect(gaugesOf(exposition)).toEqual({});
   expect(reasons(exposition)).toEqual(['not_found']);
   expect(sampleValue(exposition, 'ollama_model_size_bytes', { model: 'a' })).toBe(1_000);
 });
@@ -398,7 +398,7 @@ test('the runner of another server is never exposed, even for the same blob', as
     .add({ pid: 101, comm: 'ollama', argv: ['ollama', 'serve'], sockets: [22_222] });
   const other = await machine.run('a', { parent: 101 });
   expect(reasons(await (await machine.start()).scrape())).toEqual(['not_found']);
-  expect(other.asked).toEqual([]);
+  expect(other.requested).toEqual([]);
 });
 
 test('indistinguishable servers are reported as ambiguous, on the page too', async () => {
@@ -409,7 +409,7 @@ test('indistinguishable servers are reported as ambiguous, on the page too', asy
   const exporter = await machine.start();
   const exposition = await exporter.scrape();
   expect(reasons(exposition)).toEqual(['ambiguous']);
-  expect(seen(exposition)).toEqual({});
+  expect(gaugesOf(exposition)).toEqual({});
   expect(await textOf(exporter, '/')).toContain('so that it can see which server listens');
 });
 
@@ -425,7 +425,7 @@ test('hidden processes are reported as hidden, not as missing runners', async ()
 test('an Ollama that is down has no runners and no runner errors', async () => {
   machine.load('a');
   await machine.run('a');
-  machine.answers.ps = (_request, response) => response.writeHead(500).end();
+  machine.handlers.ps = (_request, response) => response.writeHead(500).end();
   const exposition = await (await machine.start()).scrape();
   expect(succeeded(exposition)).toBe(undefined);
   expect(sampleValue(exposition, 'ollama_scrape_error', { api: 'ps', reason: 'status' })).toBe(1);
@@ -446,9 +446,9 @@ describe('runners other than llama-server only have memory:', () => {
     const short = what.includes('tag') ? argv.map((word) => word.replace(':latest', '')) : argv;
     machine.proc.add({ ...runner.process, argv: [...short, '--port', String(runner.port)] });
     const exposition = await (await machine.start()).scrape();
-    expect(seen(exposition, name)).toEqual({ memory: 307_200 });
+    expect(gaugesOf(exposition, name)).toEqual({ memory: 307_200 });
     expect(reasons(exposition)).toEqual([]);
-    expect(runner.asked).toEqual([]);
+    expect(runner.requested).toEqual([]);
   });
 });
 
@@ -465,8 +465,8 @@ describe('isolation:', () => {
     const exposition = await (await machine.start()).scrape();
     expect(performance.now() - start).toBeLessThan(1_900);
     expect(sampleValue(exposition, 'ollama_up')).toBe(1);
-    expect(seen(exposition)).toEqual({ up: 0, memory: 1_024_000 });
-    expect(seen(exposition, 'b')).toMatchObject({ up: 1, busy: 1 });
+    expect(gaugesOf(exposition)).toEqual({ up: 0, memory: 1_024_000 });
+    expect(gaugesOf(exposition, 'b')).toMatchObject({ up: 1, busy: 1 });
     expect(reasons(exposition)).toEqual(['timeout']);
   });
 
@@ -495,15 +495,15 @@ describe('isolation:', () => {
     const exporter = await machine.start();
     await exporter.scrape();
     await exporter.scrape();
-    expect(a.asked).toEqual(['/metrics']);
+    expect(a.requested).toEqual(['/metrics']);
     const third = exporter.scrape();
     a.metrics = metrics({ generated: 7 });
     setTimeout(() => answer?.end('llamacpp:tokens_predicted_total 5\n'), 100);
     const exposition = await third;
-    expect(counted(exposition)).toEqual({ generated: 5 });
-    expect(seen(exposition)).toMatchObject({ up: 1, slots: 4 });
-    expect(a.asked).toEqual(['/metrics', '/slots']);
-    expect(counted(await exporter.scrape())).toEqual({ generated: 7 });
+    expect(countersOf(exposition)).toEqual({ generated: 5 });
+    expect(gaugesOf(exposition)).toMatchObject({ up: 1, slots: 4 });
+    expect(a.requested).toEqual(['/metrics', '/slots']);
+    expect(countersOf(await exporter.scrape())).toEqual({ generated: 7 });
   });
 
   test('concurrent scrapes, pages and /api/status query a runner once', async () => {
@@ -527,8 +527,8 @@ describe('isolation:', () => {
       slots(4, 4)(message, response);
     };
     const exposition = await (await machine.start()).scrape();
-    expect(seen(exposition)).toEqual({});
-    expect(counted(exposition)).toEqual({});
+    expect(gaugesOf(exposition)).toEqual({});
+    expect(countersOf(exposition)).toEqual({});
   });
 
   test('a slow runner does not delay /api/version and /api/ps', async () => {
@@ -565,7 +565,7 @@ describe('isolation:', () => {
       machine.proc.add({ ...a.process, pid });
     }
     expect(reasons(await (await machine.start()).scrape())).toEqual(['too_large']);
-    expect(a.asked).toEqual([]);
+    expect(a.requested).toEqual([]);
   });
 });
 
@@ -605,15 +605,15 @@ describe('if a runner returns', () => {
     ['a negative counter', (runner) => (runner.metrics = metrics({ generated: -1 })), 'invalid'],
     ['metrics of another program', (runner) => (runner.metrics = json('go_goroutines 5\n')), 'invalid'],
     ['an object instead of slots', (runner) => (runner.slots = json('{}')), 'invalid'],
-  ])('%s, the rest of the scrape is complete', async (_what, lie, reason) => {
+  ])('%s, the rest of the scrape is complete', async (_what, misbehave, reason) => {
     machine.load('a');
     const a = await machine.run('a');
-    lie(a);
+    misbehave(a);
     const exposition = await (await machine.start()).scrape();
     expect(reasons(exposition)).toEqual([reason]);
     expect(sampleValue(exposition, 'ollama_up')).toBe(1);
-    expect(seen(exposition)).not.toHaveProperty('busy');
-    for (const value of Object.values(counted(exposition))) {
+    expect(gaugesOf(exposition)).not.toHaveProperty('busy');
+    for (const value of Object.values(countersOf(exposition))) {
       expect(value).toBe(0);
     }
   });
@@ -632,6 +632,6 @@ describe('if a runner returns', () => {
     machine.proc.listen({ port }).add({ ...a.process, argv: llamaServer(hash('a'), port) });
     const exposition = await (await machine.start()).scrape();
     expect(reasons(exposition)).toEqual(['invalid']);
-    expect(seen(exposition)).toEqual({ up: 0, memory: 1_024_000 });
+    expect(gaugesOf(exposition)).toEqual({ up: 0, memory: 1_024_000 });
   });
 });

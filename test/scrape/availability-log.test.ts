@@ -78,14 +78,14 @@ test('a failed /api/tags is logged while Ollama is up', () => {
 
 describe("if one of two scrapers has a timeout shorter than Ollama's response time,", () => {
   const slow: Snapshot = { ...up, ps: { ...up.ps, seconds: 0.7 } };
-  const impatient: Snapshot = { ...up, ps: { ...failed('timeout'), seconds: 0.5 } };
+  const shortTimeout: Snapshot = { ...up, ps: { ...failed('timeout'), seconds: 0.5 } };
 
   test('its timeouts are not logged', () => {
-    expect(lines(slow, impatient, slow, impatient)).toHaveLength(1);
+    expect(lines(slow, shortTimeout, slow, shortTimeout)).toHaveLength(1);
   });
 
   test('its timeout is logged after fast responses', () => {
-    expect(lines(up, impatient)).toHaveLength(2);
+    expect(lines(up, shortTimeout)).toHaveLength(2);
   });
 
   test('other failures are logged', () => {

@@ -9,7 +9,7 @@ import { buildServer } from '../../src/server/app.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
-import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { dependencies } from './dependencies.ts';
 
 let ollama: FakeOllama;
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 type Method = 'GET' | 'HEAD' | 'POST';
 
-async function ask(path: string, { method = 'GET' as Method, headers = {} } = {}) {
+async function requestPath(path: string, { method = 'GET' as Method, headers = {} } = {}) {
   const before = calls;
   const {
     statusCode,
@@ -43,8 +43,8 @@ async function ask(path: string, { method = 'GET' as Method, headers = {} } = {}
 }
 
 test.each(['/-/healthy', '/-/ready'])('%s returns 200 without a request to Ollama', async (path) => {
-  expect(await ask(path)).toMatchObject({ status: 200, calls: 0 });
-  expect(await ask(path, { method: 'HEAD' })).toMatchObject({ status: 200, calls: 0, text: '' });
+  expect(await requestPath(path)).toMatchObject({ status: 200, calls: 0 });
+  expect(await requestPath(path, { method: 'HEAD' })).toMatchObject({ status: 200, calls: 0, text: '' });
 });
 
 test.each([
@@ -55,7 +55,7 @@ test.each([
   ['GET', '/%00'],
   ['GET', '/%zz'],
 ])('%s %s returns 404 as text', async (method, path) => {
-  const { status, headers, calls } = await ask(path, { method: method as Method });
+  const { status, headers, calls } = await requestPath(path, { method: method as Method });
   expect({ status, calls }).toEqual({ status: 404, calls: 0 });
   expect(headers['content-type']).toBe('text/plain; charset=utf-8');
 });
@@ -76,7 +76,7 @@ test.each([
 
 test('every response has X-Content-Type-Options: nosniff', async () => {
   for (const path of ['/', '/metrics', '/-/healthy', '/nothing']) {
-    expect((await ask(path)).headers['x-content-type-options']).toBe('nosniff');
+    expect((await requestPath(path)).headers['x-content-type-options']).toBe('nosniff');
   }
 });
 
@@ -113,32 +113,32 @@ describe('a cross-site request from a browser', () => {
 });
 
 test('HEAD /metrics returns 200 without a scrape', async () => {
-  const { status, headers, text, calls } = await ask('/metrics', { method: 'HEAD' });
+  const { status, headers, text, calls } = await requestPath('/metrics', { method: 'HEAD' });
   expect({ status, text, calls }).toEqual({ status: 200, text: '', calls: 0 });
   expect(headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
 });
 
 test('GET /metrics makes two requests to Ollama each time', async () => {
-  expect((await ask('/metrics')).calls).toBe(2);
-  expect((await ask('/metrics')).calls).toBe(2);
+  expect((await requestPath('/metrics')).calls).toBe(2);
+  expect((await requestPath('/metrics')).calls).toBe(2);
 });
 
 describe('gzip', () => {
   test('is used if the scraper accepts it, and has the same content', async () => {
-    const { headers, bytes } = await ask('/metrics', { headers: { 'accept-encoding': 'gzip' } });
+    const { headers, bytes } = await requestPath('/metrics', { headers: { 'accept-encoding': 'gzip' } });
     expect(headers['content-encoding']).toBe('gzip');
     expect(headers['vary']).toMatch(/accept-encoding/i);
     expect(sampleValue(parseExposition(gunzipSync(bytes).toString()), 'ollama_loaded_models')).toBe(6);
   });
 
   test.each(['identity', 'br, zstd', 'gzip;q=0'])('is not used for %s', async (accepted) => {
-    const { headers, text } = await ask('/metrics', { headers: { 'accept-encoding': accepted } });
+    const { headers, text } = await requestPath('/metrics', { headers: { 'accept-encoding': accepted } });
     expect(headers['content-encoding']).toBeUndefined();
     expect(sampleValue(parseExposition(text), 'ollama_up')).toBe(1);
   });
 
   test('is not used for a small body', async () => {
-    const { headers } = await ask('/-/healthy', { headers: { 'accept-encoding': 'gzip' } });
+    const { headers } = await requestPath('/-/healthy', { headers: { 'accept-encoding': 'gzip' } });
     expect(headers['content-encoding']).toBeUndefined();
   });
 });
@@ -146,14 +146,14 @@ describe('gzip', () => {
 describe('X-Prometheus-Scrape-Timeout-Seconds', () => {
   test('is used if it is a number', async () => {
     const headers = { 'x-prometheus-scrape-timeout-seconds': '10' };
-    expect(await ask('/metrics', { headers })).toMatchObject({ status: 200, calls: 2 });
+    expect(await requestPath('/metrics', { headers })).toMatchObject({ status: 200, calls: 2 });
   });
 
   test.each(['', 'ten', '-1', '0', 'NaN', 'Inf', '1;2', '1, 2', '0x10'])(
     'with the value %j returns 400',
     async (header) => {
       const headers = { 'x-prometheus-scrape-timeout-seconds': header };
-      const { status, text, calls } = await ask('/metrics', { headers });
+      const { status, text, calls } = await requestPath('/metrics', { headers });
       expect({ status, calls }).toEqual({ status: 400, calls: 0 });
       expect(text).toMatch(
         /^X-Prometheus-Scrape-Timeout-Seconds must be a number of seconds above 0, not ".*"\n$/,
@@ -163,12 +163,12 @@ describe('X-Prometheus-Scrape-Timeout-Seconds', () => {
 });
 
 test('a timeout too short for any response is not logged as an outage', async () => {
-  const answers: Answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
-  const stalling = await startFakeOllama(answers);
+  const handlers: Handlers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
+  const stalling = await startFakeOllama(handlers);
   const own = await startInProcess(stalling.url);
   await own.scrape();
-  answers.ps = () => {};
-  answers.version = () => {};
+  handlers.ps = () => {};
+  handlers.version = () => {};
   const headers = { 'x-prometheus-scrape-timeout-seconds': '0.15' };
   const { body } = await request(new URL('/metrics', own.url), { headers });
   expect(await body.text()).toContain('\nollama_up 0\n');
@@ -179,7 +179,7 @@ test('a timeout too short for any response is not logged as an outage', async ()
 
 describe("the exporter's own metrics", () => {
   test('are those of prom-client except six, and the build info', async () => {
-    const exposition = parseExposition((await ask('/metrics')).text);
+    const exposition = parseExposition((await requestPath('/metrics')).text);
     const defaults = new Registry();
     collectDefaultMetrics({ register: defaults });
     const missing = defaults
@@ -203,8 +203,8 @@ describe("the exporter's own metrics", () => {
   });
 
   test('have no invalid values in two consecutive scrapes', async () => {
-    await ask('/metrics');
-    const exposition = parseExposition((await ask('/metrics')).text);
+    await requestPath('/metrics');
+    const exposition = parseExposition((await requestPath('/metrics')).text);
     for (const [name, { samples }] of [...exposition].filter(([name]) => name.includes('eventloop'))) {
       expect(
         samples.every(({ value }) => value >= 0 && value < 60),
@@ -215,11 +215,11 @@ describe("the exporter's own metrics", () => {
 });
 
 test('closing waits for a running scrape, which returns partial results, and logs no outage', async () => {
-  let asked = () => {};
+  let onRequest = () => {};
   const underWay = new Promise<void>((resolve) => {
-    asked = resolve;
+    onRequest = resolve;
   });
-  const hanging = await startFakeOllama({ ps: () => asked(), version: json(VERSION_BODY) });
+  const hanging = await startFakeOllama({ ps: () => onRequest(), version: json(VERSION_BODY) });
   const closing = await startInProcess(hanging.url, { timeoutMs: 60_000 });
   const scrape = closing.scrape();
   await underWay;
@@ -260,13 +260,13 @@ test('an internal error returns 500 and is logged, without details in the respon
   expect(statusCode).toBe(500);
   expect(payload).toBe('internal error, see the log of the exporter\n');
   expect(lines).toEqual([
-    expect.stringMatching(/level=ERROR msg="could not answer a request".*secret detail/),
+    expect.stringMatching(/level=ERROR msg="Could not handle a request".*secret detail/),
   ]);
   await broken.close();
 });
 
 test('concurrent scrapes return complete results', async () => {
-  const texts = await Promise.all(Array.from({ length: 10 }, () => ask('/metrics')));
+  const texts = await Promise.all(Array.from({ length: 10 }, () => requestPath('/metrics')));
   for (const { text } of texts) {
     expect(sampleValue(parseExposition(text), 'ollama_loaded_models')).toBe(6);
   }

@@ -2,11 +2,11 @@ import { request } from 'undici';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { startInProcess } from '../exporter-in-process.ts';
 import { sampleValue } from '../exposition.ts';
+import { createFakeHost, type FakeHost, GIB } from '../fake-host.ts';
 import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
-import { createStandIn, GIB, type StandIn } from '../stand-in-machine.ts';
 
 let ollama: Awaited<ReturnType<typeof startFakeOllama>>;
-let machine: StandIn;
+let machine: FakeHost;
 
 beforeAll(async () => {
   ollama = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => ollama.close());
 
 beforeEach(() => {
-  machine = { ...createStandIn(), retryMs: 20 };
+  machine = { ...createFakeHost(), retryMs: 20 };
 });
 
 async function start(configYaml: string) {
@@ -41,10 +41,10 @@ test('the exporter starts without a detected capacity, and exposes it once detec
 test('a closed exporter stops detecting the capacity', async () => {
   const exporter = await start('modules: {}');
   await exporter.close();
-  machine.installNvidiaSmi(`echo x >> ${machine.root}/asked`);
+  machine.installNvidiaSmi(`echo x >> ${machine.root}/calls`);
   // There is no event to wait for where nothing is to happen.
   await new Promise((resolve) => setTimeout(resolve, 10 * machine.retryMs));
-  expect(machine.read('asked')).toBe('');
+  expect(machine.read('calls')).toBe('');
 });
 
 test('the detected capacity applies to the telemetry path only, and a module overrides it', async () => {

@@ -25,33 +25,36 @@ afterEach(async () => {
 const OPEN = 'modules: { default: { allow: ["127.0.0.0/8"] } }';
 const CLOSED = 'modules: { default: { allow: ["10.0.0.0/8"] } }';
 
-async function ask(path: string, method: 'GET' | 'POST' | 'PUT' = 'GET') {
+async function requestPath(path: string, method: 'GET' | 'POST' | 'PUT' = 'GET') {
   const { statusCode, body } = await request(new URL(path, exporter.url), { method });
   return { status: statusCode, text: await body.text() };
 }
 
 async function probe(): Promise<number> {
-  return (await ask(`/probe?target=${ollama.url.host}`)).status;
+  return (await requestPath(`/probe?target=${ollama.url.host}`)).status;
 }
 
 test.each(['POST', 'PUT'] as const)('%s /-/reload activates a changed file', async (method) => {
   expect(await probe()).toBe(200);
   exporter.writeConfig(CLOSED);
   expect(await probe()).toBe(200);
-  expect(await ask('/-/reload', method)).toEqual({ status: 200, text: 'Reloaded\n' });
+  expect(await requestPath('/-/reload', method)).toEqual({ status: 200, text: 'Reloaded\n' });
   expect(await probe()).toBe(403);
   expect(lines.join('')).toContain('level=INFO msg="Reloaded the configuration file"');
 });
 
 test('GET /-/reload returns 405 and changes nothing', async () => {
   exporter.writeConfig(CLOSED);
-  expect(await ask('/-/reload')).toEqual({ status: 405, text: 'This endpoint requires a POST request.\n' });
+  expect(await requestPath('/-/reload')).toEqual({
+    status: 405,
+    text: 'This endpoint requires a POST request.\n',
+  });
   expect(await probe()).toBe(200);
 });
 
 test('an invalid file is reported and logged, and the old one stays active', async () => {
   exporter.writeConfig('modules:\n  default:\n    timeot: 5s\n');
-  const { status, text } = await ask('/-/reload', 'POST');
+  const { status, text } = await requestPath('/-/reload', 'POST');
   expect(status).toBe(500);
   expect(text).toMatch(/^failed to reload config: .*config.yml:3: modules.default.timeot: unknown key/);
   expect(lines).toEqual([
@@ -60,7 +63,7 @@ test('an invalid file is reported and logged, and the old one stays active', asy
     ),
   ]);
   expect(await probe()).toBe(200);
-  expect((await ask('/config')).text).toContain('127.0.0.0/8');
+  expect((await requestPath('/config')).text).toContain('127.0.0.0/8');
 });
 
 test('a running scrape finishes with the old module', async () => {
@@ -78,7 +81,7 @@ test('a running scrape finishes with the old module', async () => {
   const slow = probe();
   await underWay;
   exporter.writeConfig(CLOSED);
-  await ask('/-/reload', 'POST');
+  await requestPath('/-/reload', 'POST');
   answer();
   expect(await slow).toBe(200);
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
@@ -88,7 +91,7 @@ test('a reload with another configuration closes connections to targets', async 
   await probe();
   expect(ollama.connections.size).toBe(2);
   exporter.writeConfig(`${OPEN} # another file`);
-  await ask('/-/reload', 'POST');
+  await requestPath('/-/reload', 'POST');
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
 });
 
@@ -96,23 +99,23 @@ describe('for frequent reloads,', () => {
   test('connections are kept if the file has not changed', async () => {
     await probe();
     const connections = [...ollama.connections];
-    await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
+    await Promise.all(Array.from({ length: 50 }, () => requestPath('/-/reload', 'POST')));
     await probe();
     expect([...ollama.connections]).toEqual(connections);
   });
 
   test('repeated outcomes are logged once', async () => {
-    await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
+    await Promise.all(Array.from({ length: 50 }, () => requestPath('/-/reload', 'POST')));
     expect(lines).toHaveLength(1);
     exporter.writeConfig('modules: { default: [] }');
-    await Promise.all(Array.from({ length: 50 }, () => ask('/-/reload', 'POST')));
+    await Promise.all(Array.from({ length: 50 }, () => requestPath('/-/reload', 'POST')));
     expect(lines.filter((line) => line.includes('level=ERROR'))).toHaveLength(1);
   });
 
   test('each reload reads the file after its request', async () => {
-    const before = [ask('/-/reload', 'POST'), ask('/-/reload', 'POST')];
+    const before = [requestPath('/-/reload', 'POST'), requestPath('/-/reload', 'POST')];
     exporter.writeConfig(CLOSED);
-    await ask('/-/reload', 'POST');
+    await requestPath('/-/reload', 'POST');
     expect(await probe()).toBe(403);
     await Promise.all(before);
   });
@@ -120,9 +123,9 @@ describe('for frequent reloads,', () => {
 
 test('/config returns the active configuration as text', async () => {
   exporter.writeConfig('modules: { default: { basic_auth: { username: u, password: s3cret } } }');
-  expect((await ask('/config')).text).toBe('modules:\n  default:\n    allow:\n      - 127.0.0.0/8\n');
-  await ask('/-/reload', 'POST');
-  expect((await ask('/config')).text).toBe(
+  expect((await requestPath('/config')).text).toBe('modules:\n  default:\n    allow:\n      - 127.0.0.0/8\n');
+  await requestPath('/-/reload', 'POST');
+  expect((await requestPath('/config')).text).toBe(
     'modules:\n  default:\n    basic_auth:\n      username: u\n      password: <secret>\n',
   );
 });

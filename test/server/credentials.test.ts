@@ -60,7 +60,7 @@ async function serve(answer: RequestListener): Promise<string> {
 }
 
 interface Started extends InProcessExporter {
-  readonly ask: (path: string) => Promise<string>;
+  readonly get: (path: string) => Promise<string>;
   readonly lines: readonly string[];
 }
 
@@ -73,8 +73,8 @@ async function start(module: string, ollama = 'http://127.0.0.1:1'): Promise<Sta
     log: createLogger({ logLevel: 'debug', logFormat: 'logfmt' }, out),
   });
   opened.push(exporter.close);
-  const ask = async (path: string) => (await request(new URL(path, exporter.url))).body.text();
-  return { ...exporter, ask, lines };
+  const get = async (path: string) => (await request(new URL(path, exporter.url))).body.text();
+  return { ...exporter, get, lines };
 }
 
 const TOKEN = '9f8e7d6c5b4a39281706f5e4d3c2b1a0';
@@ -145,17 +145,17 @@ describe('a debug report reveals no part of a secret through the placeholder, wi
 
   test.each(Object.entries(targets))('%s', async (_, prepare) => {
     const targetOf = await prepare('');
-    const { ask } = await start(CREDENTIALS);
+    const { get } = await start(CREDENTIALS);
     const report = async (text: string) => {
       const typed = `guess-${text}-end`;
-      const answer = await ask(`/probe?debug=true&target=${encodeURIComponent(targetOf(typed))}`);
+      const answer = await get(`/probe?debug=true&target=${encodeURIComponent(targetOf(typed))}`);
       expect(answer).toContain('Scraped http');
       return answer.replaceAll(typed, 'TEXT').replaceAll(/(?<=after |seconds\{api="\w+"\} )\S+/g, 'TIME');
     };
     for (const [right, wrong] of guesses) {
-      const told = await report(right);
-      expect(told).toBe(await report(wrong));
-      expect(told).not.toContain(TOKEN);
+      const reportForRight = await report(right);
+      expect(reportForRight).toBe(await report(wrong));
+      expect(reportForRight).not.toContain(TOKEN);
     }
   });
 });
@@ -163,13 +163,13 @@ describe('a debug report reveals no part of a secret through the placeholder, wi
 describe('if a server echoes the credentials,', () => {
   test.each(Object.entries(ECHOES))('they are neither shown nor logged: %s', async (_, echo) => {
     const host = await serve(echo);
-    const { ask, lines } = await start(CREDENTIALS, `http://${host}`);
+    const { get, lines } = await start(CREDENTIALS, `http://${host}`);
     const target = `target=${encodeURIComponent(`http://${host}/a-path`)}`;
     for (const path of ['/metrics', '/', '/api/status', `/?${target}`, `/api/status?${target}`]) {
-      expect(await ask(path), path).not.toContain(TOKEN);
+      expect(await get(path), path).not.toContain(TOKEN);
     }
     for (const path of [`/probe?${target}`, `/probe?debug=true&${target}`, '/config']) {
-      expect(await ask(path), path).not.toContain(TOKEN);
+      expect(await get(path), path).not.toContain(TOKEN);
     }
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.join('')).not.toContain(TOKEN);
@@ -177,8 +177,8 @@ describe('if a server echoes the credentials,', () => {
 
   test('the status and the remedy are still reported', async () => {
     const host = await serve(echoInHeaders);
-    const { ask } = await start(CREDENTIALS, `http://${host}`);
-    const { problems } = JSON.parse(await ask('/api/status'));
+    const { get } = await start(CREDENTIALS, `http://${host}`);
+    const { problems } = JSON.parse(await get('/api/status'));
     expect(problems[0]).toEqual({
       api: 'ps',
       reason: 'status',
@@ -189,19 +189,19 @@ describe('if a server echoes the credentials,', () => {
 });
 
 test('an unreachable target is reported with its error code', async () => {
-  const { ask } = await start(CREDENTIALS);
-  expect(await ask('/probe?debug=true&target=gpu-7.lan')).toContain(
+  const { get } = await start(CREDENTIALS);
+  expect(await get('/probe?debug=true&target=gpu-7.lan')).toContain(
     'no status, failed: dns: ENOTFOUND, after ',
   );
-  expect(await ask('/probe?debug=true&target=127.0.0.1:1')).toContain(
+  expect(await get('/probe?debug=true&target=127.0.0.1:1')).toContain(
     'failed: refused: ECONNREFUSED, after ',
   );
 });
 
 test('a timeout is reported with its duration', async () => {
   const host = await serve(() => {});
-  const { ask } = await start(CREDENTIALS.replace('{', '{ timeout: 100ms,'));
-  expect(await ask(`/probe?debug=true&target=${host}`)).toContain(
+  const { get } = await start(CREDENTIALS.replace('{', '{ timeout: 100ms,'));
+  expect(await get(`/probe?debug=true&target=${host}`)).toContain(
     'timeout: no complete response within 0.1 s',
   );
 });
@@ -214,11 +214,11 @@ test('the time for a report on 2,000 models does not depend on the length of the
   }));
   const host = await serve((_request, response) => response.end(JSON.stringify({ version: '1', models })));
   const timeOf = async (secret: string) => {
-    const { ask } = await start(`{ allow: ["127.0.0.0/8"], headers: { X-Key: ${secret} } }`);
+    const { get } = await start(`{ allow: ["127.0.0.0/8"], headers: { X-Key: ${secret} } }`);
     const path = `/probe?debug=true&target=${host}`;
-    await ask(path);
+    await get(path);
     const begin = performance.now();
-    expect(await ask(path)).toContain('model-1999');
+    expect(await get(path)).toContain('model-1999');
     return performance.now() - begin;
   };
   const short = await timeOf('s3cret');
@@ -247,8 +247,8 @@ describe('with a tls_config, credentials are never sent over http:', () => {
 
   test('a target with https is scraped', async () => {
     const host = await serve((_request, response) => response.end());
-    const { ask } = await start(MODULE);
-    expect(await ask(`/probe?target=https://${host}`)).toContain(
+    const { get } = await start(MODULE);
+    expect(await get(`/probe?target=https://${host}`)).toContain(
       'ollama_scrape_error{api="ps",reason="tls"} 1',
     );
   });
@@ -259,8 +259,8 @@ describe('with a tls_config, credentials are never sent over http:', () => {
       seen.push(headers);
       response.end();
     });
-    const { ask, lines } = await start(MODULE, `http://${host}`);
-    expect(await ask('/metrics')).toContain('ollama_scrape_error{api="ps",reason="config"} 1');
+    const { get, lines } = await start(MODULE, `http://${host}`);
+    expect(await get('/metrics')).toContain('ollama_scrape_error{api="ps",reason="config"} 1');
     expect(lines.join('')).toMatch(
       /level=WARN msg="Ollama is down".*over https only.*hint="Write https:\/\/ in/,
     );
@@ -269,8 +269,8 @@ describe('with a tls_config, credentials are never sent over http:', () => {
 
   test('a module without credentials scrapes over http', async () => {
     const host = await serve((_request, response) => response.end('{"models":[],"version":"1"}'));
-    const { ask } = await start('{ allow: ["127.0.0.0/8"], headers: { Host: localhost }, tls_config: {} }');
-    expect(await ask(`/probe?target=${host}`)).toContain('ollama_up 1');
+    const { get } = await start('{ allow: ["127.0.0.0/8"], headers: { Host: localhost }, tls_config: {} }');
+    expect(await get(`/probe?target=${host}`)).toContain('ollama_up 1');
   });
 });
 

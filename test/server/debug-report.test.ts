@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterEach, expect, test } from 'vitest';
 import { startInProcess } from '../exporter-in-process.ts';
-import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 const opened: { close: () => Promise<void> }[] = [];
 afterEach(async () => {
@@ -27,11 +27,11 @@ const WITH_CREDENTIALS = `
 `;
 
 /** The report on a target that answers so; the address of the target reads HOST in it, and each time 0 s. */
-async function report(answers: Partial<Answers>, module = MODULE): Promise<string> {
+async function report(handlers: Partial<Handlers>, module = MODULE): Promise<string> {
   const ollama = await startFakeOllama({
     ps: json('{"models":[]}'),
     version: json(VERSION_BODY),
-    ...answers,
+    ...handlers,
   });
   opened.push(ollama);
   return await reportOn(ollama, '', module);

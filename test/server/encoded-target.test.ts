@@ -8,14 +8,14 @@ import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ol
 
 let ollama: FakeOllama;
 let exporter: InProcessExporter;
-let asked: string[];
+let requested: string[];
 let logged: string[];
 
 beforeEach(async () => {
-  asked = [];
+  requested = [];
   logged = [];
   ollama = await startFakeOllama({ ps: json(readCorpus('04-split.json')), version: json(VERSION_BODY) });
-  ollama.server.on('request', ({ url = '' }) => asked.push(url));
+  ollama.server.on('request', ({ url = '' }) => requested.push(url));
   const log = createLogger(
     { logLevel: 'debug', logFormat: 'logfmt' },
     { write: (line) => logged.push(line) },
@@ -29,7 +29,7 @@ afterEach(async () => {
   await ollama.close();
 });
 
-async function ask(path: string) {
+async function requestPath(path: string) {
   const { statusCode, body } = await request(new URL(path, exporter.url));
   return { status: statusCode, text: await body.text() };
 }
@@ -50,9 +50,9 @@ describe('a doubly encoded target', () => {
   ])('is scraped like a singly encoded one, with the path %j', async (path, expected) => {
     const target = `http://${ollama.url.host}${path}`;
     for (const times of [1, 2]) {
-      expect(await ask(`/probe?target=${encoded(target, times)}`)).toMatchObject({ status: 200 });
+      expect(await requestPath(`/probe?target=${encoded(target, times)}`)).toMatchObject({ status: 200 });
     }
-    expect(asked).toEqual([expected, expected]);
+    expect(requested).toEqual([expected, expected]);
   });
 
   test.each([
@@ -77,7 +77,7 @@ describe('a doubly encoded target', () => {
   });
 
   test('is decoded in the log and the response of a rejection', async () => {
-    const { status, text } = await ask(`/probe?target=${encoded('http://10.0.0.1:11434', 2)}`);
+    const { status, text } = await requestPath(`/probe?target=${encoded('http://10.0.0.1:11434', 2)}`);
     expect({ status, text }).toEqual({
       status: 403,
       text: 'Target 10.0.0.1:11434 is not allowed by module "default".\n',
@@ -87,7 +87,7 @@ describe('a doubly encoded target', () => {
   });
 
   test('is decoded in the log and the report of a failure', async () => {
-    const { text } = await ask(`/probe?debug=true&target=${encoded('http://127.0.0.1:1', 2)}`);
+    const { text } = await requestPath(`/probe?debug=true&target=${encoded('http://127.0.0.1:1', 2)}`);
     expect(text).toContain('Scraped http://127.0.0.1:1/ with module');
     expect(logged.join('')).toContain(' target=http://127.0.0.1:1/ ');
     expect(text + logged.join('')).not.toContain('%');
@@ -95,11 +95,11 @@ describe('a doubly encoded target', () => {
 
   test('is decoded in /api/status and on the page, whose links encode it once', async () => {
     const query = `?target=${encoded(ollama.url.host, 2)}`;
-    expect(JSON.parse((await ask(`/api/status${query}`)).text)).toMatchObject({
+    expect(JSON.parse((await requestPath(`/api/status${query}`)).text)).toMatchObject({
       target: ollama.url.href,
       state: 'up',
     });
-    const { status, text } = await ask(`/${query}`);
+    const { status, text } = await requestPath(`/${query}`);
     expect(status).toBe(200);
     expect(text).toContain(`value="${ollama.url.href}"`);
     expect(text).toContain(`href="./api/status?target=${encoded(ollama.url.host, 1)}"`);
@@ -138,9 +138,12 @@ describe('/probe, the page and /api/status return 400 for', () => {
     ],
   ])('%s', async (_what, target, problem) => {
     const query = `?target=${encodeURIComponent(target)}`;
-    expect(await ask(`/probe${query}`)).toEqual({ status: 400, text: `Target can't be used: ${problem}\n` });
+    expect(await requestPath(`/probe${query}`)).toEqual({
+      status: 400,
+      text: `Target can't be used: ${problem}\n`,
+    });
     for (const path of ['/', '/api/status']) {
-      expect(await ask(path + query)).toMatchObject({ status: 400 });
+      expect(await requestPath(path + query)).toMatchObject({ status: 400 });
     }
     expect(logged.join('')).not.toMatch(/level=ERROR|s3cret/);
   });

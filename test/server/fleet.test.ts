@@ -114,11 +114,11 @@ test('rejected targets and targets of disconnected scrapers are not in the fleet
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   const get = await start(undefined);
   expect((await get('/probe?target=10.0.0.1')).status).toBe(403);
-  const asked = new Promise((resolve) => hanging.server.once('request', resolve));
+  const requestArrived = new Promise((resolve) => hanging.server.once('request', resolve));
   const controller = new AbortController();
   const url = new URL(`/probe?target=${hanging.url.host}`, exporters[0]?.url);
   const scrape = request(url, { signal: controller.signal });
-  await asked;
+  await requestArrived;
   const cancelled = new Promise((resolve) => {
     for (const connection of hanging.connections) {
       connection.once('close', resolve);

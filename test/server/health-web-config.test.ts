@@ -1,7 +1,7 @@
 /** The image's health check against exporters that ask for passwords and certificates, which it has none of. */
 import { hashSync } from 'bcryptjs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { askHealth } from '../../src/server/health.ts';
+import { checkHealth } from '../../src/server/health.ts';
 import { type Certificate, newAuthority } from '../certificates.ts';
 import { startGuarded } from '../web-server.ts';
 
@@ -30,7 +30,9 @@ describe('the health check succeeds', () => {
     const files = { 'web.yml': lines.join('\n'), 'server.crt': server.cert, 'server.key': server.key };
     const { port } = await startGuarded({ ...files, 'clients.crt': authority });
     const url = new URL(`http://127.0.0.1:${port}/-/healthy`);
-    await expect(askHealth({ url, guarded: true }, AbortSignal.timeout(10_000))).resolves.toBeUndefined();
+    await expect(
+      checkHealth({ url, hasWebConfig: true }, AbortSignal.timeout(10_000)),
+    ).resolves.toBeUndefined();
   });
 });
 
@@ -38,7 +40,7 @@ test('the health check of a hanging exporter fails, with TLS too', async () => {
   const files = { 'web.yml': TLS.join('\n'), 'server.crt': server.cert, 'server.key': server.key };
   const { port } = await startGuarded(files, () => {});
   const url = new URL(`http://127.0.0.1:${port}/-/healthy`);
-  await expect(askHealth({ url, guarded: true }, AbortSignal.timeout(300))).rejects.toThrow(
-    'no answer in time',
+  await expect(checkHealth({ url, hasWebConfig: true }, AbortSignal.timeout(300))).rejects.toThrow(
+    'no response in time',
   );
 });

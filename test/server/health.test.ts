@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseCommandLine } from '../../src/config/command-line.ts';
-import { askHealth, exporterArguments, healthAddress } from '../../src/server/health.ts';
+import { checkHealth, exporterArguments, healthAddress } from '../../src/server/health.ts';
 
 describe('the arguments of the exporter', () => {
   test.each([
@@ -45,11 +45,11 @@ describe('the health check URL', () => {
       'http://localhost:10434/-/healthy',
       true,
     ],
-  ])('%s', (_, args, href, guarded) => {
+  ])('%s', (_, args, href, hasWebConfig) => {
     const invocation = parseCommandLine(args, {}, '');
     expect(invocation.kind === 'run' && healthAddress(invocation.config)).toEqual({
       url: new URL(href),
-      guarded,
+      hasWebConfig,
     });
   });
 });
@@ -75,26 +75,26 @@ describe('the health check', () => {
     [200, true],
     [401, true],
     [429, true],
-  ])('succeeds with status %i, web configuration: %s', async (code, guarded) => {
+  ])('succeeds with status %i, web configuration: %s', async (code, hasWebConfig) => {
     const url = await answering(status(code));
-    await expect(askHealth({ url, guarded }, AbortSignal.timeout(5_000))).resolves.toBeUndefined();
+    await expect(checkHealth({ url, hasWebConfig }, AbortSignal.timeout(5_000))).resolves.toBeUndefined();
   });
 
   test.each([
     [401, false],
     [404, false],
     [500, true],
-  ])('fails with status %i, web configuration: %s', async (code, guarded) => {
+  ])('fails with status %i, web configuration: %s', async (code, hasWebConfig) => {
     const url = await answering(status(code));
-    await expect(askHealth({ url, guarded }, AbortSignal.timeout(5_000))).rejects.toThrow(
+    await expect(checkHealth({ url, hasWebConfig }, AbortSignal.timeout(5_000))).rejects.toThrow(
       `${url.href} returned status ${code}`,
     );
   });
 
   test('fails if the response times out', async () => {
     const url = await answering(() => {});
-    await expect(askHealth({ url, guarded: false }, AbortSignal.timeout(50))).rejects.toThrow(
-      `could not query ${url.href}: no answer in time`,
+    await expect(checkHealth({ url, hasWebConfig: false }, AbortSignal.timeout(50))).rejects.toThrow(
+      `could not query ${url.href}: no response in time`,
     );
   });
 });

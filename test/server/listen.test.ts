@@ -56,14 +56,14 @@ test('a response sent while closing has Connection: close', async () => {
   const waiting = new Promise<void>((resolve) => {
     answer = resolve;
   });
-  let asked = () => {};
+  let onRequest = () => {};
   const underWay = new Promise<void>((resolve) => {
-    asked = resolve;
+    onRequest = resolve;
   });
   const slow = await listen(parseListenAddresses('127.0.0.1:0'), {
     ...(await dependencies()),
     share: async () => {
-      asked();
+      onRequest();
       await waiting;
       throw new Error('the answer does not matter');
     },

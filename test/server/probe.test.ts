@@ -8,7 +8,7 @@ import { createLogger } from '../../src/log/log.ts';
 import { readCorpus } from '../corpus.ts';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
-import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 /** What each name resolves to, at each resolution the next, and then the last again. */
 const names = new Map<string, string[][]>();
@@ -38,16 +38,16 @@ beforeAll(() => {
 });
 
 let ollama: FakeOllama;
-let asked: { readonly url: string; readonly headers: IncomingHttpHeaders }[];
+let requested: { readonly url: string; readonly headers: IncomingHttpHeaders }[];
 const exporters: InProcessExporter[] = [];
 
 beforeEach(async () => {
-  asked = [];
+  requested = [];
   ollama = await startFakeOllama({
     ps: json(readCorpus('11-names-odd.json')),
     version: json(VERSION_BODY),
   });
-  ollama.server.on('request', ({ url = '', headers }) => asked.push({ url, headers }));
+  ollama.server.on('request', ({ url = '', headers }) => requested.push({ url, headers }));
 });
 
 afterEach(async () => {
@@ -56,13 +56,13 @@ afterEach(async () => {
   names.clear();
 });
 
-/** The telemetry path of it is one of the requests to `nobody`. */
+/** The telemetry path of it is one of the requests to `unreachable`. */
 async function start(
   configYaml: string | undefined,
   options: InProcessOptions = {},
 ): Promise<InProcessExporter> {
-  const nobody = new URL('http://127.0.0.1:1');
-  const exporter = await startInProcess(nobody, {
+  const unreachable = new URL('http://127.0.0.1:1');
+  const exporter = await startInProcess(unreachable, {
     ...(configYaml !== undefined && { configYaml }),
     ...options,
   });
@@ -72,13 +72,17 @@ async function start(
 
 const LOOPBACK = 'modules: { default: { allow: ["127.0.0.0/8"] } }';
 
-async function ask(exporter: InProcessExporter, path: string, method: 'GET' | 'HEAD' | 'POST' = 'GET') {
+async function requestPath(
+  exporter: InProcessExporter,
+  path: string,
+  method: 'GET' | 'HEAD' | 'POST' = 'GET',
+) {
   const { statusCode, headers, body } = await request(new URL(path, exporter.url), { method });
   return { status: statusCode, type: headers['content-type'], text: await body.text() };
 }
 
 function probe(exporter: InProcessExporter, target: string, more = '') {
-  return ask(exporter, `/probe?target=${encodeURIComponent(target)}${more}`);
+  return requestPath(exporter, `/probe?target=${encodeURIComponent(target)}${more}`);
 }
 
 test('/probe returns the metrics of the target, and none of the exporter', async () => {
@@ -91,7 +95,7 @@ test('/probe returns the metrics of the target, and none of the exporter', async
   expect(
     [...exposition.keys()].filter((name) => !name.startsWith('ollama_') || name.includes('exporter')),
   ).toEqual([]);
-  expect(asked.map(({ url }) => url).sort()).toEqual(['/api/ps', '/api/version']);
+  expect(requested.map(({ url }) => url).sort()).toEqual(['/api/ps', '/api/version']);
   expect(exporter.stateLines()).toEqual([]);
 });
 
@@ -104,12 +108,16 @@ test('a target that is down returns 200 and ollama_up 0, as on the telemetry pat
 
 test('the path of a target is a prefix of the requests, as in OLLAMA_HOST', async () => {
   await probe(await start(LOOPBACK), `http://${ollama.url.host}/gpu/7/`);
-  expect(asked.map(({ url }) => url).sort()).toEqual(['/gpu/7/api/ps', '/gpu/7/api/version']);
+  expect(requested.map(({ url }) => url).sort()).toEqual(['/gpu/7/api/ps', '/gpu/7/api/version']);
 });
 
 test('HEAD /probe scrapes nothing', async () => {
-  const { status, text } = await ask(await start(LOOPBACK), `/probe?target=${ollama.url.host}`, 'HEAD');
-  expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: [] });
+  const { status, text } = await requestPath(
+    await start(LOOPBACK),
+    `/probe?target=${ollama.url.host}`,
+    'HEAD',
+  );
+  expect({ status, text, requested }).toEqual({ status: 200, text: '', requested: [] });
 });
 
 describe('/probe returns 400 with the reason for', () => {
@@ -142,12 +150,12 @@ describe('/probe returns 400 with the reason for', () => {
     ['/probe?target=a%00', "Target can't be used: that is not a host name or an IP address"],
     ['/probe?target=1.2.3.4.5', "Target can't be used: that is not a host name or an IP address"],
   ])('%s', async (path, problem) => {
-    expect(await ask(await start(LOOPBACK), path)).toEqual({
+    expect(await requestPath(await start(LOOPBACK), path)).toEqual({
       status: 400,
       type: 'text/plain; charset=utf-8',
       text: `${problem}\n`,
     });
-    expect(asked).toEqual([]);
+    expect(requested).toEqual([]);
   });
 });
 
@@ -171,7 +179,7 @@ describe('/probe returns 403 and logs the rejection', () => {
     for (const config of [undefined, 'modules: {}', 'modules: { default: { timeout: 1s } }']) {
       const { lines, options } = withLog();
       const { status, text } = await probe(await start(config, options), ollama.url.host);
-      expect({ status, asked }).toEqual({ status: 403, asked: [] });
+      expect({ status, requested }).toEqual({ status: 403, requested: [] });
       expect(text).toBe(
         'Module "default" allows no targets: add them to its "allow" in the file given with --config.file.\n',
       );
@@ -187,9 +195,9 @@ describe('/probe returns 403 and logs the rejection', () => {
     const { lines, options } = withLog();
     const exporter = await start('modules: { default: { allow: ["*.lan", "10.0.0.0/8"] } }', options);
     const { status, text } = await probe(exporter, ollama.url.host);
-    expect({ status, asked, text }).toEqual({
+    expect({ status, requested, text }).toEqual({
       status: 403,
-      asked: [],
+      requested: [],
       text: `Target ${ollama.url.host} is not allowed by module "default".\n`,
     });
     expect(lines).toHaveLength(1);
@@ -207,9 +215,9 @@ describe('/probe returns 403 and logs the rejection', () => {
     const { lines, options } = withLog();
     const exporter = await start('modules: { default: { allow: ["gpu-*.lan"] } }', options);
     const { status, text } = await probe(exporter, `gpu-1.lan:${ollama.url.port}`);
-    expect({ status, asked, connections: ollama.connections.size }).toEqual({
+    expect({ status, requested, connections: ollama.connections.size }).toEqual({
       status: 403,
-      asked: [],
+      requested: [],
       connections: 0,
     });
     expect(text).toBe(`Target gpu-1.lan:${ollama.url.port} is not allowed by module "default".\n`);
@@ -223,7 +231,9 @@ test('a name that resolves to an allowed address is scraped with the name as Hos
   const exporter = await start(LOOPBACK);
   const { status } = await probe(exporter, `gpu-1.lan:${ollama.url.port}`);
   expect(status).toBe(200);
-  expect(asked.map(({ headers }) => headers['host'])).toEqual(Array(2).fill(`gpu-1.lan:${ollama.url.port}`));
+  expect(requested.map(({ headers }) => headers['host'])).toEqual(
+    Array(2).fill(`gpu-1.lan:${ollama.url.port}`),
+  );
 });
 
 test('a name that resolves to another address for the next connection is rejected', async () => {
@@ -235,7 +245,7 @@ test('a name that resolves to another address for the next connection is rejecte
   expect((await probe(exporter, target)).status).toBe(200);
   await expect.poll(() => ollama.connections.size).toBe(0);
   expect((await probe(exporter, target)).status).toBe(403);
-  expect(asked).toHaveLength(2);
+  expect(requested).toHaveLength(2);
 });
 
 test('a name that does not resolve is a target that is down', async () => {
@@ -281,7 +291,7 @@ modules:
   test('defines headers, collectors and capacities', async () => {
     const exporter = await start(MODULES);
     const { text } = await probe(exporter, ollama.url.host, '&module=blue');
-    expect(asked).toEqual([
+    expect(requested).toEqual([
       {
         url: '/api/version',
         headers: expect.objectContaining({
@@ -304,7 +314,7 @@ modules:
       'modules: { default: { allow: ["127.0.0.0/8"], headers: { User-Agent: probe } } }',
     );
     await probe(exporter, ollama.url.host);
-    expect(asked.map(({ headers }) => headers['user-agent'])).toEqual(['probe', 'probe']);
+    expect(requested.map(({ headers }) => headers['user-agent'])).toEqual(['probe', 'probe']);
   });
 
   test('sets the maximum duration of a scrape', async () => {
@@ -336,7 +346,7 @@ modules:
     const exporter = await startInProcess(ollama.url, { configYaml });
     exporters.push(exporter);
     expect(sampleValue(await exporter.scrape(), 'ollama_vram_capacity_bytes')).toBe(24 * 1024 ** 3);
-    expect(asked).toEqual([{ url: '/api/ps', headers: expect.objectContaining({ 'x-tenant': 'blue' }) }]);
+    expect(requested).toEqual([{ url: '/api/ps', headers: expect.objectContaining({ 'x-tenant': 'blue' }) }]);
   });
 });
 
@@ -350,7 +360,7 @@ describe('connections to targets', () => {
     for (let scrape = 0; scrape < 5; scrape += 1) {
       await probe(exporter, ollama.url.host);
     }
-    expect({ asked: asked.length, connections }).toEqual({ asked: 10, connections: 2 });
+    expect({ requested: requested.length, connections }).toEqual({ requested: 10, connections: 2 });
   });
 
   test('are separate from those of the telemetry path, whose address is not checked', async () => {
@@ -377,20 +387,20 @@ describe('connections to targets', () => {
 describe('--web.max-requests', () => {
   test('returns 503 at once for scrapes of the telemetry path and the page, and affects no other request', async () => {
     const waiting: (() => void)[] = [];
-    const answers: Answers = {
+    const handlers: Handlers = {
       ps: (_request, response) => waiting.push(() => response.end('{"models":[]}')),
       version: json(VERSION_BODY),
     };
-    const slow = await startFakeOllama(answers);
-    const slower = await startFakeOllama(answers);
+    const slow = await startFakeOllama(handlers);
+    const slower = await startFakeOllama(handlers);
     const exporter = await start(LOOPBACK, { maxRequests: 2 });
-    const view = ({ url }: FakeOllama) => ask(exporter, `/?target=${url.host}`);
+    const view = ({ url }: FakeOllama) => requestPath(exporter, `/?target=${url.host}`);
     const first = [view(slow), view(slower)];
     await expect.poll(() => waiting.length, { timeout: 15_000 }).toBe(2);
     // One that shares what is at work is none beyond it.
     first.push(view(slow));
     for (const path of ['/metrics', '/api/status', '/?target=127.0.0.1:1']) {
-      expect(await ask(exporter, path)).toMatchObject({
+      expect(await requestPath(exporter, path)).toMatchObject({
         status: 503,
         text: expect.stringContaining(
           'Limit of concurrent requests reached (--web.max-requests=2), try again later.',
@@ -398,13 +408,13 @@ describe('--web.max-requests', () => {
       });
     }
     for (const path of ['/-/healthy', '/probe?target=127.0.0.1:1']) {
-      expect(await ask(exporter, path)).toMatchObject({ status: 200 });
+      expect(await requestPath(exporter, path)).toMatchObject({ status: 200 });
     }
     for (const answer of waiting) {
       answer();
     }
     expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200, 200]);
-    expect(await ask(exporter, '/metrics')).toMatchObject({ status: 200 });
+    expect(await requestPath(exporter, '/metrics')).toMatchObject({ status: 200 });
     await Promise.all([slow.close(), slower.close()]);
   });
 
@@ -418,12 +428,12 @@ describe('--web.max-requests', () => {
     const exporter = await startInProcess(hanging.url, { maxRequests: 1, configYaml: LOOPBACK, log });
     exporters.push(exporter);
     const controller = new AbortController();
-    const asked = new Promise((resolve) => hanging.server.once('request', resolve));
+    const firstRequest = new Promise((resolve) => hanging.server.once('request', resolve));
     const { signal } = controller;
     const first = request(new URL('/metrics', exporter.url), { signal }).catch(() => {});
-    await asked;
-    await ask(exporter, '/?target=127.0.0.1:1');
-    await ask(exporter, '/?target=127.0.0.1:1');
+    await firstRequest;
+    await requestPath(exporter, '/?target=127.0.0.1:1');
+    await requestPath(exporter, '/?target=127.0.0.1:1');
     expect(lines.filter((line) => line.includes('efus'))).toEqual([
       expect.stringMatching(
         /level=WARN msg="Refusing scrapes: the limit is reached" option=--web.max-requests limit=1\n/,

@@ -75,9 +75,9 @@ test('a request over --web.max-requests is counted with 503', async () => {
   onTestFinished(() => hanging.close());
   const configYaml = 'modules: { other: { allow: ["127.0.0.1"] } }';
   const { get } = await start({ maxRequests: 1, timeoutMs: 1_000, configYaml }, hanging.url);
-  const asked = once(hanging.server, 'request');
+  const requestArrived = once(hanging.server, 'request');
   const first = get('/metrics');
-  await asked;
+  await requestArrived;
   const { statusCode } = await get('/?target=127.0.0.1:1&module=other');
   expect(statusCode).toBe(503);
   await first;
@@ -89,9 +89,9 @@ test('a client that disconnects before the response is counted with 499, and is 
   onTestFinished(() => hanging.close());
   const { url, scrape } = await start({ configYaml: 'modules: { default: { allow: ["127.0.0.1"] } }' });
   const socket = connect(Number(url.port), url.hostname);
-  const asked = once(hanging.server, 'request');
+  const requestArrived = once(hanging.server, 'request');
   socket.write(`GET /probe?target=${hanging.url.host} HTTP/1.1\r\nhost: x\r\n\r\n`);
-  await asked;
+  await requestArrived;
   expect(inFlight(await scrape(), 'probe')).toBe(1);
   socket.destroy();
   await expect.poll(async () => total(await scrape(), 'probe', '499')).toBe(1);

@@ -6,11 +6,11 @@ import { request } from 'undici';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
 import { parseExposition, sampleValue } from '../exposition.ts';
-import { type Answers, type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
+import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 /** Calls of /api/ps that wait for an answer; each tells in which one it was. */
 let waiting: ServerResponse[];
-let answers: Answers;
+let handlers: Handlers;
 let ollama: FakeOllama;
 let exporter: InProcessExporter;
 let psCalls: number;
@@ -18,14 +18,14 @@ let psCalls: number;
 async function start(options: InProcessOptions = {}): Promise<void> {
   waiting = [];
   psCalls = 0;
-  answers = {
+  handlers = {
     ps: (_request, response) => {
       psCalls += 1;
       waiting.push(response);
     },
     version: json(VERSION_BODY),
   };
-  ollama = await startFakeOllama(answers);
+  ollama = await startFakeOllama(handlers);
   exporter = await startInProcess(ollama.url, options);
   onTestFinished(async () => {
     await exporter.close();
@@ -34,14 +34,14 @@ async function start(options: InProcessOptions = {}): Promise<void> {
 }
 beforeEach(() => start({ configYaml: 'modules: { default: { allow: ["127.0.0.0/8"] } }' }));
 
-interface Wish {
+interface ScrapeOptions {
   readonly path?: string;
   readonly signal?: AbortSignal;
   /** Of the scraper, in seconds. */
   readonly timeout?: number;
 }
 
-async function scrape({ path = '/metrics', signal, timeout }: Wish = {}) {
+async function scrape({ path = '/metrics', signal, timeout }: ScrapeOptions = {}) {
   const headers = timeout === undefined ? {} : { 'x-prometheus-scrape-timeout-seconds': String(timeout) };
   const { statusCode, body } = await request(new URL(path, exporter.url), {
     headers,
@@ -128,14 +128,14 @@ test('a scraper that disconnects does not affect the others', async () => {
 });
 
 test('a scraper that times out gets the result so far, and does not affect the others', async () => {
-  const patient = scrape({ timeout: 30 });
+  const longScrape = scrape({ timeout: 30 });
   await calls(1);
-  const impatient = parseExposition(await scrape({ timeout: 0.8 }));
-  expect(sampleValue(impatient, 'ollama_scrape_success', { api: 'version' })).toBe(1);
-  expect(impatient.get('ollama_scrape_error')?.samples[0]?.labels).toEqual({ api: 'ps', reason: 'timeout' });
+  const partial = parseExposition(await scrape({ timeout: 0.8 }));
+  expect(sampleValue(partial, 'ollama_scrape_success', { api: 'version' })).toBe(1);
+  expect(partial.get('ollama_scrape_error')?.samples[0]?.labels).toEqual({ api: 'ps', reason: 'timeout' });
   expect(waiting).toHaveLength(1);
   answer(2);
-  expect(loaded(await patient)).toBe(2);
+  expect(loaded(await longScrape)).toBe(2);
 });
 
 test('when all scrapers disconnect, the request is cancelled, and the next scrape makes a new one', async () => {

@@ -7,14 +7,14 @@ import { type InProcessExporter, type InProcessOptions, startInProcess } from '.
 import { type FakeOllama, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
 let ollama: FakeOllama;
-let asked = 0;
+let requested = 0;
 const exporters: InProcessExporter[] = [];
 
 beforeEach(async () => {
   ollama = await startFakeOllama({ ps: json(readCorpus('04-split.json')), version: json(VERSION_BODY) });
-  asked = 0;
+  requested = 0;
   ollama.server.on('request', () => {
-    asked += 1;
+    requested += 1;
   });
 });
 
@@ -29,15 +29,15 @@ async function start(options: InProcessOptions = {}, url = ollama.url): Promise<
   return exporter;
 }
 
-async function ask({ url }: InProcessExporter, path: string, method: 'GET' | 'HEAD' = 'GET') {
+async function requestPath({ url }: InProcessExporter, path: string, method: 'GET' | 'HEAD' = 'GET') {
   const { statusCode, headers, body } = await request(new URL(path, url), { method });
   return { status: statusCode, headers, text: await body.text() };
 }
 
 test('/ scrapes --ollama.url at each request, and has a strict Content-Security-Policy', async () => {
   const exporter = await start();
-  const { status, headers, text } = await ask(exporter, '/');
-  expect({ status, asked }).toEqual({ status: 200, asked: 2 });
+  const { status, headers, text } = await requestPath(exporter, '/');
+  expect({ status, requested }).toEqual({ status: 200, requested: 2 });
   expect(headers['content-type']).toBe('text/html; charset=utf-8');
   expect(headers['cache-control']).toBe('no-store');
   expect(headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-/);
@@ -48,18 +48,18 @@ test('/ scrapes --ollama.url at each request, and has a strict Content-Security-
 });
 
 test.each(['/api/status', '/api/fleet'])('HEAD %s scrapes nothing', async (path) => {
-  const { status, text } = await ask(await start(), path, 'HEAD');
+  const { status, text } = await requestPath(await start(), path, 'HEAD');
   expect({ status, text }).toEqual({ status: 200, text: '' });
-  expect(asked).toBe(0);
+  expect(requested).toBe(0);
 });
 
 test('HEAD / scrapes nothing', async () => {
-  const { status, text } = await ask(await start(), '/', 'HEAD');
-  expect({ status, text, asked }).toEqual({ status: 200, text: '', asked: 0 });
+  const { status, text } = await requestPath(await start(), '/', 'HEAD');
+  expect({ status, text, requested }).toEqual({ status: 200, text: '', requested: 0 });
 });
 
 test('/api/status has the values of the page', async () => {
-  const { status, headers, text } = await ask(await start(), '/api/status');
+  const { status, headers, text } = await requestPath(await start(), '/api/status');
   expect(status).toBe(200);
   expect(headers['content-type']).toBe('application/json; charset=utf-8');
   expect(JSON.parse(text)).toMatchObject({
@@ -87,10 +87,10 @@ test('/api/status has the values of the page', async () => {
 
 test('the page is returned with 200 if Ollama is down', async () => {
   const exporter = await start({}, new URL('http://127.0.0.1:1'));
-  const { status, text } = await ask(exporter, '/');
+  const { status, text } = await requestPath(exporter, '/');
   expect(status).toBe(200);
   expect(text).toContain('role="status">Down</p>');
-  expect(JSON.parse((await ask(exporter, '/api/status')).text)).toMatchObject({
+  expect(JSON.parse((await requestPath(exporter, '/api/status')).text)).toMatchObject({
     state: 'down',
     models: null,
     version: null,
@@ -109,7 +109,10 @@ test('/api/status matches its golden file at a fixed time', async () => {
     },
     version: json(VERSION_BODY),
   });
-  const { text } = await ask(await start({ vramCapacity: 24 * 1024 ** 3 }, frozen.url), '/api/status');
+  const { text } = await requestPath(
+    await start({ vramCapacity: 24 * 1024 ** 3 }, frozen.url),
+    '/api/status',
+  );
   await frozen.close();
   const golden = { ...JSON.parse(text), target: 'TARGET', read_at: 'READ_AT', seconds: 'SECONDS' };
   await expect(`${JSON.stringify(golden, null, 2)}\n`).toMatchFileSnapshot(
@@ -121,17 +124,17 @@ const MODULES = 'modules: { blue: { allow: ["127.0.0.0/8"], vram_capacity: 80000
 
 describe('another target', () => {
   const configYaml = MODULES;
-  const nobody = new URL('http://127.0.0.1:1');
+  const unreachable = new URL('http://127.0.0.1:1');
 
   test('is scraped under the rules of /probe', async () => {
-    const exporter = await start({ configYaml, demo: true }, nobody);
-    const { status, text } = await ask(exporter, `/?target=${ollama.url.host}&module=blue`);
-    expect({ status, asked }).toEqual({ status: 200, asked: 2 });
+    const exporter = await start({ configYaml, demo: true }, unreachable);
+    const { status, text } = await requestPath(exporter, `/?target=${ollama.url.host}&module=blue`);
+    expect({ status, requested }).toEqual({ status: 200, requested: 2 });
     expect(text).toContain('gpt-oss:120b');
     expect(text).toContain('of 74.5 GiB');
     expect(text).toContain('Module blue');
     const [, link = ''] = /href="(\.\/api\/status[^"]*)"/.exec(text) ?? [];
-    const numbers = await ask(exporter, link.replaceAll('&amp;', '&'));
+    const numbers = await requestPath(exporter, link.replaceAll('&amp;', '&'));
     expect(JSON.parse(numbers.text)).toMatchObject({ target: ollama.url.href, module: 'blue' });
     // What is simulated is the Ollama of the options.
     expect(text).not.toContain('Simulated');
@@ -147,8 +150,8 @@ describe('another target', () => {
     ['/?target=', 400, 'Target parameter is missing'],
     ['/?target=a&module=red', 400, 'Unknown module &quot;red&quot;'],
   ])('%s returns %d, with the reason on the page', async (path, expected, why) => {
-    const { status, headers, text } = await ask(await start({ configYaml }, nobody), path);
-    expect({ status, asked }).toEqual({ status: expected, asked: 0 });
+    const { status, headers, text } = await requestPath(await start({ configYaml }, unreachable), path);
+    expect({ status, requested }).toEqual({ status: expected, requested: 0 });
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(text).toContain(why);
     expect(text).toContain('href="./"');
@@ -160,10 +163,10 @@ describe('another target', () => {
       { logLevel: 'warn', logFormat: 'logfmt' },
       { write: (line) => lines.push(line) },
     );
-    const exporter = await start({ configYaml, log }, nobody);
-    const { status, text } = await ask(exporter, '/api/status?target=127.0.0.1:1');
-    await ask(exporter, '/?target=127.0.0.1:1');
-    await ask(exporter, '/?target=');
+    const exporter = await start({ configYaml, log }, unreachable);
+    const { status, text } = await requestPath(exporter, '/api/status?target=127.0.0.1:1');
+    await requestPath(exporter, '/?target=127.0.0.1:1');
+    await requestPath(exporter, '/?target=');
     // The second one within ten seconds is counted.
     expect(lines).toEqual([
       expect.stringContaining('msg="Refused a probe" client=127.0.0.1 target=127.0.0.1:1'),
@@ -173,7 +176,7 @@ describe('another target', () => {
   });
 
   test('can be entered in a form, which lists the modules with an allow list', async () => {
-    const { text } = await ask(await start({ configYaml }), '/');
+    const { text } = await requestPath(await start({ configYaml }), '/');
     expect(text).toContain('<form action="./" method="get">');
     expect(text.match(/<option[^>]*>(\w+)/g)).toEqual(['<option>blue']);
   });
@@ -181,24 +184,27 @@ describe('another target', () => {
 
 test('the page links to --web.dashboard-url, and is sorted by its query', async () => {
   const dashboardUrl = new URL('https://grafana.example.org/d/ollama');
-  const { text } = await ask(await start({ dashboardUrl }), '/?sort=-vram');
+  const { text } = await requestPath(await start({ dashboardUrl }), '/?sort=-vram');
   expect(text).toContain('<a href="https://grafana.example.org/d/ollama">Dashboard</a>');
   expect(text).toContain('aria-sort="ascending"><a href="?sort=vram">VRAM</a>');
 });
 
 test('an unknown capacity is shown with the setting for it', async () => {
-  const own = await ask(await start({ configYaml: MODULES }), '/');
+  const own = await requestPath(await start({ configYaml: MODULES }), '/');
   expect(own.text).toContain('set <code>--ollama.vram-capacity=auto</code>');
-  const target = await ask(await start({ configYaml: MODULES }), `/?target=${ollama.url.host}&module=blue`);
+  const target = await requestPath(
+    await start({ configYaml: MODULES }),
+    `/?target=${ollama.url.host}&module=blue`,
+  );
   expect(target.text).toContain('set <code>memory_capacity</code> in the module <code>blue</code>');
 });
 
 test('the limit of concurrent scrapes applies to the page', async () => {
   const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
   const exporter = await start({ maxRequests: 1, timeoutMs: 1_000, configYaml: MODULES }, hanging.url);
-  const first = ask(exporter, '/metrics');
+  const first = requestPath(exporter, '/metrics');
   await new Promise((resolve) => hanging.server.once('request', resolve));
-  const { status, text } = await ask(exporter, '/?target=127.0.0.1:1&module=blue');
+  const { status, text } = await requestPath(exporter, '/?target=127.0.0.1:1&module=blue');
   expect(status).toBe(503);
   expect(text).toContain('Limit of concurrent requests reached (--web.max-requests=1), try again later.');
   await first;
@@ -208,7 +214,7 @@ test('the limit of concurrent scrapes applies to the page', async () => {
 test('every field of /api/status is documented', async () => {
   const page = readFileSync(new URL('../../docs/status.md', import.meta.url), 'utf8');
   const documented = [...page.matchAll(/`([a-z_]+)`/g)].map(([, name]) => name);
-  const status = JSON.parse((await ask(await start(), '/api/status')).text);
+  const status = JSON.parse((await requestPath(await start(), '/api/status')).text);
   const fields = [...Object.keys(status), ...Object.keys(status.totals), ...Object.keys(status.models[0])];
   expect(fields.filter((field) => !documented.includes(field))).toEqual([]);
 });

@@ -61,8 +61,8 @@ test('the thread does not keep the process alive', async () => {
 
 test('each comparison gets its own result', async () => {
   const { compare } = start(WORKER);
-  const questions = ['a/a', 'a/b', 'b/b', 'c/b'].map((question) => question.split('/'));
-  const answers = await Promise.all(questions.map(([password = '', hash = '']) => compare(password, hash)));
+  const pairs = ['a/a', 'a/b', 'b/b', 'c/b'].map((pair) => pair.split('/'));
+  const answers = await Promise.all(pairs.map(([password = '', hash = '']) => compare(password, hash)));
   expect(answers).toEqual([true, false, true, false]);
 });
 
@@ -79,7 +79,7 @@ test.each(['throw', 'exit'])(
 test('if the thread is closed, pending comparisons are rejected', async () => {
   const { compare, close } = start(WORKER);
   await expect(close()).resolves.toBeUndefined();
-  const question = expect(compare('a', 'a')).rejects.toThrow('the thread that checks passwords exited');
+  const rejection = expect(compare('a', 'a')).rejects.toThrow('the thread that checks passwords exited');
   await close();
-  await question;
+  await rejection;
 });

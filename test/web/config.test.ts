@@ -134,8 +134,7 @@ const BAD: Readonly<Record<string, string>> = {
   'user-cost-too-low': '2: basic_auth_users.alice: cost 3 is outside allowed inclusive range 4..16',
   'user-cost-too-high': '2: basic_auth_users.alice: cost 17 is outside allowed inclusive range 4..16',
   'user-list': '1: basic_auth_users: expected a mapping',
-  'user-named-constructor':
-    '1: basic_auth_users: the names __proto__, prototype, constructor can not be used',
+  'user-named-constructor': '1: basic_auth_users: the names __proto__, prototype, constructor cannot be used',
   'user-twice': '3: Map keys must be unique',
   'rate-limit-negative-interval': '2: rate_limit.interval: expected a duration such as 500ms, 5s or 1m30s',
   'rate-limit-fractional-burst': '3: rate_limit.burst: expected a whole number of 0 or more',

@@ -216,14 +216,14 @@ describe('clients with pending password checks', () => {
 
   test('are skipped after they disconnected', async () => {
     const { check, compared, answer } = held();
-    let gone = false;
-    const hasHungUp = () => gone;
+    let disconnected = false;
+    const hasHungUp = () => disconnected;
     const [first, second, third] = [
       check('alice/1'),
       check('alice/2', { hasHungUp }),
       check('alice/3 right'),
     ];
-    gone = true;
+    disconnected = true;
     await answer(2);
     expect(compared).toEqual(['1', '3 right']);
     expect(await Promise.all([first, second, third])).toEqual([false, undefined, true]);

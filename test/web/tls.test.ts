@@ -7,25 +7,25 @@ import { keptConnection, type Live, type RequestOptions, startGuarded } from '..
 let authority: Authority;
 let server: Certificate;
 let renewed: Certificate;
-let stranger: Certificate;
+let otherClient: Certificate;
 const clients: Record<string, Certificate> = {};
-let strangers: Authority;
+let otherAuthority: Authority;
 
 beforeAll(async () => {
   authority = await newAuthority();
-  strangers = await newAuthority('another authority');
+  otherAuthority = await newAuthority('another authority');
   server = await authority.issue({ name: 'first' });
   renewed = await authority.issue({ name: 'renewed' });
   const sans = [
     { type: 'dns', value: 'prometheus.example' },
     { type: 'ip', value: '2001:db8::1' },
   ] as const;
-  stranger = await strangers.issue({ sans: [...sans] });
+  otherClient = await otherAuthority.issue({ sans: [...sans] });
   clients['good'] = await authority.issue({ sans: [...sans], usage: 'client' });
   clients['nameless'] = await authority.issue({ sans: [] });
   clients['expired'] = await authority.issue({ sans: [...sans], expired: true });
   clients['for servers'] = await authority.issue({ sans: [...sans], usage: 'server' });
-  clients['of a stranger'] = stranger;
+  clients['of another CA'] = otherClient;
 });
 
 /** @param lines of `tls_server_config`, beside certificate and key */
@@ -144,7 +144,7 @@ describe('a server with certificate and key', () => {
 describe('a client certificate', () => {
   const VERIFY = ['client_auth_type: RequireAndVerifyClientCert', 'client_ca_file: clients.crt'];
 
-  const SHOWN = ['none', 'good', 'nameless', 'expired', 'for servers', 'of a stranger'];
+  const SHOWN = ['none', 'good', 'nameless', 'expired', 'for servers', 'of another CA'];
 
   async function letIn(get: Live['get'], options: RequestOptions = {}): Promise<readonly string[]> {
     const results = await Promise.all(SHOWN.map((name) => served(get(showing(name, options)))));
@@ -179,8 +179,8 @@ describe('a client certificate', () => {
   });
 
   test.each([
-    ['[prometheus.example]', ['good', 'expired', 'for servers', 'of a stranger']],
-    ['[other.example, "2001:db8:0::1"]', ['good', 'expired', 'for servers', 'of a stranger']],
+    ['[prometheus.example]', ['good', 'expired', 'for servers', 'of another CA']],
+    ['[other.example, "2001:db8:0::1"]', ['good', 'expired', 'for servers', 'of another CA']],
     ['[other.example]', []],
     ['[]', []],
   ])('with only client_allowed_sans %s is accepted: %j', async (sans, expected) => {
@@ -193,7 +193,7 @@ describe('a client certificate', () => {
   test('with an allowed name from an unknown CA is rejected', async () => {
     const { get, logged } = await startGuarded(files(...VERIFY, 'client_allowed_sans: [prometheus.example]'));
     expect(await served(get(showing('good')))).toBe(true);
-    expect(await served(get(showing('of a stranger')))).toBe(false);
+    expect(await served(get(showing('of another CA')))).toBe(false);
     expect(logged.map(({ msg }) => msg)).toEqual(['TLS handshake failed', 'TLS handshakes fail']);
   });
 
@@ -253,7 +253,7 @@ describe('changed files apply to the next connection:', () => {
   test('the client_auth_type', async () => {
     const policy = (type: string) => files(`client_auth_type: ${type}`, 'client_ca_file: clients.crt');
     const { get, write } = await startGuarded(policy('VerifyClientCertIfGiven'));
-    const lets = async () => [await served(get(trusting())), await served(get(showing('of a stranger')))];
+    const lets = async () => [await served(get(trusting())), await served(get(showing('of another CA')))];
     expect(await lets()).toEqual([true, false]);
     write('web.yml', policy('RequireAndVerifyClientCert')['web.yml'] ?? '');
     expect(await lets()).toEqual([false, false]);
@@ -267,10 +267,10 @@ describe('changed files apply to the next connection:', () => {
     );
     const lets = async () => [
       await served(get(showing('good'))),
-      await served(get(showing('of a stranger'))),
+      await served(get(showing('of another CA'))),
     ];
     expect(await lets()).toEqual([true, false]);
-    write('clients.crt', strangers.cert);
+    write('clients.crt', otherAuthority.cert);
     expect(await lets()).toEqual([false, true]);
   });
 
@@ -292,7 +292,7 @@ describe('a kept-alive connection is closed at its next request', () => {
       'the name of its certificate is no longer allowed',
       (write) => write('web.yml', files(...lines, 'client_allowed_sans: [other]')['web.yml'] ?? ''),
     ],
-    ['the CA of its certificate is no longer trusted', (write) => write('clients.crt', strangers.cert)],
+    ['the CA of its certificate is no longer trusted', (write) => write('clients.crt', otherAuthority.cert)],
   ])('if %s', async (_what, change) => {
     const { get, write, servers, settled } = await startGuarded(
       files(...lines, 'client_allowed_sans: [prometheus.example]'),
@@ -362,7 +362,7 @@ test.each([
   put(broken());
   expect([await name(), await name(), await name()]).toEqual(Array(3).fill('renewed'));
   expect(logged.map(({ msg }) => msg)).toEqual([
-    'Unable to load certificates, those from before stay in use',
+    'Unable to load certificates, the previous ones stay in use',
   ]);
   expect(logged[0]?.err).toContain("can't be used: ");
   put({ 'server.crt': server.cert, 'server.key': server.key });
@@ -375,7 +375,7 @@ test('an unreadable client_ca_file accepts no additional clients', async () => {
   );
   write('clients.crt', '');
   expect(await served(get(showing('good')))).toBe(true);
-  expect(await served(get(showing('of a stranger')))).toBe(false);
+  expect(await served(get(showing('of another CA')))).toBe(false);
   expect(await served(get(trusting()))).toBe(false);
 });
 

@@ -8,7 +8,7 @@ import { keepLatest } from './bounded.ts';
 import { parseMetrics, parseSlots, type RunnerCounters, type Slots } from './llama-server.ts';
 
 /** What a runner reported in one scrape. */
-export interface Answer {
+export interface RunnerResponse {
   /** Whether it responded as llama-server does. */
   readonly up: boolean;
   readonly slots: Slots | undefined;
@@ -16,12 +16,12 @@ export interface Answer {
   readonly problems: readonly ApiError[];
 }
 
-export interface Asker {
+export interface RunnerClient {
   /** Joins the request that is in progress, or sends one. If the signal fires first, returns a timeout; the request continues. */
-  readonly ask: (
-    runner: { readonly life: string; readonly port: number },
+  readonly read: (
+    runner: { readonly processKey: string; readonly port: number },
     signal: AbortSignal,
-  ) => Promise<Answer>;
+  ) => Promise<RunnerResponse>;
   readonly close: () => Promise<void>;
 }
 
@@ -32,14 +32,14 @@ const MAX_BODY_BYTES = 1024 * 1024;
  * llama-server before b10434 responds only between batches: 35 s were measured. Further requests would queue up there
  * and slow it down, so none is sent until this time has passed.
  */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** Twice as many as the exporter reads. */
 const MAX_TOTALS = 128;
 
-export function createAsker(patienceMs = PATIENCE_MS): Asker {
-  const agent = createAgent({ connectTimeoutMs: patienceMs, maxBodyBytes: MAX_BODY_BYTES });
-  const underWay = new Map<string, Promise<Answer>>();
+export function createRunnerClient(timeoutMs = TIMEOUT_MS): RunnerClient {
+  const agent = createAgent({ connectTimeoutMs: timeoutMs, maxBodyBytes: MAX_BODY_BYTES });
+  const pending = new Map<string, Promise<RunnerResponse>>();
   /** The number of slots of each runner. */
   const totals = new Map<string, number>();
 
@@ -64,10 +64,10 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
   };
 
   /** `/metrics` has the busy slots, and the number of slots of a runner never changes: `/slots` is needed once. */
-  const askBoth = async (life: string, port: number, signal: AbortSignal): Promise<Answer> => {
+  const readBoth = async (processKey: string, port: number, signal: AbortSignal): Promise<RunnerResponse> => {
     const metrics = await settled(get(port, '/metrics', signal).then(parseMetrics));
     const isOff = metrics.problem?.reason === 'metrics_off';
-    const total = totals.get(life) ?? Number.NaN;
+    const total = totals.get(processKey) ?? Number.NaN;
     const busy = metrics.value?.busy ?? Number.NaN;
     const known = busy <= total ? { total, busy } : undefined;
     const slots =
@@ -75,7 +75,7 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
         ? await settled(get(port, '/slots', signal).then(parseSlots))
         : { value: known };
     if (slots.value !== undefined) {
-      keepLatest(totals, life, slots.value.total, MAX_TOTALS);
+      keepLatest(totals, processKey, slots.value.total, MAX_TOTALS);
     }
     return {
       up: metrics.value !== undefined || isOff,
@@ -85,31 +85,31 @@ export function createAsker(patienceMs = PATIENCE_MS): Asker {
     };
   };
 
-  const start = async (life: string, port: number): Promise<Answer> => {
+  const start = async (processKey: string, port: number): Promise<RunnerResponse> => {
     const controller = new AbortController();
     const timer = setTimeout(
-      () => controller.abort(new Error(`no response within ${patienceMs / 1_000} s`)),
-      patienceMs,
+      () => controller.abort(new Error(`no response within ${timeoutMs / 1_000} s`)),
+      timeoutMs,
     ).unref();
     try {
-      return await askBoth(life, port, controller.signal);
+      return await readBoth(processKey, port, controller.signal);
     } finally {
       clearTimeout(timer);
-      underWay.delete(life);
+      pending.delete(processKey);
     }
   };
 
   return {
-    ask: ({ life, port }, signal) => {
-      const asking = underWay.get(life) ?? start(life, port);
-      underWay.set(life, asking);
-      return unlessAborted(asking, signal, () => tooLate(signal));
+    read: ({ processKey, port }, signal) => {
+      const reading = pending.get(processKey) ?? start(processKey, port);
+      pending.set(processKey, reading);
+      return unlessAborted(reading, signal, () => tooLate(signal));
     },
     close: () => agent.destroy(),
   };
 }
 
-function tooLate({ reason }: AbortSignal): Answer {
+function tooLate({ reason }: AbortSignal): RunnerResponse {
   const message = reason instanceof Error ? reason.message : 'no response in time';
   const problem = new ApiError('timeout', message, { cause: reason, hint: HINT });
   return { up: false, counters: undefined, slots: undefined, problems: [problem] };

@@ -1,6 +1,6 @@
 /**
  * Makes the shipped Prometheus configuration fast enough for a test, mechanically and nothing else: every duration
- * (`for`, `keep_firing_for`, `[1m]`, `offset 9m`) is divided by HURRY, the intervals become one second, and the addresses
+ * (`for`, `keep_firing_for`, `[1m]`, `offset 9m`) is divided by DIVISOR, the intervals become one second, and the addresses
  * those of the test. Thresholds, labels and texts stay as they are.
  */
 import { readFileSync } from 'node:fs';
@@ -8,23 +8,23 @@ import { parse } from 'yaml';
 import { PROMETHEUS_FOLDER } from '../rule-files.ts';
 
 /** A window of 1m becomes 3 s: three scrapes, as many as it bridges in life. */
-const HURRY = 20;
+const DIVISOR = 20;
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
 
-function hurry(duration: string): string {
+function shorten(duration: string): string {
   const [, amount, unit = ''] = /^(\d+)([smhdw])$/.exec(duration) ?? [];
-  return `${(Number(amount) * (SECONDS[unit] ?? Number.NaN) * 1_000) / HURRY}ms`;
+  return `${(Number(amount) * (SECONDS[unit] ?? Number.NaN) * 1_000) / DIVISOR}ms`;
 }
 
-export function hurriedRules(file: 'alerts.yml' | 'recording.yml'): string {
+export function shortenedRules(file: 'alerts.yml' | 'recording.yml'): string {
   return readFileSync(new URL(file, PROMETHEUS_FOLDER), 'utf8').replaceAll(
     /(?<=^\s+(?:keep_firing_)?for: |\boffset |\[)\d+[smhd]\b/gm,
-    hurry,
+    shorten,
   );
 }
 
-export function hurriedConfig(exporterHost: string, alertmanagerHost: string): string {
+export function shortenedConfig(exporterHost: string, alertmanagerHost: string): string {
   const shipped = parse(readFileSync(new URL('prometheus.yml', PROMETHEUS_FOLDER), 'utf8'));
   const text = JSON.stringify({
     ...shipped,
@@ -34,11 +34,11 @@ export function hurriedConfig(exporterHost: string, alertmanagerHost: string): s
 }
 
 /** @param webhook where every receiver sends its notifications */
-export function hurriedAlertmanager(webhook: string): string {
+export function shortenedAlertmanager(webhook: string): string {
   const config = parse(
     readFileSync(new URL('alertmanager.yml', PROMETHEUS_FOLDER), 'utf8').replaceAll(
       /(?<=^\s+(?:group_wait|group_interval|repeat_interval): )\S+/gm,
-      hurry,
+      shorten,
     ),
   );
   const receivers = config.receivers.map(({ name }: { readonly name: string }) => ({

@@ -9,7 +9,7 @@ import type { Machine } from '../src/machine/machine.ts';
 export const MIB = 1024 ** 2;
 export const GIB = 1024 ** 3;
 
-export interface StandIn extends Machine {
+export interface FakeHost extends Machine {
   /** Writes a file, or another content into it. */
   readonly write: (file: string, content: string | number) => void;
   /** '' where there is no such file. */
@@ -18,7 +18,7 @@ export interface StandIn extends Machine {
   readonly installNvidiaSmi: (behaviour: string) => void;
 }
 
-export function createStandIn(): StandIn {
+export function createFakeHost(): FakeHost {
   const root = mkdtempSync(join(tmpdir(), 'machine-'));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const write = (file: string, content: string | number, mode?: number) => {
@@ -30,7 +30,7 @@ export function createStandIn(): StandIn {
   return {
     root,
     env: { PATH: join(root, 'bin'), DRIVER: 'here' },
-    patienceMs: 10_000,
+    timeoutMs: 10_000,
     retryMs: 3_600_000,
     write,
     read: (file) => readText(join(root, file)),
