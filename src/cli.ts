@@ -1,4 +1,4 @@
-/** Argv and environment → a running process; its signals and its exit code. */
+/** Argv and environment → a running process; signals and exit codes. */
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { checkFiles } from './check-files.ts';
@@ -14,16 +14,16 @@ import { isUp } from './scrape/snapshot.ts';
 import { notifyReady } from './server/readiness.ts';
 import { type Exporter, prepareScraper, type Scraper, scrapeOnce, startExporter } from './start.ts';
 
-/** The last resort at the end, should closing hang: within the 5 s that are promised. */
+/** Forces the exit if closing hangs, within the documented 5 s. */
 const FORCED_EXIT_MS = 4_800;
 
-/** Timeout of nvidia-smi, also at start; with a stuck driver it never returns. */
+/** Timeout of nvidia-smi, also at startup; with a stuck driver it never returns. */
 const NVIDIA_SMI_TIMEOUT_MS = 10_000;
 
-/** Between two tries of `auto`: a driver that is upgraded, or loaded late, takes people or a reboot. */
+/** Between two attempts of `auto`: a driver upgrade or a late driver requires an administrator or a reboot. */
 const CAPACITY_RETRY_MS = 5 * 60_000;
 
-/** From when on the options are known. */
+/** Set once the options are known. */
 let logger: Logger | undefined;
 
 async function main(): Promise<void> {
@@ -54,12 +54,12 @@ async function run(config: Config, build: BuildInfo, log: Logger): Promise<void>
     log.warn({ variable: name, ...hint }, 'No option has this environment variable');
   }
   const sockets = config.systemdSocket ? inheritedSockets(process.env, process.pid) : undefined;
-  // What has been started when the signal comes: until nvidia-smi answers, nothing that must be closed.
+  // What must be closed on a signal: nothing until nvidia-smi has responded.
   let starting: Promise<Exporter> | undefined;
   if (!config.once) {
     closeOnSignal(config, log, async () => (await starting)?.close());
   }
-  // Not before the signals are taken care of.
+  // Only after the signal handlers are installed.
   const preparing = Promise.resolve().then(() => prepareScraper(config, build, machine, log));
   reloadOnSignal(config, preparing);
   const scraper = await preparing;
@@ -95,7 +95,7 @@ function warnIfOpen(config: Config, { addresses, proxyAddresses }: Exporter, log
   }
 }
 
-/** Those that other machines may reach; '' for none. */
+/** Addresses that other machines can reach; '' for none. */
 function reachable(addresses: Exporter['addresses']): string {
   return addresses
     .filter(({ hostname }) => !/^(127\.|\[::1\])/.test(hostname))
@@ -103,7 +103,7 @@ function reachable(addresses: Exporter['addresses']): string {
     .join();
 }
 
-/** Without a file to read again, SIGHUP has its usual meaning: the terminal was closed, so the exporter exits. */
+/** Without a file to reload, SIGHUP has its usual meaning: the terminal was closed, so the exporter exits. */
 function reloadOnSignal({ configFile }: Config, preparing: Promise<Scraper>): void {
   if (configFile !== undefined) {
     // Errors are logged, and reported in the metrics.
@@ -126,7 +126,7 @@ function closeOnSignal(config: Config, log: Logger, close: () => Promise<void>):
   });
 }
 
-/** In the format of the log; an invalid option is plain text, unless the format is JSON. */
+/** Uses the format of the log; a usage error is plain text, unless the format is JSON. */
 function fail(message: string): void {
   process.exitCode = 1;
   if (logger === undefined && logFormatOf(process.argv.slice(2), process.env) === 'json') {
@@ -139,7 +139,7 @@ function fail(message: string): void {
   }
 }
 
-// A reader that has seen enough (`| head`) is no fault to speak of; a full disk is.
+// A closed pipe (`| head`) is not an error; a full disk is.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exitCode = 1;
   if (error.code !== 'EPIPE') {

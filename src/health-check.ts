@@ -4,7 +4,7 @@ import { parseCommandLine } from './config/command-line.ts';
 import { messageOf } from './log/error-text.ts';
 import { checkHealth, exporterArguments, healthAddress } from './server/health.ts';
 
-/** The first process of a container is the exporter, or an init that names it. Elsewhere it is neither. */
+/** The first process of a container is the exporter, or an init that has its command line. Elsewhere it is neither. */
 const FIRST_PROCESS = '/proc/1/cmdline';
 
 /** Less than Docker's own default, so that the reason is printed. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-/** The entry: refuses a Node.js that is too old before anything is loaded that it could not even parse. */
+/** The entry point: rejects an unsupported Node.js version before loading code that it could not parse. */
 
-/** As `engines` in package.json. */
+/** The same as `engines` in package.json. */
 const OLDEST_NODE = '20.18.1';
 
 const [oldest = [], running = []] = [OLDEST_NODE, process.versions.node].map((version) =>

@@ -1,4 +1,4 @@
-/** Options → a running exporter. Touches nothing of the process, so that the tests start it, too. */
+/** Options → a running exporter. Does not access the process, so that tests can start it. */
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { BuildInfo } from './config/build-info.ts';
@@ -28,20 +28,20 @@ import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
 import { openServerFactory } from './web/server-factory.ts';
 
-/** All that a scrape needs. */
+/** Everything that a scrape needs. */
 export interface Scraper {
-  /** The Ollama of the telemetry path; undefined where there is none. */
+  /** The Ollama of the telemetry path; undefined if there is none. */
   readonly url: URL | undefined;
   readonly capacity: CapacityOfMachine;
   readonly modules: Modules;
   readonly targets: Targets;
-  /** undefined: they are not read. */
+  /** undefined: runners are not read. */
   readonly runners: Runners | undefined;
   /** Clients begin to send requests to a proxy, if Ollama is simulated. Returns what ends them. */
   readonly startClients: Demo['startClients'];
   /** Logs changes of the state of the Ollama of the telemetry path. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
-  /** Ends the connections to Ollama. */
+  /** Closes the connections to Ollama. */
   readonly close: () => Promise<void>;
 }
 
@@ -115,19 +115,19 @@ export async function scrapeOnce({ targets, onSnapshot }: Scraper): Promise<Snap
 export interface Exporter {
   /** One for each address of the options, with the port that it got. */
   readonly addresses: readonly BoundAddress[];
-  /** Those of the proxy. */
+  /** The addresses of the proxy. */
   readonly proxyAddresses: readonly BoundAddress[];
   /**
-   * Stops accepting connections and lets running scrapes finish, which takes at most four seconds. At the same time
-   * the proxy lets its responses finish, within --proxy.shutdown-grace.
+   * Stops accepting connections and lets running scrapes finish, which takes at most four seconds. Meanwhile, the proxy
+   * lets its responses finish, within --proxy.shutdown-grace.
    */
   readonly close: () => Promise<void>;
 }
 
 /**
- * Closes the scraper when it is closed itself, or can't start.
+ * Closes the scraper when the exporter is closed or can't start.
  *
- * @param listenOn the addresses of the options, or sockets that are open already
+ * @param listenOn the addresses of the options, or sockets that are already open
  * @throws FileError for --web.config.file, Error
  */
 export async function startExporter(
@@ -195,7 +195,7 @@ export async function startExporter(
   }
 }
 
-/** @returns undefined where there is none */
+/** @returns undefined if there is none */
 function merged(...registries: ReadonlyArray<Registry | undefined>): Registry | undefined {
   const present = registries.filter((registry) => registry !== undefined);
   return present.length > 1 ? Registry.merge(present) : present[0];

@@ -1,9 +1,9 @@
-/** Version and revision: from package.json, and from the file that the build writes beside the program. */
+/** Version and revision: from package.json, and from a file that the build writes next to the program. */
 import { existsSync, readFileSync } from 'node:fs';
 
 export interface BuildInfo {
   readonly version: string;
-  /** The commit; `unknown` where it was built outside a git checkout. */
+  /** The commit; `unknown` if built outside a git checkout. */
   readonly revision: string;
 }
 
@@ -19,7 +19,7 @@ export function readBuildInfo(): BuildInfo {
   };
 }
 
-/** What `--version` prints, in the shape of the Prometheus organisation's programs. */
+/** The output of `--version`, in the format of Prometheus. */
 export function versionText({ version, revision }: BuildInfo): string {
   return `ollama-exporter, version ${version} (revision: ${revision})
   node:     ${process.version}

@@ -1,16 +1,16 @@
-/** Turns an amount of memory as people write it (`24GiB`, `24g`, `25769803776`) into bytes. */
+/** Parses a size such as `24GiB`, `24g` or `25769803776`. */
 
-/** Of 1024 each, with and without the i, as in Prometheus: a card of 24 GB has 24 GiB. */
+/** Powers of 1024, with and without the i, as in Prometheus: a 24 GB card has 24 GiB. */
 const PREFIXES = ['', 'k', 'm', 'g', 't'];
 
 const MIB = 1024 ** 2;
 
-/** No machine that runs models has less, so a unit was forgotten. */
+/** No machine that runs models has less, so the unit is missing. */
 const LEAST_BYTES = 64 * MIB;
 
 /**
  * @returns whole bytes, at least 64 MiB
- * @throws Error that says what was expected
+ * @throws Error that states what was expected
  */
 export function parseByteSize(text: string): number {
   const [, amount, prefix = ''] = /^(\d+(?:\.\d+)?)(?: ?(?:([kmgt])i?b?|b))?$/i.exec(text) ?? [];
@@ -24,7 +24,7 @@ export function parseByteSize(text: string): number {
   return bytes;
 }
 
-/** In the largest unit that makes of it no more than a machine may have. */
+/** Uses the largest unit that gives a plausible size. */
 function likely(amount: number): string {
   if (amount * 1024 * MIB < LEAST_BYTES) {
     return 'expected at least 64MiB';

@@ -25,9 +25,9 @@ export class UsageError extends Error {
 }
 
 /**
- * Flag beats environment beats default. An empty environment variable counts as not set.
+ * Flags override the environment, which overrides the defaults. An empty environment variable counts as not set.
  *
- * @param args what follows the program's name
+ * @param args without the program's name
  * @param versionText what `--version` prints
  * @throws UsageError
  */
@@ -76,7 +76,7 @@ function buildCommand(versionText: string, print: (text: string) => void): Comma
       '\nEach option can also be set by an environment variable: --log.level as OLLAMA_EXPORTER_LOG_LEVEL.',
     )
     .configureHelp({
-      // As Prometheus's own programs show their switches.
+      // Prometheus shows boolean flags like this.
       optionTerm: (option) => (option.optional ? `--[no-]${option.name()}` : option.flags),
     })
     .allowExcessArguments()
@@ -101,7 +101,7 @@ function joinRepeated(value: string, previous: string | undefined): string {
   return previous === undefined ? value : `${previous},${value}`;
 }
 
-/** The text of an option as it was typed, `true` or `false` for a switch; undefined where it was not given. */
+/** The text of an option as typed, `true` or `false` for a boolean; undefined if it is not set. */
 function typed(command: Command, name: OptionName): string | undefined {
   const value: unknown = command.getOptionValue(commanderOption(SPECS[name]).attributeName());
   return value === undefined ? undefined : String(value);
@@ -116,7 +116,7 @@ function readConfig(typed: Typed, env: Environment): Config {
   const config: { -readonly [Name in OptionName]?: Config[Name] } = {};
   const demo = isDemo(typed, env);
   const read = <Name extends OptionName>(name: Name) => {
-    // An OLLAMA_HOST that can't be read is no obstacle for a demo.
+    // With --demo, an invalid OLLAMA_HOST is ignored.
     const from = demo && name === 'ollamaUrl' ? {} : env;
     config[name] = readOption(SPECS[name], typed(name), from);
   };
@@ -132,7 +132,7 @@ function readConfig(typed: Typed, env: Environment): Config {
   return config;
 }
 
-/** The flag of one beats the environment variable of the other. */
+/** A flag of one overrides the environment variable of the other. */
 function isDemo(typed: Typed, env: Environment): boolean {
   const demo = readOption(SPECS.demo, typed('demo'), env);
   if (typed('ollamaUrl') === undefined) {

@@ -7,7 +7,7 @@ import { messageOf } from '../log/error-text.ts';
 /** Opens a pipe without waiting, to reject it. Checks the opened file, which can't be replaced before it is read. */
 const HOW = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** @throws Error, also where the file is a pipe, a device or a folder, or too large */
+/** @throws Error, also if the file is a pipe, a device or a directory, or is too large */
 export async function readRegularFile(file: string): Promise<string> {
   const handle = await open(file, HOW);
   try {
@@ -18,7 +18,7 @@ export async function readRegularFile(file: string): Promise<string> {
   }
 }
 
-/** @throws Error, also where the file is a pipe, a device or a folder, or too large */
+/** @throws Error, also if the file is a pipe, a device or a directory, or is too large */
 export function readRegularFileSync(file: string, maxBytes = MAX_BYTES): string {
   const fd = openSync(file, HOW);
   try {
@@ -29,7 +29,7 @@ export function readRegularFileSync(file: string, maxBytes = MAX_BYTES): string 
   }
 }
 
-/** All public authorities are 300 KB. */
+/** All public CAs together are 300 KB. */
 const MAX_BYTES = 2 * 1024 * 1024;
 
 function refuseOther(file: string, stats: Stats, maxBytes = MAX_BYTES): void {
@@ -44,10 +44,9 @@ function refuseOther(file: string, stats: Stats, maxBytes = MAX_BYTES): void {
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
 /**
- * The certificates of authorities in a PEM text. OpenSSL skips what it can't read, and Node.js takes an empty `ca` for
- * all public authorities.
+ * The CA certificates in a PEM text. OpenSSL skips invalid ones, and Node.js takes an empty `ca` for all public CAs.
  *
- * @param source what it was read from, for errors
+ * @param source where the text comes from, for errors
  * @returns at least one certificate, as PEM
  * @throws Error
  */

@@ -1,4 +1,4 @@
-/** Turns a duration as Go and Prometheus write it (`500ms`, `1m30s`) into milliseconds. */
+/** Parses a duration as in Go and Prometheus (`500ms`, `1m30s`) into milliseconds. */
 
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ['ns', 1e-6],
@@ -12,12 +12,12 @@ const UNIT_MS: ReadonlyMap<string, number> = new Map([
 
 const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g;
 
-/** Node's timers end at 24.8 days; no scrape waits that long. */
+/** Node's timers overflow after 24.8 days; no scrape takes that long. */
 const MAX_MS = 24 * 3_600_000;
 
 /**
  * @returns milliseconds, more than 0
- * @throws Error that says what was expected
+ * @throws Error that states what was expected
  */
 export function parseGoDuration(text: string): number {
   const parts = [...text.matchAll(PART)];

@@ -1,17 +1,17 @@
-/** Turns the text of `--web.listen-address` into what to listen on. */
+/** Parses `--web.listen-address`. */
 
 export interface ListenAddress {
   /** undefined: every address of the machine, IPv4 and IPv6. */
   readonly host: string | undefined;
-  /** 0 is any free port. */
+  /** 0: any free port. */
   readonly port: number;
-  /** As it was written. */
+  /** As written. */
   readonly text: string;
 }
 
 const ADDRESS = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[^:[\]\s]*)):(?<port>\d{1,5})$/;
 
-/** @throws Error that says what was expected */
+/** @throws Error that states what was expected */
 export function parseListenAddresses(text: string): readonly ListenAddress[] {
   return text.split(',').map((part) => parseListenAddress(part.trim()));
 }

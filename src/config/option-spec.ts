@@ -3,7 +3,7 @@
 export interface OptionSpec<T> {
   /** Without the leading dashes. */
   readonly flag: string;
-  /** Placeholder of the value in the help; undefined for a switch. */
+  /** Placeholder of the value in the help; undefined for a boolean option. */
   readonly placeholder?: string;
   /** The default, if neither the flag nor its variable is set, in the form that users type. */
   readonly fallback: string;
@@ -12,6 +12,6 @@ export interface OptionSpec<T> {
   readonly repeatable?: boolean;
   /** Read after the option's own environment variable, before the fallback. */
   readonly alsoEnv?: string;
-  /** @throws Error that says what was expected, without repeating the value */
+  /** @throws Error that states what was expected, without repeating the value */
   readonly parse: (text: string) => T;
 }

@@ -1,4 +1,4 @@
-/** How the values of options are read: each parser throws an Error that says what was expected. */
+/** Parsers of the option values: each throws an Error that states what was expected. */
 import { parseOllamaHost } from '../ollama/host.ts';
 import { parseByteSize } from './byte-size.ts';
 
@@ -49,7 +49,7 @@ export function parseSeconds(text: string): number {
   return Number(text);
 }
 
-/** Fixed segments only: in a route `:` and `*` would match other paths, a browser drops dots, and some are taken. */
+/** Fixed segments only: in a route `:` and `*` are patterns, browsers remove dot segments, some paths are reserved. */
 export function parseTelemetryPath(text: string): string {
   if (
     !/^\/$|^(\/(?!\.{1,2}(\/|$))[\w.~-]+)+\/?$/.test(text) ||
@@ -66,7 +66,7 @@ export function parseSwitch(text: string): boolean {
   return oneOf(['true', 'false'], text) === 'true';
 }
 
-/** In any case, as others write `INFO` or `True`. */
+/** In upper or lower case, since other programs use `INFO` or `True`. */
 export function oneOf<T extends string>(allowed: readonly T[], text: string): T {
   const found = allowed.find((value) => value === text.toLowerCase());
   if (found === undefined) {

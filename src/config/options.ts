@@ -1,4 +1,4 @@
-/** The options, each declared once: flag, default, help, and how its text is read. */
+/** The options, each declared once: flag, default, help and parser. */
 
 import { LOG_FORMATS, LOG_LEVELS } from '../log/log-options.ts';
 import { parseGoDuration } from './go-duration.ts';
@@ -156,7 +156,7 @@ export const OPTIONS = {
   },
 } as const satisfies Record<string, OptionSpec<unknown>>;
 
-/** What the options say, by their names in `OPTIONS`. */
+/** The values of the options, by their names in `OPTIONS`. */
 export type Config = {
   readonly [Name in keyof typeof OPTIONS]: ReturnType<(typeof OPTIONS)[Name]['parse']>;
 };

@@ -1,4 +1,4 @@
-/** The options of the proxy, as those of the exporter in options.ts. */
+/** The options of the proxy. */
 import { parseGoDuration } from './go-duration.ts';
 import { parseListenAddresses } from './listen-address.ts';
 import type { OptionSpec } from './option-spec.ts';

@@ -1,4 +1,4 @@
-/** The environment that systemd sets for the sockets that it passes → the sockets to listen on (sd_listen_fds(3)). */
+/** The environment that systemd sets for passed sockets → the sockets to listen on (sd_listen_fds(3)). */
 import { type Environment, UsageError } from './command-line.ts';
 
 export interface InheritedSocket {
@@ -11,9 +11,9 @@ export interface InheritedSocket {
 const FIRST_FD = 3;
 
 /**
- * @param pid of this process: a variable that is meant for another one was inherited
+ * @param pid of this process: variables for another pid were inherited
  * @returns at least one
- * @throws UsageError where systemd has passed none
+ * @throws UsageError if systemd has passed none
  */
 export function inheritedSockets(env: Environment, pid: number): readonly InheritedSocket[] {
   const { LISTEN_PID: receiver, LISTEN_FDS: count } = env;

@@ -1,16 +1,16 @@
-/** Finds environment variables that look like an option's, but are not: else a misspelt one has no effect, unnoticed. */
+/** Finds environment variables that look like options but are not, so that a misspelt one does not go unnoticed. */
 import type { Environment } from './command-line.ts';
 import { environmentName, OPTION_LIST } from './options.ts';
 
 export interface UnknownVariable {
   readonly name: string;
-  /** undefined where none is similar. */
+  /** undefined if none is similar. */
   readonly nearest: string | undefined;
 }
 
 const PREFIX = 'OLLAMA_EXPORTER_';
 
-/** Kubernetes and Docker set them for a Service or container that is named ollama-exporter, or begins so. */
+/** Kubernetes and Docker set these for a Service or container whose name starts with ollama-exporter. */
 const OF_A_SERVICE = /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 
 /** In the order of the environment. */
@@ -33,7 +33,7 @@ function nearestTo(name: string, known: readonly string[]): string | undefined {
   return nearest !== undefined && nearest.distance <= wanted.length / 2 ? nearest.candidate : undefined;
 }
 
-/** How many characters to add, remove or replace (Levenshtein); 0 where only words before or after are missing. */
+/** The number of characters to add, remove or replace (Levenshtein); 0 if only words before or after are missing. */
 function distance(wanted: string, candidate: string): number {
   if (`_${candidate}_`.includes(`_${wanted}_`)) {
     return 0;

@@ -1,17 +1,17 @@
-/** Turns a YAML file and a schema into a value, or into an error with file, line and path. */
+/** Parses a YAML file with a schema into a value, or an error with file, line and path. */
 import * as v from 'valibot';
 import { type Document, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { messageOf } from '../log/error-text.ts';
 import { readRegularFileSync } from './files.ts';
 
-/** A file that can't be used. One line: file, line, path and what is wrong, without the value, which may be secret. */
+/** A file that can't be used. One line: file, line, path and problem, without the value, which may be secret. */
 export class FileError extends Error {
   override readonly name = 'FileError';
 }
 
 /**
- * Every scalar reaches the schema as the text that was written (`1.0`, `yes`, `0123`), which is how Go decodes it
- * into a string; nothing and `null` as ''.
+ * Every scalar reaches the schema as written (`1.0`, `yes`, `0123`), as Go decodes it into a string; an empty value and
+ * `null` as ''.
  *
  * @throws FileError
  */
@@ -22,14 +22,14 @@ export function readYaml<TSchema extends v.GenericSchema>(
   return readYamlAsWritten(file, schema).value;
 }
 
-/** @returns also what the schema got: mappings, lists and texts */
+/** @returns also the input of the schema: mappings, lists and strings */
 export function readYamlAsWritten<TSchema extends v.GenericSchema>(
   file: string,
   schema: TSchema,
   source = readSource(file),
 ): { readonly value: v.InferOutput<TSchema>; readonly written: unknown } {
   const lines = new LineCounter();
-  // 1.1 as in Go's yaml package, and so in Prometheus's own files; failsafe makes no numbers or booleans.
+  // 1.1 as in Go's yaml package and Prometheus; failsafe creates no numbers or booleans.
   const options = {
     version: '1.1',
     schema: 'failsafe',
@@ -45,7 +45,7 @@ export function readYamlAsWritten<TSchema extends v.GenericSchema>(
   const written = plain(document, file);
   const result = v.safeParse(schema, written);
   if (!result.success) {
-    // A misspelt key is also missing: the first error says more.
+    // A misspelt key is also missing: the first error is more specific.
     const { message, path = [] } =
       result.issues.find(({ expected }) => expected === 'never') ?? result.issues[0];
     const keys = path.map(({ key }) => key);
@@ -54,7 +54,7 @@ export function readYamlAsWritten<TSchema extends v.GenericSchema>(
   return { value: result.output, written };
 }
 
-/** A mapping with these keys and no others. Nothing is an empty one; keys without a value count as absent. */
+/** A mapping with these keys and no others. No value is an empty mapping; keys without a value count as absent. */
 export function mapping<TEntries extends v.ObjectEntries>(entries: TEntries) {
   const known = Object.keys(entries);
   return v.pipe(
@@ -70,7 +70,7 @@ export function mapping<TEntries extends v.ObjectEntries>(entries: TEntries) {
   );
 }
 
-/** A mapping with keys that the user chooses. None is lost, even without a value, or with a name such as __proto__. */
+/** A mapping with user-defined keys. All are kept, even without a value, or with a name such as __proto__. */
 export function namedEntries<TSchema extends v.GenericSchema>(schema: TSchema) {
   return v.pipe(
     v.custom<Readonly<Record<string, unknown>>>(isMapping, 'expected a mapping'),
@@ -89,12 +89,12 @@ export function list<TSchema extends v.GenericSchema>(item: TSchema) {
   return v.array(item, 'expected a list');
 }
 
-/** A text that a parser turns into a value; the message of the parser's error becomes the issue. */
+/** A string that a parser converts; the message of the parser's error becomes the issue. */
 export function text<T = string>(parse: (text: string) => T) {
   return v.pipe(v.string('expected a single value'), parsedBy(parse));
 }
 
-/** A step of `v.pipe`: a parser turns the text into a value; the message of its error becomes the issue. */
+/** A step of `v.pipe`: a parser converts the string; the message of its error becomes the issue. */
 export function parsedBy<TIn, TOut>(parse: (value: TIn) => TOut) {
   return v.rawTransform<TIn, TOut>(({ dataset, addIssue, NEVER }) => {
     try {
@@ -111,7 +111,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ...['false', 'no', 'off', 'n'].map((word) => [word, false] as const),
 ]);
 
-/** The words of YAML 1.1. */
+/** The booleans of YAML 1.1. */
 export function parseBoolean(word: string): boolean {
   const value = BOOLEANS.get(word.toLowerCase());
   if (value === undefined) {
@@ -120,7 +120,7 @@ export function parseBoolean(word: string): boolean {
   return value;
 }
 
-/** 10,000 entries. The parser takes memory and time for more, until it ends the process. */
+/** 10,000 entries. Beyond that, the parser takes too much memory and time. */
 const MAX_BYTES = 256 * 1024;
 
 /** @throws FileError */
@@ -145,7 +145,7 @@ function plain(document: Document, file: string): unknown {
   try {
     return document.toJS() ?? '';
   } catch (error) {
-    // An alias without its anchor, or more aliases than anyone means to write.
+    // An alias without an anchor, or too many aliases.
     throw new FileError(`${file}: ${withoutQuote(error)}`);
   }
 }
@@ -154,15 +154,15 @@ function isMapping(value: unknown): boolean {
   return value === '' || (typeof value === 'object' && value !== null && !Array.isArray(value));
 }
 
-/** What yaml quotes the source for, other than after a colon. */
+/** Errors in which yaml quotes the source, other than after a colon. */
 const QUOTING: ReadonlyMap<unknown, string> = new Map([
   ['BAD_DQ_ESCAPE', 'Invalid escape sequence'],
   ['BAD_DIRECTIVE', 'Unknown directive'],
-  // Whose own words are advice to programmers.
+  // The original message is for programmers.
   ['MULTIPLE_DOCS', 'there is more than one document'],
 ]);
 
-/** A piece of the source may be a piece of a secret. */
+/** The quoted source may contain a secret. */
 function withoutQuote(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return QUOTING.get(code) ?? messageOf(error).replace(/: .*$/s, '');
@@ -179,7 +179,7 @@ function dotted(keys: readonly unknown[]): string {
   return path === '' ? '' : `${path.replace(/^\./, '')}: `;
 }
 
-/** Of the deepest key on the way that the document has. */
+/** Of the deepest key on the path that the document has. */
 function lineOf(document: Document, lines: LineCounter, keys: readonly unknown[]): number {
   let node: unknown = document.contents;
   let offset = 0;

@@ -6,7 +6,7 @@ import { simulateRunners } from './runners.ts';
 import { startSimulatedOllama } from './server.ts';
 import { arrivalsSince, simulate } from './simulation.ts';
 
-/** Every demo is the same, so that a screenshot of it, or a question about it, can be followed. */
+/** Every demo is the same, so that screenshots and questions about it are reproducible. */
 const SEED = 11434;
 const VERSION = '0.33.0';
 

@@ -1,4 +1,4 @@
-/** The runners of the simulated Ollama: a server on loopback for each model, in the dialect of llama-server. */
+/** The runners of the simulated Ollama: a server on loopback for each model, with the API of llama-server. */
 import { createServer, type Server } from 'node:http';
 import type { RunnerFinder } from '../runners/find.ts';
 import { GIB } from './catalog.ts';
@@ -16,7 +16,7 @@ const LEAST_BYTES = 0.3 * GIB;
 const MOST_CACHE_BYTES = 8 * GIB;
 const CACHED_TOKEN_BYTES = 64 * 1_024;
 
-/** @param loaded the models in memory at the moment of the call @param startMs Unix milliseconds */
+/** @param loaded the currently loaded models @param startMs Unix milliseconds */
 export function simulateRunners(loaded: () => readonly LoadedModel[], startMs: number): SimulatedRunners {
   const servers = new Map<string, Promise<Server>>();
   const find = (processKey: string) => loaded().find((model) => processKeyOf(model) === processKey);
@@ -109,7 +109,7 @@ function metricsBody({ work, busySlots }: LoadedModel): string {
   return `${lines.join('')}# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing ${busySlots}\n`;
 }
 
-/** As C++ prints a number. */
+/** Formats a number as C++ does. */
 function sixDigits(value: number): string {
   return String(Number(value.toPrecision(6)));
 }

@@ -1,11 +1,11 @@
-/** Keeps models in a simulated memory by the rules of Ollama's scheduler (server/sched.go). Callers pass the time. */
+/** Keeps models in a simulated memory, following Ollama's scheduler (server/sched.go). Callers pass the time. */
 import type { CatalogModel } from './catalog.ts';
 import { busySlots, finished, NO_WORK, prompted, type RunningRequest, type Work } from './work.ts';
 
 export interface SimulatedRequest {
   readonly model: CatalogModel;
   readonly durationMs: number;
-  /** How long the model stays after its last request; `Infinity` pins it (`keep_alive: -1`). */
+  /** How long the model stays loaded after its last request; `Infinity` pins it (`keep_alive: -1`). */
   readonly keepAliveMs: number;
 }
 
@@ -31,9 +31,9 @@ interface Runner {
   requests: readonly RunningRequest[];
   work: Work;
   keepAliveMs: number;
-  /** End of the request that runs longest; undefined while idle. */
+  /** End of the longest running request; undefined while idle. */
   busyUntilMs: number | undefined;
-  /** Set when the model goes idle, and not touched by the next request (sched.go:405-409, 475-492). */
+  /** Set when the model becomes idle, and not changed by the next request (sched.go:405-409, 475-492). */
   expiresAtMs: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export class Scheduler {
     this.#vramBytes = vramBytes;
   }
 
-  /** Loads the model if need be, and keeps it busy for the time of the request. */
+  /** Loads the model if necessary, and keeps it busy for the duration of the request. */
   request({ model, durationMs, keepAliveMs }: SimulatedRequest, nowMs: number): void {
     this.advance(nowMs);
     const runner = this.#runners.get(model.name) ?? this.#load(model, keepAliveMs, nowMs);
@@ -58,7 +58,7 @@ export class Scheduler {
     runner.work = prompted(model, runner.work, durationMs);
   }
 
-  /** What `ollama stop` does: expires now, gone as soon as no request runs (sched.go:1713-1731). */
+  /** Like `ollama stop`: expires now, and unloads when no request is running (sched.go:1713-1731). */
   stop(name: string, nowMs: number): void {
     const runner = this.#runners.get(name);
     if (runner !== undefined) {
@@ -68,7 +68,7 @@ export class Scheduler {
     }
   }
 
-  /** Ends requests and unloads what has expired, up to this moment. */
+  /** Ends requests and unloads expired models, up to this time. */
   advance(nowMs: number): void {
     for (const [name, runner] of this.#runners) {
       const done = runner.requests.filter(({ untilMs }) => untilMs <= nowMs);
@@ -93,7 +93,7 @@ export class Scheduler {
     }
   }
 
-  /** What /api/ps lists: sorted by expiry, latest first (routes.go:2297-2300). */
+  /** The rows of /api/ps, sorted by expiry, latest first (routes.go:2297-2300). */
   loaded(nowMs: number): readonly LoadedModel[] {
     this.advance(nowMs);
     return [...this.#runners.values()]
@@ -103,13 +103,13 @@ export class Scheduler {
         loadedAtMs,
         busySlots: busySlots(model, requests),
         work,
-        // During the first request after a load it is made anew at each call, so it slides (sched.go:1775-1780).
+        // During the first request after a load it is recomputed at each call, so it moves (sched.go:1775-1780).
         expiresAtMs: expiresAtMs ?? nowMs + Math.min(keepAliveMs, FOREVER_MS),
       }))
       .sort((a, b) => b.expiresAtMs - a.expiresAtMs);
   }
 
-  /** Makes room by unloading idle models; what still does not fit into VRAM spills to RAM. */
+  /** Unloads idle models to make room; what does not fit into VRAM spills into RAM. */
   #load(model: CatalogModel, keepAliveMs: number, nowMs: number): Runner {
     for (const victim of this.#evictable()) {
       if (this.#freeVram() >= model.sizeBytes) {
@@ -132,7 +132,7 @@ export class Scheduler {
     return runner;
   }
 
-  /** Idle models, shortest keep-alive first as in Ollama; unlike there a pinned one stays, so that one always does. */
+  /** Idle models, shortest keep-alive first as in Ollama; unlike there, a pinned one stays, so that one always does. */
   #evictable(): readonly Runner[] {
     return [...this.#runners.values()]
       .filter(({ busyUntilMs, keepAliveMs }) => busyUntilMs === undefined && Number.isFinite(keepAliveMs))

@@ -1,4 +1,4 @@
-/** Serves a simulated Ollama over HTTP, in the dialect of the real one. */
+/** Serves a simulated Ollama over HTTP. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { sendAnswer, sendChat, sendEmbedding } from './answers.ts';
@@ -13,9 +13,9 @@ export interface SimulatedOllama {
 
 export interface SimulatedOllamaOptions {
   readonly version: string;
-  /** To listen on; any free one, if left out. */
+  /** Port to listen on; by default any free one. */
   readonly port?: number;
-  /** The models in memory at the moment of the call. */
+  /** The currently loaded models. */
   readonly loaded: () => readonly LoadedModel[];
 }
 
@@ -61,7 +61,7 @@ export async function startSimulatedOllama({
         sendRejection(request, response);
     }
   });
-  // As Go's server, which never ends an idle connection.
+  // Go's server never closes an idle connection.
   server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(port, '127.0.0.1', resolve);
@@ -94,7 +94,7 @@ function sendText(response: ServerResponse, status: number, text: string): void 
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
 }
 
-/** Only GET is registered for /api/ps, so HEAD and POST are refused (routes.go:1870). */
+/** Only GET is registered for /api/ps, so HEAD and POST are rejected (routes.go:1870). */
 function sendRejection(request: IncomingMessage, response: ServerResponse): void {
   if (/^\/api\/(ps|version|tags)$/.test(request.url ?? '')) {
     response.setHeader('allow', 'GET');

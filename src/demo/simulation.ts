@@ -1,11 +1,11 @@
-/** Runs a workload on a scheduler, up to the time of each request. It has no timer. */
+/** Runs a workload on a scheduler, up to a requested time, without timers. */
 import { GIB } from './catalog.ts';
 import { type LoadedModel, Scheduler } from './scheduler.ts';
 import { type Arrival, workload } from './workload.ts';
 
 export const DEMO_MACHINE = { vramBytes: 24 * GIB, memoryBytes: 64 * GIB };
 
-/** The simulated past, so that the first scrape finds models loaded. */
+/** Simulated time before the start, so that the first scrape finds models loaded. */
 const WARM_UP_MS = 120_000;
 
 /**
@@ -23,9 +23,9 @@ export function* arrivalsSince(seed: number, startMs: number): Generator<Arrival
 }
 
 /**
- * @param seed the same seed and the same times give the same models
+ * @param seed the same seed and times give the same models
  * @param startMs Unix milliseconds of the first scrape
- * @returns the models in memory at a moment; moments must not go back
+ * @returns the models loaded at a time; times must not decrease
  */
 export function simulate(seed: number, startMs: number): (nowMs: number) => readonly LoadedModel[] {
   const scheduler = new Scheduler(DEMO_MACHINE.vramBytes);

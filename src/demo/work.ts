@@ -1,4 +1,4 @@
-/** Turns the demo's requests into the counts of a runner: busy slots, tokens, and seconds. */
+/** Computes the counters of a runner from the demo's requests: busy slots, tokens and seconds. */
 import { type CatalogModel, GIB } from './catalog.ts';
 
 export interface RunningRequest {
@@ -7,11 +7,11 @@ export interface RunningRequest {
   readonly untilMs: number;
 }
 
-/** As llama-server counts it from the load of the model on. */
+/** Counted since the model was loaded, as in llama-server. */
 export interface Work {
   readonly generatedTokens: number;
   readonly generationSeconds: number;
-  /** Without those from the cache. */
+  /** Without cached tokens. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly promptSeconds: number;
@@ -25,7 +25,7 @@ export const NO_WORK: Work = {
   promptSeconds: 0,
 };
 
-/** Ollama gives embedding models one. */
+/** In Ollama, embedding models have one. */
 export function slotsOf(model: CatalogModel): number {
   return isEmbedding(model) ? 1 : 4;
 }
@@ -86,7 +86,7 @@ export function prompted(model: CatalogModel, work: Work, durationMs: number): W
   };
 }
 
-/** When a request ends. */
+/** Called when a request ends. */
 export function finished(model: CatalogModel, work: Work, durationMs: number): Work {
   const each = workOf(model, promptOf(model, durationMs), false);
   const clients = clientsOf(model, durationMs);
@@ -97,7 +97,7 @@ export function finished(model: CatalogModel, work: Work, durationMs: number): W
   };
 }
 
-/** By memory bandwidth: each token takes one read of the whole model. */
+/** Limited by memory bandwidth: each token requires reading the whole model. */
 function tokensPerSecond({ diskBytes }: CatalogModel): number {
   return Math.min(400 / (diskBytes / GIB), 180);
 }

@@ -1,4 +1,4 @@
-/** Turns a seed into typical requests of users: an endless, reproducible list. */
+/** Generates typical requests of users from a seed: an endless, reproducible list. */
 import {
   type CatalogModel,
   EMBEDDING_MODEL,
@@ -17,7 +17,7 @@ export interface Arrival extends SimulatedRequest {
   readonly atMs: number;
 }
 
-/** A client that uses some models in turn, one request after the other, until others are used. */
+/** A client that uses some models in turn, one request at a time, until others are used. */
 interface Scene {
   readonly minutes: number;
   readonly models: readonly CatalogModel[];
@@ -26,8 +26,8 @@ interface Scene {
 }
 
 /**
- * Half an hour, over and over. The first look comes two minutes into the first scene (WARM_UP_MS in simulation.ts), so
- * that Prometheus sees from its start on what it sees later in the third, with the windows of the alerts:
+ * Half an hour, repeated. The first scrape is two minutes into the first scene (WARM_UP_MS in simulation.ts), so that
+ * Prometheus sees from its start what it sees later in the third scene, with the windows of the alerts:
  * OllamaVramAlmostFull fires after 2 minutes, OllamaVramFull after 3 to 4, and both resolve within 10.
  */
 const FIRST: Scene = {
@@ -40,18 +40,18 @@ const SCENES: readonly Scene[] = [
   FIRST,
   { minutes: 1.35, models: [LLAMA, GPT_OSS], requestSeconds: [2, 12], keepAliveSeconds: 120 },
   { minutes: 2.85, models: [RETRIEVAL_MODEL, LLAMA, GPT_OSS], requestSeconds: [2, 8], keepAliveSeconds: 120 },
-  // Requests that outlast the keep-alive of the one before: the expiry of a busy model is in the past.
+  // Requests longer than the keep-alive of the previous one: the expiry of a busy model is in the past.
   { minutes: 4.5, models: [QWEN], requestSeconds: [10, 60], keepAliveSeconds: 20 },
-  // Larger than the GPU: it spills to RAM.
+  // Larger than the GPU: it spills into RAM.
   { minutes: 0.65, models: [LARGE_MODEL], requestSeconds: [10, 20], keepAliveSeconds: 15 },
   { minutes: 3, models: [MISTRAL, QWEN], requestSeconds: [5, 20], keepAliveSeconds: 60 },
-  // They don't fit beside each other: each load evicts the other one.
+  // They don't fit next to each other: each load evicts the other model.
   { minutes: 2.5, models: [GPT_OSS, GEMMA], requestSeconds: [5, 15], keepAliveSeconds: 60 },
   { minutes: 6, models: [QWEN], requestSeconds: [5, 30], keepAliveSeconds: 60 },
   { minutes: 7, models: [GPT_OSS, MISTRAL], requestSeconds: [2, 12], keepAliveSeconds: 120 },
 ];
 
-/** Requests in the order of their arrival. First of all the embedding model is pinned. */
+/** Requests in the order of their arrival. The first one pins the embedding model. */
 export function* workload(seed: number): Generator<Arrival, never> {
   const random = randomNumbers(seed);
   const seconds = (shortest: number, longest: number) => 1_000 * (shortest + random() * (longest - shortest));
@@ -78,7 +78,7 @@ export function* workload(seed: number): Generator<Arrival, never> {
   }
 }
 
-/** Numbers in [0, 1), the same ones for the same seed (mulberry32). */
+/** Numbers in [0, 1), the same for the same seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -1,4 +1,4 @@
-/** Turns whatever was thrown into words. */
+/** Returns a message for any thrown value. */
 
 /** The AggregateError of a dual-stack connect has no message, but its parts have. */
 export function messageOf(thrown: unknown): string {

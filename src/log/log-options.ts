@@ -1,4 +1,4 @@
-/** What can be chosen of the log: its levels and formats. */
+/** The log levels and formats. */
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -1,4 +1,4 @@
-/** Turns level, format and a place to write to into the logger. */
+/** Creates the logger from level, format and output. */
 import { fstatSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import pino, { type Logger } from 'pino';
@@ -6,11 +6,11 @@ import type { LogOptions } from './log-options.ts';
 import { escapeUnprintable, toLogfmt } from './logfmt.ts';
 
 export interface LogOutput {
-  /** @returns false where the lines are lost */
+  /** @returns false if the lines are lost */
   readonly write: (lines: string) => unknown;
 }
 
-/** The keys and their order are those of Prometheus's own programs (prometheus/common, promslog). */
+/** The keys and their order are those of Prometheus (prometheus/common, promslog). */
 export function createLogger({ logLevel, logFormat }: LogOptions, out: LogOutput): Logger {
   const options = {
     level: logLevel,
@@ -21,7 +21,7 @@ export function createLogger({ logLevel, logFormat }: LogOptions, out: LogOutput
   const format = logFormat === 'json' ? escapeUnprintable : toLogfmt;
   let lost = 0;
   const write = (line: string) => {
-    // Together, as there may be room for the short one alone, again and again.
+    // Written together, since there may be room only for the short one, again and again.
     const text = lost === 0 ? format(line) : format(lossLine(lost)) + format(line);
     lost = out.write(text) === false ? lost + 1 : 0;
   };
@@ -45,8 +45,8 @@ function lossLine(lines: number): string {
 }
 
 /**
- * Writes at once, so that nothing is left to write at exit. What can't be written at once is lost: neither a full disk
- * nor a reader that has stopped reading may stop the scrapes.
+ * Writes synchronously, so that nothing is pending at exit. What can't be written at once is lost: neither a full disk
+ * nor a reader that has stopped reading may block scrapes.
  */
 export function logOutput(fd: number): LogOutput {
   setNonBlocking(fd);
@@ -68,7 +68,7 @@ export function logOutput(fd: number): LogOutput {
       }
       const whole = Buffer.from(line);
       rest = whole;
-      // A pipe may accept only the beginning of a line over 4 KiB: the rest must be written before the next line.
+      // A pipe may accept only the start of a line longer than 4 KiB: the rest must be written before the next line.
       if (!writeRest() && rest.length === whole.length) {
         rest = Buffer.alloc(0);
         return false;
@@ -78,7 +78,7 @@ export function logOutput(fd: number): LogOutput {
   };
 }
 
-/** A pipe or a socket that has no room then fails the write; Node.js has no other way to set this on an open descriptor. */
+/** Makes writes to a full pipe or socket fail; Node.js has no other way to set O_NONBLOCK on an open descriptor. */
 function setNonBlocking(fd: number): void {
   const stat = fstatSync(fd);
   if (stat.isFIFO() || stat.isSocket()) {

@@ -1,18 +1,18 @@
-/** Turns a line of JSON as pino writes it into a line of logfmt, quoted by the rules of Go's slog.TextHandler. */
+/** Converts a JSON line of pino to logfmt, quoted by the rules of Go's slog.TextHandler. */
 import { INVISIBLE } from './invisible.ts';
 
 /** Characters that require quotes: space, quote, equals sign, and anything that a terminal could interpret. */
 const NEEDS_QUOTES = new RegExp(`^$|[\\s"=\\p{C}${INVISIBLE}]`, 'u');
 
-/** Left as they are by JSON.stringify: control characters above ASCII, format characters, line separators. */
+/** Not escaped by JSON.stringify: control characters above ASCII, format characters, line separators. */
 const UNPRINTABLE = new RegExp(`(?!\n)[\\p{C}${INVISIBLE}]`, 'gu');
 
-/** @param json in which a line end can only be the last character */
+/** @param json with a line break only at its end */
 export function escapeUnprintable(json: string): string {
   return json.replaceAll(UNPRINTABLE, escapeUnicode);
 }
 
-/** @param json one JSON object; its keys are our own and need no quotes */
+/** @param json one JSON object; its keys are fixed and need no quotes */
 export function toLogfmt(json: string): string {
   const { time, level, msg, ...fields }: Record<string, unknown> = JSON.parse(json);
   const pairs = Object.entries({ time, level, msg, ...fields });

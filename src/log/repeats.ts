@@ -1,11 +1,12 @@
-/** Limits lines that clients can cause as often as they like, so that none can fill the disk. */
+/** Limits log lines that clients can cause at any rate, so that none can fill the disk. */
 
 const WINDOW_MS = 10_000;
 
 /**
- * @param subject what the outcome is of; there must be few of them
- * @param outcome logged at once where it differs from the last one of the subject; else counted, and logged once a window
- * @param write logs it; `repeats` is 0 for the first, then how often it happened since the line before
+ * @param subject what the outcome is about; there must be few of them
+ * @param outcome logged at once if it differs from the last one of the subject; otherwise counted, and logged once per
+ * window
+ * @param write logs it; `repeats` is 0 for the first one, then the number of repetitions since the previous line
  */
 export type LogRepeated = (subject: string, outcome: string, write: (repeats: number) => void) => void;
 

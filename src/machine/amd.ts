@@ -1,4 +1,4 @@
-/** Adds up the memory of AMD's GPUs, from the files of the kernel's driver: DRM (graphics) and KFD (compute). */
+/** Adds up the memory of AMD GPUs, from the kernel driver's files: DRM (graphics) and KFD (compute). */
 import { join } from 'node:path';
 import { namesIn, readNumber, readProperties, readText, sum } from './files.ts';
 
@@ -16,10 +16,10 @@ interface Card {
 }
 
 /**
- * The VRAM of all discrete cards. Where there are none, that of the APU and its GTT, which Ollama uses like VRAM. (Beside
- * a discrete card, an APU would add memory that Ollama does not use.)
+ * The VRAM of all discrete cards. If there are none, the VRAM and GTT of the APU, both of which Ollama uses as VRAM.
+ * (An APU next to a discrete card would add memory that Ollama does not use.)
  *
- * @returns bytes; 0 where there is no GPU
+ * @returns bytes; 0 if there is no GPU
  */
 export function amdVramBytes(root: string): number {
   const cards = readCards(root);
@@ -49,21 +49,21 @@ function readCards(root: string): readonly Card[] {
     .filter(({ vramBytes, gttBytes }) => vramBytes + gttBytes > 0);
 }
 
-/** Almost as Ollama does (discover/amd.go): older kernels do not expose it in KFD, and a sandbox may not read KFD. */
+/** Similar to Ollama (discover/amd.go): older kernels do not expose it in KFD, and a sandbox may hide KFD. */
 function looksIntegrated({ vramBytes, gttBytes, isBoard }: Card): boolean {
   return !isBoard && vramBytes <= 4 * GIB && gttBytes >= 4 * vramBytes;
 }
 
 interface Node {
   readonly hasCpuAndGpu: boolean;
-  /** Memory that a program gets as VRAM; bytes. */
+  /** Memory that a program can allocate as VRAM; bytes. */
   readonly vramBytes: number;
   readonly device: string;
 }
 
 /**
- * An APU is a node with both CPU and GPU. Newer kernels have a node for each, like those of a processor and a card; the
- * node of the GPU then has more memory than its card, since Linux 6.10 takes it from the GTT where that is larger.
+ * An APU is a node with both CPU and GPU. Newer kernels have separate nodes for them, as for a processor and a card;
+ * the node of the GPU then has more memory than its card, since Linux 6.10 takes it from the GTT if that is larger.
  */
 function apusOfTopology(root: string, cards: readonly Card[]): readonly Card[] {
   return readNodes(root).flatMap(({ hasCpuAndGpu, vramBytes, device }) => {
@@ -75,7 +75,7 @@ function apusOfTopology(root: string, cards: readonly Card[]): readonly Card[] {
   });
 }
 
-/** HSA_MEM_HEAP_TYPE_FB_PUBLIC of the kernel; that of a card without large BAR is private. */
+/** HSA_MEM_HEAP_TYPE_FB_PUBLIC of the kernel; without resizable BAR, it is private. */
 const FRAME_BUFFER = 1;
 
 function readNodes(root: string): readonly Node[] {

@@ -4,7 +4,7 @@ import { messageOf } from '../log/error-text.ts';
 
 export interface Detected {
   readonly bytes: number | undefined;
-  /** The GPUs that are not counted, and why. */
+  /** Which GPUs are not counted, and why. */
   readonly problem: string | undefined;
 }
 
@@ -12,9 +12,9 @@ export interface Detected {
 export type Detect = () => Promise<Detected>;
 
 export interface Auto {
-  /** undefined while it is not known. */
+  /** undefined while unknown. */
   readonly bytes: () => number | undefined;
-  /** Stops trying. */
+  /** Stops retrying. */
   readonly close: () => void;
 }
 
@@ -22,9 +22,9 @@ export interface Auto {
 const LONGEST_PROBLEM = 500;
 
 /**
- * Resolves after the first try. The later ones keep no process from ending.
+ * Resolves after the first attempt. Further attempts do not keep the process alive.
  *
- * @param resource for the log, as is the flag: `--ollama.vram-capacity`
+ * @param resource for the log, and for the flag `--ollama.vram-capacity`
  */
 export async function startAuto(
   resource: string,

@@ -1,4 +1,4 @@
-/** The capacities of the options, as they are known now: `auto` may take a while. */
+/** The capacities from the options, as currently known: `auto` may take a while. */
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import type { Capacity } from '../scrape/snapshot.ts';
@@ -7,7 +7,7 @@ import type { Machine } from './machine.ts';
 import { detectMemoryBytes } from './memory.ts';
 import { createVramDetection } from './vram.ts';
 
-/** Bytes; `auto` is to be found out, which is right only beside Ollama; undefined stays unknown. */
+/** Bytes; `auto` detects it, which is correct only on Ollama's machine; undefined stays unknown. */
 export interface CapacityOptions {
   readonly vramCapacity: number | 'auto' | undefined;
   readonly memoryCapacity: number | 'auto' | undefined;
@@ -15,9 +15,9 @@ export interface CapacityOptions {
 
 export interface CapacityOfMachine {
   readonly now: () => Capacity;
-  /** Adds the metric for whether `auto` found each capacity. */
+  /** Adds the metric for whether `auto` has detected each capacity. */
   readonly registerMetrics: (registry: Registry) => void;
-  /** Stops trying. */
+  /** Stops retrying. */
   readonly close: () => void;
 }
 

@@ -1,7 +1,7 @@
-/** Reads files in which the kernel describes the machine: what one kernel has, another has not. */
+/** Reads files of the kernel about the machine, which differ between kernels. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** '' where the file can't be read. */
+/** '' if the file can't be read. */
 export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -10,7 +10,7 @@ export function readText(file: string): string {
   }
 }
 
-/** NaN where there is no number. */
+/** NaN if there is no number. */
 export function readNumber(file: string): number {
   const text = readText(file).trim();
   return text === '' ? Number.NaN : Number(text);
@@ -23,7 +23,7 @@ export function readProperties(file: string): ReadonlyMap<string, number> {
   );
 }
 
-/** Empty where the folder can't be read. */
+/** Empty if the directory can't be read. */
 export function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder);

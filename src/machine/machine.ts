@@ -3,10 +3,10 @@
 export interface Machine {
   /** `/` */
   readonly root: string;
-  /** For nvidia-smi: its PATH, and the variables with which it finds the driver's libraries. */
+  /** For nvidia-smi: its PATH, and the variables to find the driver's libraries. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Timeout of nvidia-smi: a driver that hangs must not delay the start for long. */
+  /** Timeout of nvidia-smi, so that a hanging driver does not delay the start for long. */
   readonly timeoutMs: number;
-  /** Between two tries, while something is not known. */
+  /** Between two attempts, while something is unknown. */
   readonly retryMs: number;
 }

@@ -1,20 +1,20 @@
-/** How much RAM the machine has, and how much of it a control group leaves to the exporter. */
+/** The RAM of the machine, and the limit of the exporter's control group. */
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readNumber, readText } from './files.ts';
 
-/** The machine's RAM or the tightest limit of the control groups that the exporter is in, whichever is less; bytes. */
+/** The machine's RAM or the lowest limit of the exporter's control groups, whichever is less; bytes. */
 export function detectMemoryBytes(root: string): number {
   return Math.min(ramBytes(root), ...controlGroupLimits(root).filter(Number.isFinite));
 }
 
-/** The machine's RAM, whatever limits the exporter; bytes. */
+/** The machine's RAM, without limits; bytes. */
 export function ramBytes(root: string): number {
   const [, kibibytes] = /^MemTotal:\s+(\d+) kB$/m.exec(readText(join(root, 'proc/meminfo'))) ?? [];
   return kibibytes === undefined ? totalmem() : Number(kibibytes) * 1024;
 }
 
-/** A group's limit holds for all groups below it, so those up to the root count too. NaN where there is none. */
+/** A group's limit applies to all groups below it, so all up to the root count. NaN if there is none. */
 function controlGroupLimits(root: string): readonly number[] {
   return readText(join(root, 'proc/self/cgroup'))
     .split('\n')

@@ -7,13 +7,13 @@ import type { Machine } from './machine.ts';
 const MIB = 1024 ** 2;
 
 export interface NvidiaGpus {
-  /** Of all that have memory of their own. */
+  /** The sum over all GPUs with dedicated memory. */
   readonly bytes: number;
-  /** Whether there is one that has none, and uses the machine's (GB10, Jetson). */
+  /** Whether a GPU has no dedicated memory and uses the machine's (GB10, Jetson). */
   readonly sharesRam: boolean;
   /** Errors of other GPUs, which are not counted. */
   readonly problems: readonly string[];
-  /** Why there are none of all these. */
+  /** Why nothing was found. */
   readonly none: string;
 }
 
@@ -23,7 +23,7 @@ export type NvidiaSmi = () => Promise<NvidiaGpus>;
 export function createNvidiaSmi({ env, timeoutMs }: Machine): NvidiaSmi {
   let child: ChildProcess | undefined;
   return async () => {
-    // Of a driver that is stuck, SIGKILL does not free the process; another one would be stuck, too.
+    // If the driver is stuck, SIGKILL does not end the process, and another one would be stuck, too.
     if (child?.exitCode === null && child.signalCode === null) {
       throw timeoutError(timeoutMs);
     }
@@ -35,7 +35,7 @@ export function createNvidiaSmi({ env, timeoutMs }: Machine): NvidiaSmi {
   };
 }
 
-/** As execFile's own timeout, which would wait for the process to end. */
+/** Like execFile's own timeout, but without waiting for the process to end. */
 async function killedAfter<T>(timeoutMs: number, child: ChildProcess, output: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -58,7 +58,7 @@ function timeoutError(timeoutMs: number): Error {
   return new Error(`nvidia-smi did not respond within ${timeoutMs / 1_000} s`);
 }
 
-/** One GPU that fails makes nvidia-smi exit with a code other than 0, when it has listed the others. */
+/** If one GPU fails, nvidia-smi exits with a code other than 0 after listing the others. */
 function readFailed(cause: unknown): NvidiaGpus {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'ENOENT') {
@@ -67,7 +67,7 @@ function readFailed(cause: unknown): NvidiaGpus {
   const stdout =
     typeof code === 'number' && cause instanceof Error && 'stdout' in cause ? String(cause.stdout) : '';
   const gpus = read(stdout);
-  // It complains on stdout, others on stderr, which is in the message already.
+  // nvidia-smi reports errors on stdout; stderr is in the message already.
   const failure = `nvidia-smi failed: ${messageOf(cause)} `;
   if (gpus.bytes === 0 && !gpus.sharesRam && !isEmptyList(stdout)) {
     throw new Error(oneLine(failure + stdout), { cause });
@@ -83,7 +83,7 @@ function isEmptyList(stdout: string): boolean {
   return stdout.includes('No devices were found');
 }
 
-/** One line of MiB a GPU. */
+/** One line per GPU, in MiB. */
 function read(stdout: string, none = 'nvidia-smi lists no GPU'): NvidiaGpus {
   const lines = isEmptyList(stdout) ? [] : stdout.split('\n').map((line) => line.trim());
   let bytes = 0;
@@ -95,7 +95,7 @@ function read(stdout: string, none = 'nvidia-smi lists no GPU'): NvidiaGpus {
     } else if (/^(0|\[?(N\/A|Not Supported)\]?)$/i.test(line)) {
       sharesRam = true;
     } else {
-      // `[GPU is lost]` is the line of a GPU; other text names it itself.
+      // `[GPU is lost]` is the line of a GPU; other messages name the GPU.
       problems.push(line.startsWith('[') ? `GPU ${gpu}: ${line}` : line);
     }
   }

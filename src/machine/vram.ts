@@ -1,4 +1,4 @@
-/** How much memory the GPUs of the machine have that Ollama counts as VRAM. */
+/** The memory of the machine's GPUs that Ollama counts as VRAM. */
 import { amdVramBytes } from './amd.ts';
 import type { Detect } from './auto.ts';
 import type { Machine } from './machine.ts';
@@ -6,9 +6,9 @@ import { ramBytes } from './memory.ts';
 import { createNvidiaSmi } from './nvidia.ts';
 
 /**
- * The sum over all GPUs: of NVIDIA if there is one, else of AMD. (An AMD processor's graphics unit beside an NVIDIA card
- * would only add memory that Ollama does not use.) A GPU without memory of its own counts where there is no other, with
- * the machine's RAM.
+ * The sum over all NVIDIA GPUs, or else over all AMD GPUs. (An AMD integrated GPU next to an NVIDIA card would only add
+ * memory that Ollama does not use.) A GPU without dedicated memory counts only if there is no other, with the machine's
+ * RAM.
  *
  * If nvidia-smi fails, this fails too: otherwise the memory of an AMD GPU would be taken for the NVIDIA card's.
  */

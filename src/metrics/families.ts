@@ -12,7 +12,7 @@ import {
   single,
 } from './samples.ts';
 
-/** All of them are gauges: nothing is kept between scrapes that could be counted. */
+/** All of them are gauges: no state is kept between scrapes that could be counted. */
 export interface Family<Label extends string = string> {
   readonly name: string;
   readonly help: string;
@@ -20,7 +20,7 @@ export interface Family<Label extends string = string> {
   readonly samples: Samples<Label>;
 }
 
-/** Ties the labels of the samples to `labelNames`: a label that is missing or misspelt does not compile. */
+/** Ties the labels of the samples to `labelNames`: a missing or misspelt label does not compile. */
 function family<const Label extends string>(declared: Family<Label>): Family<Label> {
   return declared;
 }

@@ -2,13 +2,13 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { BuildInfo } from '../config/build-info.ts';
 
-/** Default metrics of prom-client that are left out. */
+/** Default metrics of prom-client that are excluded. */
 const EXCLUDED = [
   // Gauges whose names end in `_total`, which promtool's linter rejects.
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
-  // Has no values in a scrape right after another: its histogram is empty then.
+  // Have no values in two consecutive scrapes: their histogram is empty then.
   'nodejs_eventloop_lag_min_seconds',
   'nodejs_eventloop_lag_mean_seconds',
   'nodejs_eventloop_lag_stddev_seconds',
@@ -17,7 +17,7 @@ const EXCLUDED = [
 /** Adds the metrics of one room to a registry. */
 export type RegisterMetrics = (registry: Registry) => void;
 
-/** A registry of these rooms' metrics, without the exporter's own; undefined where there are none. */
+/** A registry of the metrics of these rooms, without the process metrics; undefined if there are none. */
 export function createRegistry(rooms: readonly RegisterMetrics[]): Registry | undefined {
   const register = new Registry();
   for (const registerMetrics of rooms) {
@@ -27,7 +27,7 @@ export function createRegistry(rooms: readonly RegisterMetrics[]): Registry | un
 }
 
 /**
- * To be called once in a process: prom-client has no way to stop its default metrics.
+ * Must be called only once per process: prom-client can't stop its default metrics.
  *
  * @param rooms each adds its own metrics
  */

@@ -1,4 +1,4 @@
-/** The text that a scrape returns: a fresh registry for each snapshot, beside the exporter's own. */
+/** Renders the text of a scrape: a new registry for each snapshot, next to the exporter's own. */
 import { Gauge, Registry } from 'prom-client';
 import type { Snapshot } from '../scrape/snapshot.ts';
 import { FAMILIES, type Family } from './families.ts';
@@ -32,7 +32,7 @@ function registryOf(snapshot: Snapshot): Registry {
   const registry = new Registry();
   for (const family of FAMILIES) {
     const samples = family.samples(snapshot);
-    // A gauge without samples would be printed as 0, or as a family without a series.
+    // A gauge without samples would be rendered as 0, or as a family without a series.
     if (samples.length > 0) {
       registry.registerMetric(new ConstGauge(family, samples));
     }
@@ -40,10 +40,10 @@ function registryOf(snapshot: Snapshot): Registry {
   return registry;
 }
 
-/** Else prom-client makes an empty object, and an entry of a WeakMap for it, for each sample: a tenth of a scrape. */
+/** Without it, prom-client creates an empty object and a WeakMap entry for each sample: a tenth of a scrape. */
 const NONE = {};
 
-/** As client_golang's const metrics. `Gauge.set` confuses two series if a label value contains `,name:`. */
+/** Like client_golang's const metrics. `Gauge.set` confuses two series if a label value contains `,name:`. */
 class ConstGauge extends Gauge {
   readonly #samples: readonly Sample[];
 

@@ -11,12 +11,12 @@ export interface Sample<Label extends string = string> {
   readonly value: number;
 }
 
-/** Without samples, the family is left out of the exposition. */
+/** Without samples, the family is omitted from the exposition. */
 export type Samples<Label extends string = string> = (snapshot: Snapshot) => ReadonlyArray<Sample<Label>>;
 
 type ModelLabel = 'model' | 'quantization';
 
-/** One sample without labels; none where `figureOf` returns undefined. */
+/** One sample without labels; none if `figureOf` returns undefined. */
 export function single(figureOf: (snapshot: Snapshot) => number | undefined): Samples<never> {
   return (snapshot) => {
     const value = figureOf(snapshot);
@@ -24,7 +24,7 @@ export function single(figureOf: (snapshot: Snapshot) => number | undefined): Sa
   };
 }
 
-/** One sample per loaded model; none where `figureOf` returns undefined. `nowMs` is by the clock of Ollama's host. */
+/** One sample per loaded model; none if `figureOf` returns undefined. `nowMs` is by the clock of Ollama's host. */
 export function perModel(
   figureOf: (model: RunningModel, nowMs: number) => number | undefined,
 ): Samples<ModelLabel> {
@@ -37,12 +37,12 @@ export function perModel(
   };
 }
 
-/** One sample per loaded model whose runner was found; none where `figureOf` returns undefined. */
+/** One sample per loaded model whose runner was found; none if `figureOf` returns undefined. */
 export function perRunner(figureOf: (runner: ModelRunner) => number | undefined): Samples<ModelLabel> {
   return ({ runners }) => runners?.models.flatMap((model) => sampleOf(model, figureOf(model))) ?? [];
 }
 
-/** One sample per model on disk; none where `figureOf` returns undefined. */
+/** One sample per model on disk; none if `figureOf` returns undefined. */
 export function perInstalledModel(
   figureOf: (model: InstalledModel) => number | undefined,
 ): Samples<ModelLabel> {
@@ -83,7 +83,7 @@ function distinct<T>(sets: readonly T[]): readonly T[] {
 interface Call {
   readonly api: string;
   readonly seconds: number;
-  /** Empty where it succeeded. */
+  /** Empty if it succeeded. */
   readonly reasons: readonly string[];
 }
 
@@ -102,18 +102,18 @@ function calls(snapshot: Snapshot): readonly Call[] {
       ];
 }
 
-/** One sample per call that was made. */
+/** One sample per request. */
 export function perApi(figureOf: (call: Call) => number): Samples<'api'> {
   return (snapshot) => calls(snapshot).map((call) => ({ labels: { api: call.api }, value: figureOf(call) }));
 }
 
-/** One sample per reason for which a call failed. */
+/** One sample per reason of a failed request. */
 export const perFailure: Samples<'api' | 'reason'> = (snapshot) =>
   calls(snapshot).flatMap(({ api, reasons }) =>
     reasons.map((reason) => ({ labels: { api, reason }, value: 1 })),
   );
 
-/** Seconds from `sinceMs` until the model expires; Infinity is never, undefined is no usable time. */
+/** Seconds from `sinceMs` until the model expires; Infinity for never, undefined for an invalid time. */
 export function expirySeconds(
   { expiresAtMs }: RunningModel,
   nowMs: number,

@@ -7,10 +7,10 @@ import { connectToFirst } from './connect.ts';
 import { type IdleConnections, limitIdleConnections } from './idle-connections.ts';
 import { skipInterimResponses } from './interim.ts';
 
-/** Longer than the longest usual scrape interval, a minute, so that each scrape finds its connection open. */
+/** Longer than the longest common scrape interval, a minute, so that each scrape reuses its connection. */
 const KEEP_ALIVE_MS = 90_000;
 
-/** After this time, a changed DNS entry is followed, even if the old address still responds. */
+/** After this time, a changed DNS entry takes effect, even if the old address still responds. */
 const CONNECTION_MS = 5 * 60_000;
 
 const IDLE_CONNECTIONS = limitIdleConnections();
@@ -18,19 +18,19 @@ const IDLE_CONNECTIONS = limitIdleConnections();
 export type TlsOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername' | 'rejectUnauthorized'>;
 
 export interface AgentOptions {
-  /** Milliseconds after which an attempt to connect is given up, even if no scrape waits for it any longer. */
+  /** Milliseconds after which a connection attempt is abandoned, even if no scrape waits for it any longer. */
   readonly connectTimeoutMs: number;
-  /** Called for each new connection by https, since certificates rotate. */
+  /** Called for each new https connection, since certificates rotate. */
   readonly tls?: (() => Promise<TlsOptions>) | undefined;
   /** Milliseconds that an idle connection is kept. */
   readonly keepAliveMs?: number;
-  /** Milliseconds after which a connection takes no more requests. */
+  /** Milliseconds after which a connection is not reused. */
   readonly connectionMs?: number;
-  /** The most bytes of a response's body. */
+  /** Maximum bytes of a response body. */
   readonly maxBodyBytes?: number;
-  /** That of the process, but for tests. */
+  /** That of the process by default; another one in tests. */
   readonly idleConnections?: IdleConnections;
-  /** Resolves the name of a target; a ForbiddenAddressError from it comes out of the request as it is. */
+  /** Resolves the name of a target; a ForbiddenAddressError from it is passed on by the request. */
   readonly lookupFor?: ((target: URL) => LookupFunction) | undefined;
 }
 
@@ -48,8 +48,8 @@ export function createAgents(options: AgentOptions): Agents {
 }
 
 /**
- * Connections are kept by origin, one for each, and forgotten when they have been idle: a Client each, since an empty
- * Pool takes 16 KB. The signal of each request is its only deadline.
+ * Connections are kept by origin, one for each, and dropped when idle: a Client each, since an empty Pool takes 16 KB.
+ * The signal of each request is its only deadline.
  */
 export function createAgent({
   connectTimeoutMs: timeoutMs,
@@ -77,7 +77,7 @@ export function createAgent({
       client.on('connect', () => {
         connectedAt = performance.now();
       });
-      // `reset` asks the server to close the connection after its response.
+      // `reset` makes the server close the connection after its response.
       return client.compose((dispatch) => (request, handler) => {
         const reset = client.stats.connected && performance.now() - connectedAt > connectionMs;
         return dispatch({ ...request, reset }, handler);
@@ -94,7 +94,7 @@ export interface ConnectorOptions {
   readonly onConnect: (socket: Socket) => void;
 }
 
-/** Connects to whichever address accepts first, by TLS where the scheme says so. */
+/** Connects to the first address that accepts, with TLS for https. */
 export function connector({ timeoutMs, tls, lookup, onConnect }: ConnectorOptions): buildConnector.connector {
   const connect = async (target: buildConnector.Options): Promise<Socket> => {
     const isHttps = target.protocol === 'https:';
@@ -103,7 +103,7 @@ export function connector({ timeoutMs, tls, lookup, onConnect }: ConnectorOption
     const socket = await connectToFirst({ hostname: target.hostname, port }, timeoutMs, lookup);
     return isHttps ? await handshake(socket, target, { ...options, timeout: timeoutMs }) : socket;
   };
-  // The name that the certificate must have does not follow the Host header, as it does in undici.
+  // Unlike in undici, the expected name of the certificate does not depend on the Host header.
   return ({ servername: _ofHostHeader, ...target }, callback) => {
     connect(target).then(
       (socket) => {
@@ -116,7 +116,7 @@ export function connector({ timeoutMs, tls, lookup, onConnect }: ConnectorOption
   };
 }
 
-/** @throws Error, also for a certificate or key that OpenSSL can't use; the connection then is closed */
+/** @throws Error, also for a certificate or key that OpenSSL can't use; the connection is then closed */
 async function handshake(
   httpSocket: Socket,
   target: buildConnector.Options,

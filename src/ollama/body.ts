@@ -1,4 +1,4 @@
-/** Reads the body of a response, and the JSON in it, within limits that no Ollama meets: 200 models are 76 KB. */
+/** Reads the body of a response, and the JSON in it, within limits that no Ollama reaches: 200 models are 76 KB. */
 import { once } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { contentCodings, decodeBody } from './content-coding.ts';
@@ -11,7 +11,7 @@ const MAX_VALUES = 100_000;
 
 type Body = Dispatcher.ResponseData['body'];
 
-/** @throws ApiError `too_large` or `invalid`, and what the connection fails with */
+/** @throws ApiError `too_large` or `invalid`, and errors of the connection */
 export async function readText({ body, headers }: Dispatcher.ResponseData): Promise<string> {
   const bytes = await readBytes(body);
   const codings = contentCodings(headers['content-encoding']);
@@ -35,9 +35,7 @@ async function readBytes(body: Body): Promise<Buffer> {
   return bytes.subarray(0, length);
 }
 
-/**
- * @returns up to `maxBytes` of what comes within `ms` milliseconds; never throws
- */
+/** @returns up to `maxBytes` of the data received within `ms` milliseconds; never throws */
 export async function readBeginning(body: Body, maxBytes: number, ms: number): Promise<string> {
   const beginning = Buffer.alloc(maxBytes);
   let length = 0;
@@ -67,7 +65,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** JSON.parse has no limit of memory. Separators within strings count, too: no real response has as many. */
+/** JSON.parse does not limit memory. Separators in strings count too: no real response has that many. */
 function checkSize(text: string): void {
   const parts = [',', '[', '{'].map((separator) => text.split(separator, MAX_VALUES + 1).length);
   if (parts.reduce((sum, length) => sum + length) > MAX_VALUES) {

@@ -14,43 +14,43 @@ import {
 import { failureMessage, remedyForError, remedyForStatus, statusMessage } from './remedies.ts';
 import { serverClock } from './time.ts';
 
-/** Limits of size and time for the body of an error, which must not use up the time of the scrape. */
+/** Limits of size and time for the body of an error response, which must not use up the time of the scrape. */
 const ERROR_BODY_BYTES = 4_096;
 const ERROR_BODY_MS = 100;
 
-/** Without spaces: the value of Authorization has one, and the server may repeat it. */
+/** Without spaces: the value of Authorization contains one, and the server may repeat it. */
 const VERSION = new RegExp(`^[^\\s${INVISIBLE}]{1,256}$`, 'u');
 
-/** One request, and the part of its response that has arrived. */
+/** A request, and the part of its response that has arrived. */
 export interface Exchange {
   readonly signal: AbortSignal;
   status?: number;
-  /** Of a 200 all of it, else how it begins. */
+  /** For status 200 the whole body, otherwise its start. */
   body?: string;
 }
 
-/** Each request throws ApiError, or a ForbiddenAddressError of the agent's lookup. */
+/** Each request throws ApiError, or a ForbiddenAddressError from the agent's lookup. */
 export interface OllamaClient {
   readonly ps: (exchange: Exchange) => Promise<RunningModels>;
   readonly version: (exchange: Exchange) => Promise<string>;
-  /** Not for every scrape: Ollama reads and hashes every manifest on disk for each request. */
+  /** Not for every scrape: for each request, Ollama reads and hashes every manifest on disk. */
   readonly tags: (exchange: Exchange) => Promise<InstalledModels>;
   /**
-   * The digest of the blob with the weights of a model, 64 hexadecimal digits; undefined of one without, such as MLX's.
-   * Loads nothing, and moves no expiry.
+   * The digest of the blob with the weights of a model, 64 hexadecimal digits; undefined for a model without one, such
+   * as MLX's. Loads nothing, and changes no expiry.
    */
   readonly weights: (model: string, exchange: Exchange) => Promise<string | undefined>;
 }
 
 export interface ClientOptions {
-  /** Scheme, host and port, and the path to put before `/api/…`. */
+  /** Scheme, host, port and the path prefix for `/api/…`. */
   readonly url: URL;
   readonly agents: Agents;
-  /** Gateways refuse requests without one. */
+  /** Gateways reject requests without one. */
   readonly userAgent: string;
-  /** To send with each request, by lower-case names; called each time, since secrets rotate. */
+  /** Sent with each request, by lower-case names; called each time, since secrets rotate. */
   readonly headers?: (() => Promise<Readonly<Record<string, string>>>) | undefined;
-  /** Whether these may hold a secret: a server may repeat it, so errors then have no text but their own. */
+  /** Whether these may contain a secret: a server may repeat it, so errors then contain no text of the response. */
   readonly sendsSecrets?: boolean;
 }
 
@@ -71,11 +71,11 @@ export function createOllamaClient(options: ClientOptions): OllamaClient {
 
 interface Response {
   readonly text: string;
-  /** Unix milliseconds by the clock of the server when it shownHeaders. */
+  /** Unix milliseconds by the clock of the server at the time of its response. */
   readonly nowMs: number;
 }
 
-/** @param body of a question that has one, and changes nothing all the same */
+/** @param body for a query that has one */
 async function getOrRetry(
   api: keyof Agents,
   options: ClientOptions,
@@ -85,7 +85,7 @@ async function getOrRetry(
   try {
     return await get(api, options, exchange, body);
   } catch (error) {
-    // A server that went away without a FIN leaves kept connections behind, which are reset by the next request.
+    // If a server disappears without a FIN, the next request on a kept-alive connection is reset.
     if (error instanceof ApiError && error.reason === 'reset' && !exchange.signal.aborted) {
       return await get(api, options, exchange, body);
     }
@@ -158,7 +158,7 @@ function parseVersion(body: unknown): string {
   return version;
 }
 
-/** The first FROM is that of the weights; later ones are those of projectors, and what users have written comes after. */
+/** The first FROM is the weights; later ones are projectors, followed by text of the user. */
 const WEIGHTS = /^FROM .*[/\\]blobs[/\\]sha256-([0-9a-f]{64})$/;
 
 function parseWeights(body: unknown): string | undefined {

@@ -1,4 +1,4 @@
-/** Connects to a host by whichever of its addresses accepts first, as RFC 8305 recommends. */
+/** Connects to the first of a host's addresses that accepts, as RFC 8305 recommends. */
 import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
@@ -6,23 +6,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errors } from 'undici';
 import { lookup as resolveName } from './lookup.ts';
 
-/** RFC 8305, 5: how long an address is tried before the next one is tried beside it. */
+/** RFC 8305, 5: how long an address is tried alone before the next one. */
 const ATTEMPT_DELAY_MS = 250;
 
-/** More than a name has that leads to one server. */
+/** More addresses than any name of a single server has. */
 const MAX_ADDRESSES = 16;
 
-/** As in undici. */
+/** The same as in undici. */
 const KEEP_ALIVE = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
 /**
- * Node's own `autoSelectFamily` gives up an address after 250 ms, so that one lost SYN is an outage. Here each address
- * has all the time there is.
+ * Node's own `autoSelectFamily` abandons an address after 250 ms, so that one lost SYN is an outage. Here each address
+ * has the full timeout.
  *
  * @param target its hostname is a name, or an IP address without brackets
  * @param timeoutMs milliseconds after which all attempts end
  * @returns a connected socket
- * @throws what the lookup failed with; AggregateError of what the addresses failed with; ConnectTimeoutError
+ * @throws the error of the lookup; AggregateError with the errors of all addresses; ConnectTimeoutError
  */
 export async function connectToFirst(
   { hostname, port }: { readonly hostname: string; readonly port: number },
@@ -52,7 +52,7 @@ export async function connectToFirst(
   }
 }
 
-/** Tries the next address once all before it have failed, or after the delay. */
+/** Tries the next address once all previous ones have failed, or after the delay. */
 async function race(
   addresses: readonly string[],
   signal: AbortSignal,
@@ -87,7 +87,7 @@ function addressesOf(hostname: string, lookup: LookupFunction): Promise<readonly
   });
 }
 
-/** In the order of the resolver, but IPv4 and IPv6 take turns: often one of them leads nowhere at all. */
+/** In the order of the resolver, with IPv4 and IPv6 alternating: often one of them has no route. */
 function alternating(found: readonly LookupAddress[]): readonly string[] {
   const [preferred, other] = [true, false].map((same) =>
     found.filter(({ family }) => (family === found[0]?.family) === same),

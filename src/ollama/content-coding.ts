@@ -14,10 +14,10 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ['deflate', (bytes, limits) => promisify(isZlib(bytes) ? inflate : inflateRaw)(bytes, limits)],
 ]);
 
-/** A gateway adds one coding, two gateways two; each costs up to the limit of bytes. */
+/** One per gateway; each can use the full limit of bytes. */
 const MAX_CODINGS = 3;
 
-/** Some servers take `deflate` for the bare format, without the two bytes of RFC 1950 before it. */
+/** Some servers use the raw format for `deflate`, without the two header bytes of RFC 1950. */
 function isZlib(bytes: Buffer): boolean {
   return bytes.length >= 2 && (bytes.readUInt8(0) & 15) === 8 && bytes.readUInt16BE(0) % 31 === 0;
 }
@@ -25,7 +25,7 @@ function isZlib(bytes: Buffer): boolean {
 /**
  * @param codings of the header Content-Encoding: in the order in which they were applied
  * @param maxBytes of each step's result
- * @throws ApiError `invalid` where the coding is unknown or the body is not what it says, `too_large`
+ * @throws ApiError `invalid` if the coding is unknown or the body can't be decoded, `too_large`
  */
 export async function decodeBody(
   bytes: Buffer,
@@ -66,7 +66,7 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
 }
 
-/** @param header the field as it came: once, several times or not at all */
+/** @param header as received: once, several times or not at all */
 export function contentCodings(header: string | string[] | undefined): readonly string[] {
   return [header ?? []]
     .flat()

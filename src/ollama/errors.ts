@@ -1,7 +1,7 @@
 /** Why a request to Ollama failed: one of a closed set of reasons, so that it can be a label value. */
 import { errors } from 'undici';
 
-/** Every reason, with what usually helps. */
+/** Every reason, with the usual remedy. */
 export const REASONS = {
   refused:
     'Connection refused, or no route to the host: is Ollama running? In a container, 127.0.0.1 is the container: use the address of the host.',
@@ -20,7 +20,7 @@ export const REASONS = {
 
 export type FailureReason = keyof typeof REASONS;
 
-/** Further reasons for which the runners of Ollama's models are missing, with the usual fix. */
+/** Further reasons for missing runners, with the usual remedy. */
 export const RUNNER_REASONS = {
   not_found: 'If the runner was killed, Ollama starts another one with the next request to the model.',
   unmapped: 'This ends when the model is loaded again.',
@@ -37,13 +37,13 @@ export type RunnerReason = keyof typeof RUNNER_REASONS;
 const REMEDIES = { ...REASONS, ...RUNNER_REASONS };
 
 export interface ApiErrorOptions extends ErrorOptions {
-  /** The HTTP status, where the reason is `status`. */
+  /** The HTTP status, if the reason is `status`. */
   readonly status?: number | undefined;
-  /** What helps, where more is known than the reason. */
+  /** A specific remedy, if more is known than the reason. */
   readonly hint?: string | undefined;
 }
 
-/** A request to Ollama that failed. The message says what went wrong; `cause` is kept. */
+/** A failed request to Ollama. The message describes the problem; `cause` is kept. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly reason: FailureReason | RunnerReason;
@@ -61,23 +61,23 @@ export class ApiError extends Error {
     this.hint = hint;
   }
 
-  /** What usually helps. */
+  /** The usual remedy. */
   get remedy(): string {
     return this.hint ?? REMEDIES[this.reason];
   }
 }
 
-/** Any error that is not an ApiError is a bug, and `invalid`. */
+/** Any error other than an ApiError is a bug, and `invalid`. */
 export function asApiError(error: unknown): ApiError {
   return error instanceof ApiError ? error : new ApiError('invalid', String(error), { cause: error });
 }
 
-/** The address is not allowed, so no request was sent: no failure of Ollama's. */
+/** The address is not allowed, so no request was sent: this is not a failure of Ollama. */
 export class ForbiddenAddressError extends Error {
   override readonly name = 'ForbiddenAddressError';
 }
 
-/** What the error codes of the system, of OpenSSL and of undici mean, at whatever point of the request they come. */
+/** The meaning of error codes of the system, OpenSSL and undici, in any phase of the request. */
 const REASON_BY_CODE: ReadonlyArray<readonly [RegExp, FailureReason]> = [
   [/^(ENOTFOUND|EAI_[A-Z]+)$/, 'dns'],
   [/^(ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/, 'timeout'],
@@ -86,17 +86,17 @@ const REASON_BY_CODE: ReadonlyArray<readonly [RegExp, FailureReason]> = [
   [/^(ECONNREFUSED|E(HOST|NET)(UNREACH|DOWN)|EACCES|EPERM)$/, 'refused'],
   [/^(EMFILE|ENFILE|ENOBUFS|ENOMEM|EADDRNOTAVAIL)$/, 'resources'],
   [/^(UND_ERR_RES_EXCEEDED_MAX_SIZE|UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/, 'too_large'],
-  // https://nodejs.org/api/tls.html#x509-certificate-error-codes, and Node's and OpenSSL's own
+  // https://nodejs.org/api/tls.html#x509-certificate-error-codes, and codes of Node.js and OpenSSL
   [/^(ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|DEPTH_ZERO_|SELF_SIGNED_)/, 'tls'],
   [/^(HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/, 'tls'],
 ];
 
 /**
- * The reason behind an error that undici or the network stack threw.
+ * The reason of an error that undici or the network stack threw.
  *
  * @param error of undici, Node.js or the system
- * @param phase `head` until the headers of the response have arrived, then `body`. A connection that ends cleanly
- *   before them was dropped (`reset`), one that ends in the body has cut it off (`invalid`).
+ * @param phase `head` until the headers of the response have arrived, then `body`. A connection that is closed cleanly
+ * before them was dropped (`reset`), one closed during the body has cut it off (`invalid`).
  */
 export function failureReason(error: unknown, phase: 'head' | 'body'): FailureReason {
   const code = errorCode(error);
@@ -104,14 +104,14 @@ export function failureReason(error: unknown, phase: 'head' | 'body'): FailureRe
   if (known !== undefined) {
     return known[1];
   }
-  // "bad response", "bad upgrade": undici closed the connection, because the bytes were not a response to this request.
+  // "bad response", "bad upgrade": undici closed the connection, because the data was not a response to this request.
   const dropped = error instanceof errors.SocketError && !error.message.startsWith('bad ');
   return phase === 'head' && dropped ? 'reset' : 'invalid';
 }
 
 /**
- * The error as it may be shown if credentials are sent: with its code in place of a message that may quote the
- * response, which may repeat them, or what a client has typed. What is wrong with the exporter's own files stays.
+ * The error as it may be shown if credentials are sent: with its code instead of a message that may quote the response,
+ * which may repeat them, or text of a client. Errors in the exporter's own files are unchanged.
  */
 export function withoutTexts(error: Error): Error {
   if (!(error instanceof ApiError) || error.reason === 'config') {
@@ -123,7 +123,7 @@ export function withoutTexts(error: Error): Error {
   return new ApiError(reason, message, { status, hint, cause });
 }
 
-/** The `code` of an error; of an AggregateError that of the first part. */
+/** The `code` of an error; for an AggregateError that of the first part. */
 export function errorCode(error: unknown): string {
   if (error instanceof AggregateError) {
     return errorCode(error.errors[0]);

@@ -1,4 +1,4 @@
-/** Turns the text of `--ollama.url` or `OLLAMA_HOST` into the base URL of an Ollama server. */
+/** Parses `--ollama.url` or `OLLAMA_HOST` into the base URL of an Ollama server. */
 import { isIP, isIPv6 } from 'node:net';
 
 const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([
@@ -6,29 +6,29 @@ const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([
   ['https', '443'],
 ]);
 
-/** Where a server bound to "every address" can be reached from its own machine. */
+/** Addresses at which a server bound to all addresses can be reached from its own machine. */
 const LOOPBACK_FOR: ReadonlyMap<string, string> = new Map([
   ['', '127.0.0.1'],
   ['0.0.0.0', '127.0.0.1'],
   ['::', '::1'],
 ]);
 
-/** RFC 3986 reg-name as far as DNS, Docker and mDNS use it; Unicode names become punycode in `URL`. */
+/** RFC 3986 reg-name as used by DNS, Docker and mDNS; Unicode names become punycode in `URL`. */
 const HOST_NAME = /^[\p{L}\p{N}._-]+$/u;
 
-/** RFC 1035, 2.3.4, as text: the name without the final dot, and each part between dots. */
+/** RFC 1035, 2.3.4, as text: the name without the final dot, and each label. */
 const MAX_HOST_NAME = 253;
 const MAX_LABEL = 63;
 
 const NOT_A_HOST = 'that is not a host name or an IP address';
 
 /**
- * Reads a server address by Ollama's own rules (envconfig/config.go:20-60): no scheme means http and port
- * 11434, an explicit `http://` means port 80, an invalid port falls back to the default one. Beyond those rules, a
- * client needs an address that it can connect to: an empty or unspecified host is read as loopback.
+ * Parses a server address by Ollama's own rules (envconfig/config.go:20-60): no scheme means http and port 11434, an
+ * explicit `http://` means port 80, an invalid port falls back to the default. In addition, a client needs an address
+ * that it can connect to: an empty or unspecified host means loopback.
  *
- * @returns the base URL; its path is the prefix to put before `/api/…`, without a trailing slash unless it is `/`
- * @throws Error that says what is wrong with the text, without repeating it (it may hold a password)
+ * @returns the base URL; its path is the prefix of `/api/…`, without a trailing slash unless it is `/`
+ * @throws Error with the problem, without repeating the text (it may contain a password)
  */
 export function parseOllamaHost(text: string): URL {
   const trimmed = trim(text.trim(), '"\'').trim();
@@ -60,7 +60,7 @@ function isTooLong(host: string): boolean {
   return name.length > MAX_HOST_NAME || name.split('.').some((label) => label.length > MAX_LABEL);
 }
 
-/** Go's strings.Trim. A regular expression for the end of a text takes quadratic time: it tries from each place. */
+/** Go's strings.Trim. A regular expression anchored at the end takes quadratic time, since it tries each position. */
 function trim(text: string, cutset: string): string {
   let start = 0;
   let end = text.length;
@@ -73,7 +73,7 @@ function trim(text: string, cutset: string): string {
   return text.slice(start, end);
 }
 
-/** `port 80, as the URL has a scheme and no other port; Ollama's is 11434`; undefined where the URL names a port. */
+/** `port 80, as the URL has a scheme and no other port; Ollama's is 11434`; undefined if the URL names a port. */
 export function impliedPort({ port, protocol }: URL): string | undefined {
   const implied = DEFAULT_PORTS.get(protocol.replace(':', ''));
   return port === ''
@@ -105,7 +105,7 @@ function splitHostPort(hostport: string, defaultPort: string): { host: string; p
   return { host: split.host, port: validPort(split.port) ?? defaultPort };
 }
 
-/** Go's net.SplitHostPort; undefined where Go returns an error. */
+/** Go's net.SplitHostPort; undefined if Go returns an error. */
 function goSplitHostPort(hostport: string): { host: string; port: string } | undefined {
   const bracketed = /^\[([^[\]]*)\]:([^:[\]]*)$/.exec(hostport);
   const plain = /^([^:[\]]*):([^:[\]]*)$/.exec(hostport);
@@ -126,7 +126,7 @@ function connectableHost(host: string): string {
   }
   const canonical = isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host;
   const name = LOOPBACK_FOR.get(canonical) ?? embeddedIPv4(canonical) ?? canonical;
-  // `URL` takes quadratic time to make punycode of a long name.
+  // `URL` takes quadratic time to convert a long name to punycode.
   if (isIP(name) === 0 && (name.length > MAX_HOST_NAME + 1 || !HOST_NAME.test(name))) {
     throw new Error(NOT_A_HOST);
   }

@@ -1,9 +1,9 @@
-/** Limits the connections that are kept: a client of /probe can make up names, and each leaves one for each API. */
+/** Limits idle connections: a client of /probe can make up names, and each leaves one connection per API. */
 import type { Socket } from 'node:net';
 
-/** 500 names behind one gateway. */
+/** For 500 names behind one gateway. */
 const MAX_PER_ADDRESS = 1_000;
-/** 6,000 servers. */
+/** For 6,000 servers. */
 const MAX_IN_ALL = 12_000;
 
 interface Connection {
@@ -12,7 +12,7 @@ interface Connection {
 }
 
 export interface IdleConnections {
-  /** Adds a connection; if it is one too many, the oldest idle one is closed. */
+  /** Adds a connection; above the limit, closes the oldest idle one. */
   readonly add: (socket: Socket, isIdle: () => boolean) => void;
 }
 

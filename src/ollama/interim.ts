@@ -1,15 +1,15 @@
-/** Reads past interim responses (RFC 9110, 15.2): undici ends the connection at a `100 Continue` that it did not ask for. */
+/** Skips interim responses (RFC 9110, 15.2): undici closes the connection on an unrequested `100 Continue`. */
 import type { Socket } from 'node:net';
 
 const START = 'HTTP/1.1 1';
-/** 101 is no interim response: after it, another protocol begins. */
+/** 101 is not an interim response: after it, another protocol starts. */
 const STATUS = /^HTTP\/1\.1 1(?!01)\d\d/;
 const RESPONSE = /^HTTP\/1\.1 1(?!01)\d\d[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n/;
 const BLANK_LINE = /\n\r?\n/;
 const STATUS_LENGTH = 'HTTP/1.1 100'.length;
-/** Of a status line undici keeps only the last piece that it came in. */
+/** If a status line arrives in pieces, undici keeps only the last one. */
 const PART_OF_STATUS_LINE = /^(?:H|HT|HTT|HTTP|HTTP\/|HTTP\/1|HTTP\/1\.|HTTP\/1\.[01](?: [^\n]*)?)$/;
-/** As undici's limit for headers. */
+/** The same as undici's limit for headers. */
 const MAX_BYTES = 16_384;
 
 /** One for all: each connection keeps it until its next response. */
@@ -38,7 +38,7 @@ export function skipInterimResponses(socket: Socket): void {
     }
   };
   socket.on('readable', () => {
-    // No request was sent since the last response began: this is its body.
+    // No request was sent since the last response started, so this is its body.
     if (socket.bytesWritten === respondedBytes) {
       return;
     }
@@ -46,14 +46,14 @@ export function skipInterimResponses(socket: Socket): void {
     if (chunk === null) {
       return;
     }
-    // A whole status line: undici keeps only the last piece of one that comes in pieces.
+    // A complete status line: if it arrives in pieces, undici keeps only the last one.
     const isUsual =
       held.length === 0 && chunk.includes('\n') && !mayBeInterim(chunk.toString('latin1', 0, STATUS_LENGTH));
     (isUsual ? passOn : take)(chunk);
   });
 }
 
-/** Otherwise a head that arrives byte by byte would be searched from its beginning each time. */
+/** Otherwise headers that arrive byte by byte would be searched from the start each time. */
 function canEnd(held: Buffer, before: number): boolean {
   return (
     before < STATUS_LENGTH || held.length > MAX_BYTES || BLANK_LINE.test(held.toString('latin1', before - 3))
@@ -68,7 +68,7 @@ function withoutInterim(text: string): string {
   return rest;
 }
 
-/** Whether it is the beginning of an interim response, or of what may become one. */
+/** Whether this is, or may become, the start of an interim response. */
 function mayBeInterim(text: string): boolean {
   return text.length < STATUS_LENGTH ? START.startsWith(text.slice(0, START.length)) : STATUS.test(text);
 }

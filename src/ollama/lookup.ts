@@ -4,9 +4,9 @@ import type { LookupFunction } from 'node:net';
 
 /** None can be cancelled. libuv runs half as many at a time as its pool has threads, which are 4 by default. */
 const MAX_RUNNING = 4;
-/** Names, each of which may be waited for by many. */
+/** Names, each of which can have many waiters. */
 const MAX_WAITING = 1_000;
-/** Later, the scrapes that wait for a name are over. */
+/** After this, the scrapes that wait for a name have timed out. */
 const MAX_WAIT_MS = 10_000;
 
 interface Limits {
@@ -18,10 +18,10 @@ interface Limits {
 type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 
 /**
- * Lookups of one name at a time are one. Beyond `maxRunning` they wait for their turn, for a while.
+ * Concurrent lookups of a name are one. Beyond `maxRunning` they are queued, for a limited time.
  *
- * @param resolve all addresses of a name by `dns.lookup`, but for tests
- * @returns a function that fails with the code EAI_AGAIN if a name can't have its turn
+ * @param resolve returns all addresses of a name; `dns.lookup`, except in tests
+ * @returns a function that fails with the code EAI_AGAIN if a lookup can't run in time
  */
 export function createLookup(
   resolve: Resolve = addressesOf,
@@ -87,5 +87,5 @@ function tooMany(why: string): NodeJS.ErrnoException {
   return Object.assign(new Error(message), { code: 'EAI_AGAIN' });
 }
 
-/** That of the process, as its threads are. */
+/** Shared by the process, like its threads. */
 export const lookup: LookupFunction = createLookup();

@@ -1,16 +1,16 @@
-/** The list in the body of /api/ps or /api/tags, row by row, where rows of one name and quantization are one model. */
+/** The list in the body of /api/ps or /api/tags; rows with the same name and quantization are one model. */
 import { INVISIBLE } from '../log/invisible.ts';
 import { ApiError } from './errors.ts';
 import { isByteCount, isRecord, textOf } from './json.ts';
 
-/** Ten times what is loaded or installed anywhere; the page and the exposition of so many take a tenth of a second. */
+/** Ten times the models of any server; rendering the page and the exposition of so many takes a tenth of a second. */
 const MAX_ROWS = 2_000;
-/** Characters of all labels. Those of 2,000 real rows are 320,000; the page and the exposition repeat them ten times. */
+/** Characters of all labels. 2,000 real rows have 320,000; the page and the exposition repeat them ten times. */
 const MAX_TEXT = 500_000;
 
 /**
- * Neither has line ends or invisible characters: what does is no name, but perhaps a request that the server repeats.
- * Ollama's own names have at most 593 characters; what `details` hold is free text.
+ * Names and details with line breaks or invisible characters are invalid: they may be a request that the server
+ * repeats. Ollama's own names have at most 593 characters; `details` are free text.
  */
 const NAME = new RegExp(`^[^${INVISIBLE}]{1,1024}$`, 'u');
 const DETAIL = new RegExp(`^[^${INVISIBLE}]{1,256}$`, 'u');
@@ -21,33 +21,33 @@ export interface NamedModel {
   readonly quantization: string;
 }
 
-/** The common fields of the rows of both lists. */
+/** The fields that the rows of both lists have. */
 export interface ModelRow extends NamedModel {
   readonly sizeBytes: number;
   readonly digest: string;
   readonly format: string;
   readonly family: string;
   readonly parameterSize: string;
-  /** The row as it came, for what only one of the lists has. */
+  /** The row as received, for fields that only one of the lists has. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export interface ModelList<T> {
-  /** Sorted by model, then quantization, so that series keep their order from scrape to scrape. */
+  /** Sorted by model, then quantization, so that series keep their order between scrapes. */
   readonly models: readonly T[];
-  /** Rows in the list, skipped ones included, repetitions of a row not. */
+  /** Rows in the list, including skipped ones, without repetitions. */
   readonly rows: number;
   /** Rows without a valid name or size. */
   readonly skipped: number;
 }
 
 /**
- * Reads a parsed body. Rows that can't be used are counted and skipped; they never cost the others.
+ * Reads a parsed body. Invalid rows are counted and skipped; they never affect other rows.
  *
- * @param read makes a model of a row; undefined if the row can't be used after all
- * @param merge makes one model of several that share name and quantization
- * @throws ApiError `invalid` where the body is not an object with a list of models; null stands for an empty one;
- *   `too_large` where the list is too long
+ * @param read converts a row to a model; undefined if the row is invalid
+ * @param merge merges models with the same name and quantization
+ * @throws ApiError `invalid` if the body is not an object with a list of models; null means an empty list;
+ * `too_large` if the list is too long
  */
 export function readModels<T extends NamedModel>(
   body: unknown,
@@ -65,7 +65,7 @@ export function readModels<T extends NamedModel>(
     }
     const same = byName.get(model.model) ?? { digests: new Set(), byQuantization: new Map() };
     byName.set(model.model, same);
-    // A row that is listed twice counts once. Without a digest none repeats another.
+    // A repeated row counts once. Rows without a digest are never repetitions.
     if (row.digest !== '' && same.digests.has(row.digest)) {
       continue;
     }
@@ -84,7 +84,7 @@ export function readModels<T extends NamedModel>(
   return { models, rows: rows + skipped, skipped };
 }
 
-/** Of each item in the list, the row; undefined if it can't be used. */
+/** The row of each item in the list; undefined if it is invalid. */
 function readRows(body: unknown): ReadonlyArray<ModelRow | undefined> {
   const rows = modelList(body).map(parseRow);
   const length = rows.reduce((sum, row) => sum + textLength(row), 0);
@@ -99,7 +99,7 @@ function textLength(row: ModelRow | undefined): number {
   return [model, quantization, digest, format, family, parameterSize].join('').length;
 }
 
-/** The rows of one name. */
+/** The rows with the same name and quantization. */
 interface SameName<T> {
   readonly digests: Set<string>;
   readonly byQuantization: Map<string, [T, ...T[]]>;

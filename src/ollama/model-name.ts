@@ -1,4 +1,4 @@
-/** Names of models as /api/ps writes them, whatever a request called them. */
+/** Names of models as /api/ps reports them, regardless of how a request spells them. */
 
 const DEFAULT_HOST = /^registry\.ollama\.ai\//i;
 const DEFAULT_NAMESPACE = /^library\//i;

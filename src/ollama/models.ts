@@ -3,7 +3,7 @@ import { isByteCount } from './json.ts';
 import { type ModelList, type ModelRow, type NamedModel, readModels } from './model-list.ts';
 import { parseTimestamp } from './time.ts';
 
-/** What one manifest says of a model: one per digest that is loaded under the same name and quantization. */
+/** A manifest of a model: one per digest that is loaded under the same name and quantization. */
 export interface ModelDetails {
   readonly digest: string;
   readonly format: string;
@@ -11,27 +11,27 @@ export interface ModelDetails {
   readonly parameterSize: string;
 }
 
-/** All rows that share name and quantization, as one. */
+/** All rows with the same name and quantization, merged. */
 export interface RunningModel extends NamedModel {
   /** Bytes in RAM and VRAM together. */
   readonly sizeBytes: number;
-  /** undefined where the server does not say. */
+  /** undefined if the server does not report it. */
   readonly sizeVramBytes: number | undefined;
-  /** Tokens; undefined where the server gives none. */
+  /** Tokens; undefined if the server does not report it. */
   readonly contextLength: number | undefined;
-  /** As the server gives it, Unix milliseconds, to be read by `expiryAt`; undefined where it is no usable time. */
+  /** As reported, Unix milliseconds, for `expiryAt`; undefined if it is no valid time. */
   readonly expiresAtMs: number | undefined;
   readonly details: readonly ModelDetails[];
 }
 
 export interface RunningModels extends ModelList<RunningModel> {
-  /** Unix milliseconds on the Ollama host when it answered; what "now" means for `expiresAtMs`. */
+  /** Unix milliseconds on the Ollama host at the time of the response: the "now" of `expiresAtMs`. */
   readonly nowMs: number;
 }
 
 /**
  * @param body parsed JSON
- * @throws ApiError `invalid` where the body is not a list of models
+ * @throws ApiError `invalid` if the body is not a list of models
  */
 export function parseRunningModels(body: unknown): ModelList<RunningModel> {
   return readModels(body, readRunning, mergeRunning);
@@ -54,7 +54,7 @@ function readRunning(row: ModelRow): RunningModel | undefined {
   };
 }
 
-/** v0.1.38 to v0.1.41, whose rows have modified_at, omit it when it is 0 (`omitempty` in api/types.go); LocalAI always. */
+/** v0.1.38 to v0.1.41, whose rows have modified_at, omit 0 (`omitempty` in api/types.go); LocalAI always omits it. */
 function absentSizeVram(fields: ModelRow['fields']): 0 | undefined {
   return 'modified_at' in fields ? 0 : undefined;
 }
@@ -64,7 +64,7 @@ function parseContextLength(value: unknown): number | undefined {
   return isByteCount(value) && value > 0 ? value : undefined;
 }
 
-/** A tag that was pulled again while the old one is loaded gives two rows of one name (sched.go:107-127). */
+/** If a tag was pulled again while the old one is loaded, there are two rows with its name (sched.go:107-127). */
 function mergeRunning(twins: readonly [RunningModel, ...RunningModel[]]): RunningModel {
   return {
     ...twins[0],
@@ -77,11 +77,11 @@ function mergeRunning(twins: readonly [RunningModel, ...RunningModel[]]): Runnin
 }
 
 export interface InstalledModel extends NamedModel {
-  /** Of its manifest; '' where the server gives none. */
+  /** Of its manifest; '' if the server does not report it. */
   readonly digest: string;
   /** Bytes of all its layers on disk; layers that models share count for each. */
   readonly sizeBytes: number;
-  /** Unix milliseconds; undefined where the server gives no usable time. */
+  /** Unix milliseconds; undefined if the server reports no valid time. */
   readonly modifiedAtMs: number | undefined;
 }
 
@@ -89,7 +89,7 @@ export type InstalledModels = ModelList<InstalledModel>;
 
 /**
  * @param body parsed JSON
- * @throws ApiError `invalid` where the body is not a list of models
+ * @throws ApiError `invalid` if the body is not a list of models
  */
 export function parseInstalledModels(body: unknown): InstalledModels {
   return readModels(body, readInstalled, mergeInstalled);
@@ -99,7 +99,7 @@ function readInstalled({ model, quantization, digest, sizeBytes, fields }: Model
   return { model, quantization, digest, sizeBytes, modifiedAtMs: parseTimestamp(fields['modified_at']) };
 }
 
-/** Names are unique on disk; other servers than Ollama may repeat one. */
+/** Names are unique on disk; servers other than Ollama may repeat one. */
 function mergeInstalled(twins: readonly [InstalledModel, ...InstalledModel[]]): InstalledModel {
   return {
     ...twins[0],
@@ -112,13 +112,13 @@ function total(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0);
 }
 
-/** undefined where one of them is. */
+/** undefined if one of them is. */
 function totalIfKnown(numbers: ReadonlyArray<number | undefined>): number | undefined {
   const known = numbers.filter((number) => number !== undefined);
   return known.length === numbers.length ? total(known) : undefined;
 }
 
-/** The largest of figures that may be missing; undefined where all are. */
+/** The largest of values that may be missing; undefined if all are. */
 function largest(numbers: ReadonlyArray<number | undefined>): number | undefined {
   return numbers.reduce(
     (a, b) => (a === undefined || b === undefined ? (a ?? b) : Math.max(a, b)),

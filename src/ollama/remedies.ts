@@ -1,4 +1,4 @@
-/** The usual fix of failures for which more is known than the reason, and their messages. */
+/** Remedies for failures for which more is known than the reason, and their messages. */
 import { errors } from 'undici';
 import { messageOf } from '../log/error-text.ts';
 import { errorCode, type FailureReason, REASONS } from './errors.ts';
@@ -7,7 +7,7 @@ import { impliedPort } from './host.ts';
 export interface ErrorResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** How the body begins. */
+  /** The start of the body. */
   readonly body: string;
   readonly url: URL;
 }
@@ -46,7 +46,7 @@ const REMEDY_BY_STATUS: ReadonlyMap<number, string> = new Map([
   [504, "A gateway timed out waiting for Ollama, which may be starting or hang: see Ollama's log."],
 ]);
 
-/** @returns undefined where the reason's own remedy is the best there is */
+/** @returns undefined if the reason's own remedy is the best */
 export function remedyForStatus({ status, headers, body, url }: ErrorResponse): string | undefined {
   if (REDIRECTS.has(status)) {
     return redirectRemedy(url, location(headers, url));
@@ -58,7 +58,7 @@ export function remedyForStatus({ status, headers, body, url }: ErrorResponse): 
     return CLIENT_CERTIFICATE;
   }
   if (status === 403 && body === '' && headers['content-type'] === undefined) {
-    // routes.go:1776-1839: AbortWithStatus(403), with nothing else.
+    // routes.go:1776-1839: AbortWithStatus(403), without a body.
     return 'Ollama rejects this Host header: it listens on loopback only, and then accepts only local names and private addresses. Start it with OLLAMA_HOST=0.0.0.0, or let the proxy in front of it send "Host: localhost:11434".';
   }
   const port = status === 404 ? impliedPort(url) : undefined;
@@ -67,13 +67,13 @@ export function remedyForStatus({ status, headers, body, url }: ErrorResponse): 
     : `This is ${port}. ${REMEDY_BY_STATUS.get(status)}`;
 }
 
-/** `status 308, to https://ollama.example.org`: a path or query could hold a secret. */
+/** `status 308, to https://ollama.example.org`: a path or query could contain a secret. */
 export function statusMessage({ status, headers, url }: ErrorResponse): string {
   const target = REDIRECTS.has(status) ? location(headers, url) : undefined;
   return target === undefined ? `status ${status}` : `status ${status}, redirect to ${target.origin}`;
 }
 
-/** `URL` takes quadratic time to make punycode of a long name, which a header can't have unescaped anyway. */
+/** `URL` takes quadratic time to convert a long name to punycode, and headers can't contain unescaped ones anyway. */
 const LOCATION = /^[\x21-\x7e]{1,4096}$/;
 
 function location(headers: ErrorResponse['headers'], url: URL): URL | undefined {
@@ -95,7 +95,7 @@ function redirectRemedy(url: URL, target: URL | undefined): string {
     : `${address}, if Ollama is there. If it is a login page, allow the exporter at the gateway, or set credentials in the module.`;
 }
 
-/** What OpenSSL makes of bytes that are no TLS: of HTTP or SSH, by its versions. */
+/** OpenSSL's errors for data that is not TLS, such as HTTP or SSH, in its different versions. */
 const NO_TLS =
   /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNEXPECTED_MESSAGE|BAD_RECORD_TYPE)$/;
 
@@ -119,7 +119,7 @@ const REMEDY_BY_CODE: ReadonlyArray<readonly [RegExp, string]> = [
   ],
 ];
 
-/** @returns undefined where the reason's own remedy is the best there is */
+/** @returns undefined if the reason's own remedy is the best */
 export function remedyForError(error: unknown, reason: FailureReason, url: URL): string | undefined {
   const code = errorCode(error);
   const byCode = REMEDY_BY_CODE.find(([codes]) => codes.test(code));
@@ -138,10 +138,10 @@ export function remedyForError(error: unknown, reason: FailureReason, url: URL):
 /** A clear message for errors whose own message is not. */
 export function failureMessage(error: unknown, reason: FailureReason, phase: 'head' | 'body'): string {
   if (phase === 'head' && error instanceof errors.ResponseContentLengthMismatchError) {
-    // undici gives each error in a head this name, once Content-Length was read.
+    // undici gives every error in the headers this name, once Content-Length was read.
     return 'the head of the response does not match the HTTP/1.1 protocol';
   }
-  // OpenSSL's messages hold names and lines of its source files; its `reason` is what they say.
+  // OpenSSL's messages contain names and lines of its source files; its `reason` is the readable part.
   const tlsReason =
     error instanceof Error && 'reason' in error && typeof error.reason === 'string' ? error.reason : '';
   return reason === 'tls' && tlsReason !== '' ? `the TLS handshake failed: ${tlsReason}` : messageOf(error);

@@ -1,13 +1,13 @@
-/** The requests that are measured: which API of Ollama they use, and how its answers end. */
+/** The measured requests: which API of Ollama they use, and how its responses end. */
 
-/** How the API writes its figures, its end and its errors. */
+/** The format of token counts, end and errors. */
 export type Dialect = 'ollama' | 'openai' | 'anthropic';
 
 export interface Api {
   /** The label `api`. */
   readonly name: string;
   readonly dialect: Dialect;
-  /** Whether a whole answer says `"done":true`; the others are JSON, and have no end mark but that. */
+  /** Whether a response without streaming has `"done":true`; the others are JSON without such a mark. */
   readonly hasDone: boolean;
 }
 
@@ -27,13 +27,13 @@ const MEASURED: ReadonlyMap<string, Api> = new Map([
   api('/v1/messages', 'anthropic'),
 ]);
 
-/** The label `api` of requests that are counted and not looked into. */
+/** The label `api` of requests that are counted but not measured. */
 export const OTHER = 'other';
 
 /** All values of the label `api`. */
 export const API_NAMES: readonly string[] = [...[...MEASURED.values()].map(({ name }) => name), OTHER];
 
-/** Without its query. */
+/** Without the query. */
 export function pathOf(url: string): string {
   const query = url.indexOf('?');
   return query === -1 ? url : url.slice(0, query);
@@ -44,7 +44,7 @@ export function measuredApi(method: string | undefined, path: string): Api | und
   return method === 'POST' ? MEASURED.get(path) : undefined;
 }
 
-/** In which shape a client expects an error, measured or not. */
+/** The format in which a client expects errors, measured or not. */
 export function dialectOf(path: string): Dialect {
   const known = MEASURED.get(path)?.dialect;
   return known ?? (path.startsWith('/v1/') ? 'openai' : 'ollama');

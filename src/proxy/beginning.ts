@@ -1,14 +1,14 @@
-/** Looks into how a stream begins: which model answers, and when its first piece with content came. */
+/** Parses the start of a stream: the model that responds, and the time of its first content. */
 
-/** Twice what a name and what is before it take. */
+/** Twice the length of a name and the text before it. */
 const MAX_CHARACTERS = 4_096;
-/** What a key and the quote of its value may have of themselves in the chunk before. */
+/** Maximum length of a key and the quote of its value in the previous chunk. */
 const MAX_KEY = 64;
 
-/** Within a JSON text each quote is escaped, so that this is a key, whatever a model or a user has written. */
+/** Quotes inside a JSON string are escaped, so this is always a key. */
 const MODEL = /"model":\s?("(?:[^"\\]|\\.)+")/;
 
-/** By the keys of all APIs: `response` and `thinking` in /api, `content` and `text` in both, `delta` in /v1/responses, … */
+/** The keys of all APIs: `response`, `thinking` in /api, `content`, `text` in both, `delta` in /v1/responses, … */
 const CONTENT =
   /"(?:response|content|thinking|text|delta|reasoning|reasoning_content|partial_json)":\s?"[^"]|"tool_calls":\s?\[\{/;
 
@@ -18,17 +18,17 @@ export class Beginning {
   #firstContentMs: number | undefined;
   #done = false;
 
-  /** As the stream writes it; undefined where its beginning has none. */
+  /** As written in the stream; undefined if its start has none. */
   get model(): string | undefined {
     return this.#model;
   }
 
-  /** When the first piece with content had come; undefined before that. */
+  /** The time of the first content; undefined before. */
   get firstContentMs(): number | undefined {
     return this.#firstContentMs;
   }
 
-  /** Costs nothing once both are known. */
+  /** Does nothing once both are known. */
   push(chunk: Buffer, now: () => number): void {
     if (this.#done) {
       return;
@@ -48,7 +48,7 @@ export class Beginning {
   }
 }
 
-/** @param text each byte a character */
+/** @param text with one character per byte */
 export function modelIn(text: string): string | undefined {
   const [, quoted] = MODEL.exec(text) ?? [];
   try {

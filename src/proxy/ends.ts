@@ -1,20 +1,20 @@
-/** Keeps a text of any length in bounded memory: whole while it is short, else how it begins and how it ends. */
+/** Keeps a text of any length in bounded memory: whole if it is short, otherwise only its start and end. */
 
-/** Parsing as much takes less than a millisecond, in which no stream goes on. */
+/** Parsing this takes less than a millisecond, during which the event loop is blocked. */
 const MAX_WHOLE_BYTES = 64 * 1024;
 
-/** Names, end marks and errors come first in Ollama's answers, … */
+/** Names, end marks and errors are at the start of Ollama's responses, … */
 const HEAD_BYTES = 4 * 1024;
-/** … and all figures after what is long: `response`, `context`, `embeddings`, `output`. */
+/** … and all counts are after the long fields: `response`, `context`, `embeddings`, `output`. */
 const TAIL_BYTES = 16 * 1024;
 
-/** Else a text that comes byte by byte would take a hundred times its length. */
+/** Otherwise a text that arrives byte by byte would take a hundred times its length. */
 const MAX_PIECES = 128;
 
 export class Ends {
   #pieces: Buffer[] = [];
   #bytes = 0;
-  /** Of a text that is no longer whole. */
+  /** The start of a text that is no longer kept whole. */
   #head: Buffer | undefined;
 
   push(piece: Buffer): void {
@@ -31,12 +31,12 @@ export class Ends {
     }
   }
 
-  /** All of it; undefined where it is too long. */
+  /** The whole text; undefined if it is too long. */
   get whole(): Buffer | undefined {
     return this.#head === undefined ? Buffer.concat(this.#pieces) : undefined;
   }
 
-  /** How it begins and how it ends, each byte a character; they overlap where it is short. */
+  /** Its start and end, one character per byte; they overlap if it is short. */
   get ends(): { readonly head: string; readonly tail: string } {
     const kept = Buffer.concat(this.#pieces);
     const head = this.#head ?? kept.subarray(0, HEAD_BYTES);

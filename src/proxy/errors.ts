@@ -1,4 +1,4 @@
-/** Errors of the proxy itself, in the shape of the API that the client uses. */
+/** Errors of the proxy itself, in the format of the API that the client uses. */
 import { type Dialect, dialectOf } from './apis.ts';
 
 const BODIES: Readonly<Record<Dialect, (message: string, type: string) => object>> = {
@@ -7,7 +7,7 @@ const BODIES: Readonly<Record<Dialect, (message: string, type: string) => object
   anthropic: (message, type) => ({ type: 'error', error: { type, message } }),
 };
 
-/** @returns JSON, as Ollama would answer it there */
+/** @returns JSON, in the format of Ollama for this path */
 export function errorBody(path: string, status: number, message: string): Buffer {
   const type = status < 500 ? 'invalid_request_error' : 'api_error';
   return Buffer.from(JSON.stringify(BODIES[dialectOf(path)](message, type)));

@@ -1,4 +1,4 @@
-/** One request on its way to Ollama, and the answer on its way back: each piece goes on as it comes. */
+/** Passes one request on to Ollama and its response back, chunk by chunk. */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { Dispatcher } from 'undici';
@@ -6,22 +6,22 @@ import { type ResponseHead, responseHead } from './head.ts';
 import type { Ending } from './outcome.ts';
 import type { UsageFilter } from './usage-filter.ts';
 
-/** What is told of an exchange as it goes. None of them throws. */
+/** Is notified about the progress of an exchange. The callbacks must not throw. */
 export interface Watcher {
   readonly onHead: (status: number, head: Pick<ResponseHead, 'contentType' | 'isEncoded'>) => void;
   readonly onData: (chunk: Buffer) => void;
-  /** Once, and last of all. */
+  /** Called once, last. */
   readonly onEnd: (ending: Ending) => void;
 }
 
 export interface ExchangeOptions {
   readonly response: ServerResponse;
   readonly watcher: Watcher;
-  /** What is to be taken out of an answer; undefined for nothing. */
+  /** The filter for a response; undefined if it is not changed. */
   readonly filterFor: (status: number, head: ResponseHead) => UsageFilter | undefined;
-  /** Called where no answer has come, and none will. */
+  /** Called if there is no response and will be none. */
   readonly onUnreachable: (error: Error) => void;
-  /** Called where the connection has failed before a byte of an answer. @returns whether the request was sent again */
+  /** Called if the connection failed before the response. @returns whether the request was sent again */
   readonly sendAgain: (error: Error) => boolean;
 }
 
@@ -29,7 +29,7 @@ const NOTHING = Buffer.alloc(0);
 
 const CLIENT_GONE = new Error('the client has closed its connection');
 
-/** The handler of undici for one request. */
+/** The undici handler of one request. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #options: ExchangeOptions;
   #controller: Dispatcher.DispatchController | undefined;
@@ -37,17 +37,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #over = false;
   #hasLength = false;
   #filter: UsageFilter | undefined;
-  /** Whether a byte of an answer has come. */
+  /** Whether a byte of the response has arrived. */
   #responded = false;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
     const { response } = options;
-    // Of the response: that of the request comes after each body.
+    // The event of the response, since that of the request is also emitted after each body.
     response.once('close', () => {
       if (!response.writableFinished) {
         this.#clientGone = true;
-        // Before it has a connection, there is nothing to abort yet.
+        // Before it has a connection, there is nothing to abort.
         this.#controller?.abort(CLIENT_GONE);
         this.#end('client_gone');
       }
@@ -79,7 +79,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#filter = filterFor(status, head);
     response.sendDate = false;
     response.writeHead(status, isSendable(reason) ? reason : (STATUS_CODES[status] ?? ''), head.headers);
-    // The way to send the head alone that leaves each byte of it as it is.
+    // Sends the headers alone, without changing a byte.
     response.write(NOTHING);
     watcher.onHead(status, head);
   }
@@ -137,7 +137,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Lets what was received go out, and ends the connection without the end of the message. */
+/** Sends the received data, and closes the connection without completing the message. */
 function cut(response: ServerResponse, hasLength: boolean): void {
   const { socket } = response;
   if (socket === null) {
@@ -148,11 +148,11 @@ function cut(response: ServerResponse, hasLength: boolean): void {
     socket.destroySoon();
     return;
   }
-  // To a client of HTTP/1.0, a connection that is closed is the end of the message; one that is reset is not.
+  // For an HTTP/1.0 client, a closed connection completes the message, and a reset one does not.
   socket.write('', () => (socket instanceof TLSSocket ? socket.destroy() : socket.resetAndDestroy()));
 }
 
-/** What Node.js takes: undici has decoded it as UTF-8. */
+/** The characters that Node.js accepts: undici has decoded the reason as UTF-8. */
 function isSendable(reason: string | undefined): reason is string {
   return reason !== undefined && !/[^\t\x20-\x7e\x80-\xff]/.test(reason);
 }

@@ -1,4 +1,4 @@
-/** One JSON object of an answer → its fields; of a long one only those that are needed, without parsing it. */
+/** Parses one JSON object of a response; for a long one only the required fields. */
 import { isRecord } from '../ollama/json.ts';
 import { modelIn } from './beginning.ts';
 import { Ends } from './ends.ts';
@@ -8,7 +8,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * @param skip bytes before the object, such as `data:`
- * @returns undefined where it is no JSON object, or not all of one
+ * @returns undefined if it is not a complete JSON object
  */
 export function fieldsOf(line: Line, skip = 0): Fields | undefined {
   const whole = line instanceof Ends ? line.whole : line;
@@ -40,7 +40,7 @@ const DONE = /"done":\s?true[,}]/;
 const ERROR = /^\s*\{(?:"type":\s?"error",)?"error":/;
 const USAGE = /"usage":\s?(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})/g;
 
-/** A quote within a text is escaped, so a key with its quotes is one. The last of several is the outermost. */
+/** Quotes inside a string are escaped, so a quoted key is always one. The last of several is the outermost. */
 function scanned(line: Ends, skip: number): Fields | undefined {
   const { head, tail } = line.ends;
   if (!/\}\s*$/.test(tail.slice(-16))) {
@@ -53,7 +53,7 @@ function scanned(line: Ends, skip: number): Fields | undefined {
   const [, usage] = [...tail.matchAll(USAGE)].at(-1) ?? [];
   return {
     model: modelIn(head) ?? modelIn(tail),
-    // It comes between a long `response` and a long `context`, where nothing is kept; the figures come only with it.
+    // It is between a long `response` and a long `context`, which are not kept; the counts are only present with it.
     done: numbers.length > 0 || DONE.test(tail) || DONE.test(head),
     ...(ERROR.test(head.slice(skip)) && { error: 'in a long line' }),
     ...(usage !== undefined && { usage: parsed(usage) }),

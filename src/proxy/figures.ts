@@ -1,7 +1,7 @@
-/** The figures of one answer, as Ollama's own API, OpenAI's and Anthropic's write them. */
+/** The token counts and durations of one response, in the formats of Ollama, OpenAI and Anthropic. */
 import { isRecord } from '../ollama/json.ts';
 
-/** undefined: the answer does not say. */
+/** undefined: not in the response. */
 export interface Figures {
   readonly promptTokens?: number | undefined;
   /** The part of `promptTokens` that came from the cache. */
@@ -17,7 +17,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const NANOSECONDS = 1e9;
 
-/** Of the last line of /api/generate and /api/chat, or of the answer of /api/embed. Ollama leaves out what is 0. */
+/** From the last line of /api/generate and /api/chat, or the response of /api/embed. Ollama omits zeros. */
 export function nativeFigures(fields: Fields): Figures | undefined {
   const promptTokens = count(fields['prompt_eval_count']);
   const generatedTokens = count(fields['eval_count']);
@@ -35,7 +35,7 @@ export function nativeFigures(fields: Fields): Figures | undefined {
   };
 }
 
-/** Of the `usage` of /v1: of an answer, or of the last event that has one. */
+/** From the `usage` of /v1: in the response, or in the last event that has one. */
 export function usageFigures(usage: unknown): Figures | undefined {
   if (!isRecord(usage)) {
     return undefined;
@@ -50,12 +50,12 @@ export function usageFigures(usage: unknown): Figures | undefined {
   };
 }
 
-/** Whether it says how many tokens there were. */
+/** Whether it has token counts. */
 export function hasTokens(figures: Figures | undefined): boolean {
   return figures?.promptTokens !== undefined || figures?.generatedTokens !== undefined;
 }
 
-/** A counter takes no negative figure, and what no model can have counted would spoil it for good. */
+/** Negative or impossible values would invalidate a counter permanently. */
 const MAX_COUNT = 1e9;
 
 function count(value: unknown): number | undefined {

@@ -1,4 +1,4 @@
-/** What an answer says of itself: which model, how it ended, and its figures. */
+/** What a response reports: its model, how it ended, its token counts and durations. */
 import { isRecord } from '../ollama/json.ts';
 import type { Api } from './apis.ts';
 import { type Fields, fieldsOf } from './fields.ts';
@@ -6,18 +6,18 @@ import { type Figures, nativeFigures, usageFigures } from './figures.ts';
 import { beginningOf, type Line } from './last-lines.ts';
 
 export interface Findings {
-  /** `missing`: no end mark, so the answer is not complete, whatever the connection says. */
+  /** `missing`: no end mark, so the response is incomplete, even if the connection was closed cleanly. */
   readonly end: 'complete' | 'failed' | 'missing';
-  /** As the answer writes it; undefined where it does not. */
+  /** As written in the response; undefined if it has none. */
   readonly model: string | undefined;
   readonly figures: Figures | undefined;
-  /** Ollama has loaded or unloaded the model and generated nothing, so there are no figures to miss. */
+  /** Ollama has loaded or unloaded the model and generated nothing, so no usage is expected. */
   readonly generatedNothing: boolean;
 }
 
 const NOTHING: Findings = { end: 'missing', model: undefined, figures: undefined, generatedNothing: false };
 
-/** The last line of NDJSON, which is all of an answer that is no stream. */
+/** The last line of NDJSON, or a whole response without streaming. */
 export function findingsOfObject({ hasDone, dialect }: Api, line: Line | undefined): Findings {
   const fields = line && fieldsOf(line);
   if (fields === undefined) {
@@ -33,7 +33,7 @@ export function findingsOfObject({ hasDone, dialect }: Api, line: Line | undefin
   };
 }
 
-/** `error` is null in the events of /v1/responses that are none. */
+/** `error` is null in events of /v1/responses without an error. */
 function isFailure({ error, type, status }: Fields): boolean {
   return isRecord(error) || typeof error === 'string' || type === 'error' || status === 'failed';
 }
@@ -77,9 +77,9 @@ function afterEvent(before: Findings, event: string, line: Line): Findings {
   return {
     ...before,
     end: failed ? 'failed' : ENDS.has(type) ? 'complete' : before.end,
-    // Of a generation that has failed, the last event of /v1/chat/completions has the model "".
+    // If generation failed, the last event of /v1/chat/completions has the model "".
     model: typeof model === 'string' && model !== '' ? model : before.model,
-    // The first ones of /v1/completions are zeros; the last one counts, none is added up.
+    // The first ones of /v1/completions are zeros; the last one counts, and none are added up.
     figures: usageFigures(usage) ?? before.figures,
   };
 }

@@ -1,71 +1,72 @@
-/** The headers of one message → those that go on: all but the ones that speak of the connection (RFC 9110, 7.6.1). */
+/** Removes the hop-by-hop headers of a message (RFC 9110, 7.6.1). */
 
-/** Names and values in turn, as they came. */
+/** Names and values alternating, as received. */
 export type RawHeaders = readonly string[];
 
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade'];
 
 const OF_RESPONSES: ReadonlySet<string> = new Set(HOP_BY_HOP);
 
-/** `Expect` is for this hop, which has answered it. undici sends no trailers. */
+/** The proxy has already responded to `Expect`. undici sends no trailers. */
 const OF_REQUESTS: ReadonlySet<string> = new Set([...HOP_BY_HOP, 'expect', 'trailer']);
 
 export interface RequestHead {
   readonly headers: string[];
-  /** Whether a body follows, of whatever length. */
+  /** Whether a body follows, of any length. */
   readonly hasBody: boolean;
 }
 
-/** @param dropped names in lower case that do not go on either */
+/** @param dropped further names, in lower case */
 export function requestHead(raw: RawHeaders, dropped: ReadonlySet<string>): RequestHead {
-  const headers: string[] = [];
   let hasBody = false;
-  const named = namedByConnection(raw);
-  for (let index = 0; index < raw.length; index += 2) {
-    const name = raw[index] ?? '';
-    const value = raw[index + 1] ?? '';
-    const lower = name.toLowerCase();
-    hasBody ||= lower === 'transfer-encoding' || (lower === 'content-length' && Number(value) > 0);
-    if (!OF_REQUESTS.has(lower) && !dropped.has(lower) && !named.has(lower)) {
-      headers.push(name, value);
-    }
-  }
+  const headers = passedOn(raw, (name, value) => {
+    hasBody ||= name === 'transfer-encoding' || (name === 'content-length' && Number(value) > 0);
+    return !OF_REQUESTS.has(name) && !dropped.has(name);
+  });
   return { headers, hasBody };
 }
 
 export interface ResponseHead {
   readonly headers: string[];
-  /** '' where there is none. */
+  /** '' if there is none. */
   readonly contentType: string;
   readonly isEncoded: boolean;
   readonly hasLength: boolean;
 }
 
-/** @param raw as undici has received it, each byte a character */
+/** @param raw as received by undici, one character per byte */
 export function responseHead(raw: RawHeaders): ResponseHead {
-  const headers: string[] = [];
   let contentType = '';
   let isEncoded = false;
   let hasLength = false;
+  const headers = passedOn(raw, (name, value) => {
+    contentType = name === 'content-type' ? value : contentType;
+    isEncoded ||= name === 'content-encoding' && value !== 'identity';
+    hasLength ||= name === 'content-length';
+    return !OF_RESPONSES.has(name);
+  });
+  return { headers, contentType, isEncoded, hasLength };
+}
+
+/** @param passes called with each header that Connection does not list; its name is in lower case */
+function passedOn(raw: RawHeaders, passes: (name: string, value: string) => boolean): string[] {
+  const headers: string[] = [];
   const named = namedByConnection(raw);
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] ?? '';
     const value = raw[index + 1] ?? '';
     const lower = name.toLowerCase();
-    if (!OF_RESPONSES.has(lower) && !named.has(lower)) {
+    if (!named.has(lower) && passes(lower, value)) {
       headers.push(name, value);
-      contentType = lower === 'content-type' ? value : contentType;
-      isEncoded ||= lower === 'content-encoding' && value !== 'identity';
-      hasLength ||= lower === 'content-length';
     }
   }
-  return { headers, contentType, isEncoded, hasLength };
+  return headers;
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** What addresses and frames the message stays, whatever a client names there. */
-const NEVER_NAMED = /^(host|content-length)$/;
+/** Headers that address and frame the message are kept, even if Connection lists them. */
+const NEVER_NAMED = /^(host|content-length|transfer-encoding)$/;
 
 function namedByConnection(raw: RawHeaders): ReadonlySet<string> {
   let named: Set<string> | undefined;

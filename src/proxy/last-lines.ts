@@ -1,24 +1,24 @@
-/** Keeps the last lines of a stream, in which all figures are: nothing is decoded or parsed before its end. */
+/** Keeps the last lines of a stream, which have all token counts: nothing is decoded or parsed before its end. */
 import { Ends } from './ends.ts';
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 
-/** A line that came whole is a view of what was received. */
+/** A line that arrived in one chunk is a view of it. */
 export type Line = Buffer | Ends;
 
 export class LastLines {
   readonly #most: number;
   readonly #lines: Line[] = [];
-  /** Whether the next byte begins a line. */
+  /** Whether the next byte starts a line. */
   #ended = true;
 
-  /** @param most lines to keep; those that are empty do not count */
+  /** @param most maximum number of lines, not counting empty ones */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** From the oldest on; the last one may lack its end. */
+  /** Oldest first; the last one may be incomplete. */
   get lines(): readonly Line[] {
     return this.#lines;
   }
@@ -43,7 +43,7 @@ export class LastLines {
     this.#ended = endsLine || (this.#ended && length === 0);
   }
 
-  /** With what comes before the first line feed of a chunk. */
+  /** Appends the part of a chunk before its first line feed. */
   #continue(piece: Buffer): void {
     const last = this.#ended ? undefined : this.#lines.at(-1);
     if (last === undefined) {
@@ -74,12 +74,12 @@ function withoutLineEnds(chunk: Buffer, end: number): number {
   return last;
 }
 
-/** A view would keep all that was received with it, up to 64 KiB for each stream. */
+/** A view would keep the whole received chunk in memory, up to 64 KiB per stream. */
 function ownCopy(line: Buffer): Buffer {
   return line.length * 4 < line.buffer.byteLength ? Buffer.from(line) : line;
 }
 
-/** More than the name of an event takes. */
+/** Longer than the name of an event. */
 const BEGINNING_BYTES = 64;
 
 export function beginningOf(line: Line): string {

@@ -1,18 +1,18 @@
-/** The label `model`: as /api/ps writes the name, with a limited number of values. */
+/** The label `model`: the name as in /api/ps, with a limited number of values. */
 import { INVISIBLE } from '../log/invisible.ts';
 import { textOf } from '../ollama/json.ts';
 import { shortestName } from '../ollama/model-name.ts';
 
-/** The limit of values of the label: Prometheus keeps several time series for each, for as long as it keeps samples. */
+/** The maximum number of values: Prometheus keeps several time series for each, for its whole retention time. */
 const MAX_MODELS = 200;
 
-/** As for the rows of /api/ps. */
+/** The same as for the rows of /api/ps. */
 const NAME = new RegExp(`^[^${INVISIBLE}]{1,1024}$`, 'u');
 
-/** For each model beyond the limit. */
+/** For models beyond the limit. */
 const OTHER_MODEL = 'other';
 
-/** @returns a function that turns the name in an answer into the label: '' where it has none */
+/** @returns a function from the name in a response to the label: '' if it has none */
 export function createModelLabels(most = MAX_MODELS): (name: string | undefined) => string {
   const known = new Set<string>();
   return (name) => {

@@ -1,4 +1,4 @@
-/** How a request ended, as the label `outcome` says it. */
+/** How a request ended, for the label `outcome`. */
 import type { Findings } from './findings.ts';
 
 export const OUTCOMES = [
@@ -16,12 +16,12 @@ export const OUTCOMES = [
 
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** How the exchange ended, whatever the answer says. */
+/** How the exchange ended, regardless of the response. */
 export type Ending = 'complete' | 'cut' | 'unreachable' | 'client_gone';
 
 /**
- * @param status of Ollama's answer; undefined where there was none
- * @param findings undefined for an answer that was not looked into
+ * @param status of Ollama's response; undefined if there was none
+ * @param findings undefined for a response that is not measured
  */
 export function outcomeOf(
   status: number | undefined,
@@ -37,7 +37,7 @@ export function outcomeOf(
   if (findings?.end === 'failed') {
     return 'failed';
   }
-  // A client may hang up after the end mark: it has all.
+  // A client may disconnect after the end mark: the response is complete.
   const hasAll = ending === 'complete' || (ending === 'client_gone' && findings?.end === 'complete');
   if (!hasAll) {
     return ending === 'client_gone' ? 'client_gone' : 'cut';

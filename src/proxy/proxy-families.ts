@@ -1,7 +1,7 @@
 /** The metrics of the proxy, each declared once. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** Those of OpenTelemetry's GenAI conventions (gen_ai.server.*), and above them what the load of a large model takes. */
+/** The buckets of OpenTelemetry's GenAI conventions (gen_ai.server.*), and larger ones for loading a large model. */
 const DURATION_BUCKETS = [
   0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 600,
 ];

@@ -1,4 +1,4 @@
-/** What one exchange adds to the metrics of the proxy. */
+/** Adds one exchange to the metrics of the proxy. */
 import { Registry } from 'prom-client';
 import { API_NAMES, OTHER } from './apis.ts';
 import { type Figures, hasTokens } from './figures.ts';
@@ -7,18 +7,18 @@ import { createModelLabels } from './model-labels.ts';
 import { OUTCOMES, type Outcome } from './outcome.ts';
 import { createProxyFamilies, type ProxyFamilies } from './proxy-families.ts';
 
-/** Of a model that has answered: what else can become of its requests. */
+/** The outcomes of a model that has responded. */
 const OUTCOMES_OF_MODELS: readonly Outcome[] = ['ok', 'failed', 'incomplete', 'cut', 'client_gone'];
 
-/** One exchange, at its end. */
+/** A completed exchange. */
 export interface Measurement {
   readonly api: string;
   readonly outcome: Outcome;
-  /** undefined where the answer was not looked into. */
+  /** undefined if the response was not measured. */
   readonly findings: Findings | undefined;
-  /** Seconds since the head of the request. */
+  /** Seconds since the headers of the request. */
   readonly durationSeconds: number;
-  /** Of a stream; undefined where no piece had content. */
+  /** For a stream; undefined without content. */
   readonly firstTokenSeconds: number | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface ProxyMetrics {
   readonly begin: (api: string) => void;
   readonly end: (api: string) => void;
   readonly add: (measurement: Measurement) => void;
-  /** Measuring has failed; the answer has passed. */
+  /** Measuring failed; the response was passed on. */
   readonly addFault: () => void;
 }
 
@@ -59,7 +59,7 @@ export function createProxyMetrics(): ProxyMetrics {
   };
 }
 
-/** So that `increase()` sees what comes after the first answer of a model. */
+/** So that `increase()` counts from the first response of a model. */
 function beginAtZero(families: ProxyFamilies, labels: Labels): void {
   for (const outcome of OUTCOMES_OF_MODELS) {
     families.requests.inc({ ...labels, outcome }, 0);
@@ -120,7 +120,7 @@ function addFigures(families: ProxyFamilies, labels: Labels, figures: Figures): 
   }
 }
 
-/** Each call costs a microsecond, so that none adds nothing. */
+/** Each call takes a microsecond, so zeros are not added. */
 function add(counter: ProxyFamilies['promptTokens'], labels: Labels, value: number | undefined): void {
   if (value !== undefined && value > 0) {
     counter.inc(labels, value);

@@ -1,4 +1,4 @@
-/** Listens in front of Ollama, and stops without cutting what can end by itself. */
+/** Listens in front of Ollama, and shuts down gracefully. */
 import { once } from 'node:events';
 import type { RequestListener, Server, ServerOptions } from 'node:http';
 import type { Logger } from 'pino';
@@ -11,32 +11,32 @@ import { createRelay } from './relay.ts';
 import { createUpstream, MAX_HEADER_BYTES } from './upstream.ts';
 import { type WatchDependencies, watch } from './watch.ts';
 
-/** Nothing here limits how long a request or an answer may take, or how long it may be. */
+/** There is no limit on the duration and size of requests and responses. */
 const LIMITS: ServerOptions = {
   headersTimeout: 60_000,
   requestTimeout: 0,
-  // Longer than clients keep theirs, so that none sends a request into a connection that is being closed.
+  // Longer than clients keep their connections, so that none sends a request on a connection that is being closed.
   keepAliveTimeout: 90_000,
   maxHeaderSize: MAX_HEADER_BYTES,
 };
 
-/** As the exporter's own listeners. */
+/** The same as for the exporter's own listeners. */
 const BACKLOG = 4_096;
 
 export interface ProxyOptions {
   readonly listenOn: readonly ListenAddress[];
   /** Of Ollama. */
   readonly url: URL;
-  /** Called for each new connection to Ollama by https. */
+  /** Called for each new https connection to Ollama. */
   readonly tls: () => Promise<TlsOptions>;
-  /** Makes the server; TLS and passwords can come before it. */
+  /** Creates the server, with TLS and authentication if configured. */
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
   readonly requiresPassword: () => boolean;
   readonly includeUsage: boolean;
-  /** Milliseconds that answers have to end by themselves when the exporter stops. */
+  /** Milliseconds that responses have to finish at shutdown. */
   readonly shutdownGraceMs: number;
   readonly log: Logger;
-  /** But for tests, those of the proxy. */
+  /** Replaced in tests. */
   readonly metrics?: ProxyMetrics;
   readonly createReader?: WatchDependencies['createReader'];
 }
@@ -44,11 +44,11 @@ export interface ProxyOptions {
 export interface RunningProxy {
   readonly addresses: readonly BoundAddress[];
   readonly metrics: ProxyMetrics;
-  /** Takes no new connection, and resolves when the answers under way have ended or were cut. */
+  /** Stops accepting connections, and resolves when running responses have finished or were cut off. */
   readonly close: () => Promise<void>;
 }
 
-/** @throws Error that names the address and what went wrong */
+/** @throws Error that names the address and the problem */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { listenOn, url, tls, createServer, requiresPassword, log } = options;
   const metrics = options.metrics ?? createProxyMetrics();
@@ -112,7 +112,7 @@ async function closeServers(servers: readonly Server[], graceMs: number): Promis
       server.close();
       return ended;
     });
-  // A connection whose answer has ended would otherwise stay open for as long as its client keeps it.
+  // Otherwise a kept-alive connection whose response has finished would stay open as long as its client likes.
   const idle = setInterval(() => servers.forEach((server) => void server.closeIdleConnections()), 100);
   const cut = setTimeout(() => servers.forEach((server) => void server.closeAllConnections()), graceMs);
   await Promise.all(closed);

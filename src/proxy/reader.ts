@@ -1,4 +1,4 @@
-/** Reads an answer as it passes, and says at its end what it was. */
+/** Reads a response as it passes, and summarizes it at its end. */
 import type { Api } from './apis.ts';
 import { Beginning } from './beginning.ts';
 import { Ends } from './ends.ts';
@@ -7,20 +7,20 @@ import { LastLines } from './last-lines.ts';
 
 export interface Reader {
   readonly push: (chunk: Buffer) => void;
-  /** To be called at the end, however it came. */
+  /** Must be called at the end, regardless of how it ended. */
   readonly findings: () => Findings;
-  /** Of a stream: when its first piece with content had come. */
+  /** For a stream: the time of its first content. */
   readonly firstContentMs: () => number | undefined;
 }
 
-/** The event with the figures, the one after it that ends the stream, and the lines with their names. */
+/** The event with the usage, the following one that ends the stream, and the lines with their names. */
 const LINES_OF_EVENTS = 6;
 
 export function isEventStream(contentType: string): boolean {
   return /^text\/event-stream\b/i.test(contentType);
 }
 
-/** @param contentType of the answer */
+/** @param contentType of the response */
 export function createReader(api: Api, contentType: string, now: () => number): Reader {
   if (isEventStream(contentType)) {
     const lines = new LastLines(LINES_OF_EVENTS);
@@ -47,7 +47,7 @@ function streamReader(lines: LastLines, now: () => number, findings: () => Findi
     },
     findings: () => {
       const found = findings();
-      // A line that says an error has no model.
+      // A line with an error has no model.
       return { ...found, model: found.model ?? beginning.model };
     },
     firstContentMs: () => beginning.firstContentMs,

@@ -15,22 +15,22 @@ import { mayRequestUsage, withUsage } from './usage-request.ts';
 
 export interface RelayDependencies {
   readonly upstream: Upstream;
-  /** To put before each path, without a trailing slash. */
+  /** Path prefix, without a trailing slash. */
   readonly prefix: string;
-  /** Whether `Authorization` is for the proxy, and not for Ollama. */
+  /** Whether `Authorization` is for the proxy, not for Ollama. */
   readonly requiresPassword: () => boolean;
-  /** Whether OpenAI streams are to have token figures that their clients did not request. */
+  /** Whether to request usage in OpenAI streams whose clients did not request it. */
   readonly includeUsage: boolean;
-  /** Begins to measure a request; the API is undefined for one that is not looked into. */
+  /** Starts measuring a request; the API is undefined for one that is not measured. */
   readonly watch: (api: ReturnType<typeof measuredApi>) => Watcher;
-  /** Whether connections are to end with their responses. */
+  /** Whether connections are closed after their responses. */
   readonly isStopping: () => boolean;
   readonly log: Logger;
 }
 
 export function createRelay(dependencies: RelayDependencies): RequestListener {
   return (request, response) => {
-    // Ollama answers the requests of one connection one after the other, so a later one waits for its turn.
+    // Ollama responds to the requests of one connection in order, so a later one waits for its turn.
     if (response.socket === null) {
       response.once('socket', () => relay(request, response, dependencies));
     } else {
@@ -42,7 +42,7 @@ export function createRelay(dependencies: RelayDependencies): RequestListener {
 type Dropped = Readonly<Record<'withPassword' | 'else', ReadonlySet<string>>>;
 
 const DROPPED: Dropped = { withPassword: new Set(['authorization']), else: new Set() };
-/** A compressed answer, as of a cloud model, could not be measured. */
+/** A compressed response, as of a cloud model, could not be measured. */
 const DROPPED_IF_MEASURED: Dropped = {
   withPassword: new Set(['authorization', 'accept-encoding']),
   else: new Set(['accept-encoding']),
@@ -116,12 +116,12 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
   } else if (isShort(request)) {
     void readUpTo(request, Number.POSITIVE_INFINITY).then(({ bytes }) => send(bytes));
   } else {
-    // Not the request itself: undici destroys a body that it has not sent to its end, and with it the connection.
+    // Not the request itself: undici destroys a body that was not sent completely, and with it the connection.
     send(request.pipe(new PassThrough()));
   }
 }
 
-/** Its length is about to change. */
+/** Its length will change. */
 function withoutLength(headers: readonly string[]): string[] {
   return headers.filter((_, index) => headers[index - (index % 2)]?.toLowerCase() !== 'content-length');
 }
@@ -130,7 +130,7 @@ function isPlainStream(status: number, { contentType, isEncoded, hasLength }: Re
   return status === 200 && isEventStream(contentType) && !isEncoded && !hasLength;
 }
 
-/** Of undici, which has sent nothing. */
+/** undici has sent nothing. */
 function isRefusal(error: Error): boolean {
   return /^UND_ERR_(INVALID_ARG|NOT_SUPPORTED)$/.test(errorCode(error));
 }

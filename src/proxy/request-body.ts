@@ -1,21 +1,21 @@
-/** The body of a request, read ahead where that is cheaper than to pass it on piece by piece. */
+/** The body of a request, read in advance if that is cheaper than streaming it. */
 import type { IncomingMessage } from 'node:http';
 
-/** What usually comes with the head. No answer can begin before all of it is there. */
+/** What usually arrives with the headers. No response can start before the whole body has arrived. */
 const MAX_SHORT_BYTES = 64 * 1024;
 
-/** Whether the length is known, and short: sent at once, it costs half the time that a stream does. */
+/** Whether the length is known and short: sent at once, it costs half the time of a stream. */
 export function isShort({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? Number.NaN) <= MAX_SHORT_BYTES;
 }
 
 export interface Beginning {
   readonly bytes: Buffer;
-  /** Whether that is all; else the request is paused. */
+  /** Whether the body is complete; otherwise the request is paused. */
   readonly whole: boolean;
 }
 
-/** Never resolves for a client that leaves before the end of its request. */
+/** Never resolves for a client that disconnects before the end of its request. */
 export function readUpTo(request: IncomingMessage, mostBytes: number): Promise<Beginning> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

@@ -1,4 +1,4 @@
-/** The options of the proxy → a proxy that listens; nothing where it is not wanted. */
+/** The options of the proxy → a listening proxy; nothing if it is not enabled. */
 import type { Logger } from 'pino';
 import { UsageError } from '../config/command-line.ts';
 import type { Config } from '../config/options.ts';
@@ -6,7 +6,7 @@ import type { TlsOptions } from '../ollama/agent.ts';
 import { openServerFactory } from '../web/server-factory.ts';
 import { type RunningProxy, startProxy } from './proxy-server.ts';
 
-/** No client of HTTP/1.1 sends as many before the first answer; Node.js parses them all at once. */
+/** No HTTP/1.1 client sends as many before the first response; Node.js parses them all at once. */
 const MAX_UNANSWERED = 100;
 
 export type ProxyConfig = Pick<
@@ -16,7 +16,7 @@ export type ProxyConfig = Pick<
 
 /**
  * @param url of Ollama
- * @param tls for connections to it by https
+ * @param tls for https connections to it
  * @returns undefined without an address to listen on
  * @throws UsageError without an Ollama; FileError for --proxy.web.config.file; Error for an address
  */

@@ -1,24 +1,24 @@
-/** The connections to the Ollama that the proxy stands before. */
+/** The connections of the proxy to Ollama. */
 import { Client, type Dispatcher, Pool } from 'undici';
 import { connector, type TlsOptions } from '../ollama/agent.ts';
 
-/** The only timeout: how long to wait for a model that loads or thinks is up to the client. */
+/** The only timeout: the client decides how long to wait for a model that loads or thinks. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** As Go's net/http, and so Ollama, takes them. */
+/** The limit of Go's net/http, and so of Ollama. */
 export const MAX_HEADER_BYTES = 1024 * 1024;
 
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>;
 
 export interface Upstream {
   readonly dispatch: (request: UpstreamRequest, handler: Dispatcher.DispatchHandler) => void;
-  /** Whether the connection that this request was sent on had carried another one before. */
+  /** Whether the connection of this request had carried another one before. */
   readonly wasOnKeptConnection: (request: UpstreamRequest) => boolean;
-  /** Cuts all connections. */
+  /** Closes all connections. */
   readonly close: () => Promise<void>;
 }
 
-/** @param tls called for each new connection by https */
+/** @param tls called for each new https connection */
 export function createUpstream(
   url: URL,
   tls: () => Promise<TlsOptions>,
@@ -42,7 +42,7 @@ export function createUpstream(
   };
 }
 
-/** Knows whether its connection has carried a request before. */
+/** Records whether its connection has carried a request before. */
 class KeptClient extends Client {
   readonly #onKept: WeakSet<object>;
   #isUsed = false;
@@ -60,7 +60,7 @@ class KeptClient extends Client {
       this.#onKept.add(request);
     }
     this.#isUsed = true;
-    // Else undici would take a new connection by https for each other Host header.
+    // Otherwise undici would open a new https connection for each Host header.
     return super.dispatch(Object.assign(request, { servername: 'upstream' }), handler);
   }
 }

@@ -1,23 +1,23 @@
-/** `--proxy.include-usage`, on the way back: takes the figures that the client did not request out of the stream. */
+/** `--proxy.include-usage` in responses: removes usage from the stream that the client did not request. */
 import { isRecord } from '../ollama/json.ts';
 
-/** No event of Ollama is as long; one that is passes as it is, and so does all after it. */
+/** No event of Ollama is as long; a longer one and everything after it is not filtered. */
 const MAX_EVENT_BYTES = 64 * 1024;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
-/** The end of an event, by any line ends that its server uses. */
+/** The end of an event, with any line breaks. */
 const EVENT_END = /\r?\n\r?\n/g;
 
-/** A quote within a text is escaped, so that this is a key. */
+/** Quotes inside a string are escaped, so this is always a key. */
 const KEY = ',"usage":';
-/** From there on: its value, as the last one of the JSON, and the end of the event. */
+/** Its value, which must be the last of the JSON, and the end of the event. */
 const LAST_VALUE = /^(?:null|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})(\}\s*)$/;
 
 export interface UsageFilter {
-  /** @returns what may go on now: whole events */
+  /** @returns the complete events, to pass on */
   readonly push: (chunk: Buffer) => Buffer;
-  /** @returns what was held back of an event that has no end */
+  /** @returns the remaining data of an incomplete event */
   readonly end: () => Buffer;
 }
 
@@ -30,7 +30,7 @@ export function createUsageFilter(): UsageFilter {
         return chunk;
       }
       const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      // Each byte a character, so that none changes.
+      // One character per byte, so that none changes.
       const text = bytes.toString('latin1');
       const { passed, length } = filtered(text);
       held = bytes.subarray(length);
@@ -47,7 +47,7 @@ export function createUsageFilter(): UsageFilter {
   };
 }
 
-/** @returns what passes of the whole events of a text, and the length of all of them */
+/** @returns the filtered events of a text, and the length of all of them */
 function filtered(text: string): { readonly passed: string; readonly length: number } {
   let passed = '';
   let length = 0;
@@ -59,7 +59,7 @@ function filtered(text: string): { readonly passed: string; readonly length: num
   return { passed, length };
 }
 
-/** @returns '' for the event that has nothing but the figures */
+/** @returns '' for an event that has nothing but usage */
 function eventWithoutUsage(event: string): string {
   if (!event.includes('"usage"')) {
     return event;

@@ -1,15 +1,15 @@
-/** `--proxy.include-usage`, on the way to Ollama: a request for a stream also requests the token figures. */
+/** `--proxy.include-usage` in requests: a request for a stream also requests usage. */
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { isRecord } from '../ollama/json.ts';
 import { readUpTo } from './request-body.ts';
 
-/** Longer requests pass unchanged: parsing 4 MiB holds up all streams for some 20 ms. */
+/** Longer requests are not changed: parsing 4 MiB blocks all streams for some 20 ms. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 const PATHS: ReadonlySet<string> = new Set(['/v1/chat/completions', '/v1/completions']);
 
-/** @param request of POST; one that is compressed can't be read */
+/** @param request a POST; a compressed one can't be read */
 export function mayRequestUsage(path: string, { headers }: IncomingMessage): boolean {
   return (
     PATHS.has(path) &&
@@ -19,13 +19,13 @@ export function mayRequestUsage(path: string, { headers }: IncomingMessage): boo
 }
 
 export interface UsageRequest {
-  /** All of it, or what has not been read yet of a longer one behind what has. */
+  /** The whole body, or for a longer one the part that was read, followed by the rest. */
   readonly body: Buffer | Readable;
-  /** Whether the figures were added to what the client requested. */
+  /** Whether usage was added to the request. */
   readonly added: boolean;
 }
 
-/** Never resolves for a client that leaves before the end of its request. */
+/** Never resolves for a client that disconnects before the end of its request. */
 export async function withUsage(request: IncomingMessage): Promise<UsageRequest> {
   const { bytes, whole } = await readUpTo(request, MAX_BYTES);
   if (whole) {
@@ -38,9 +38,9 @@ export async function withUsage(request: IncomingMessage): Promise<UsageRequest>
 }
 
 /**
- * All bytes of the body stay as they are. Of two equal keys, Ollama (Go's encoding/json) takes the last one.
+ * Only appends to the body. Of two equal keys, Ollama (Go's encoding/json) uses the last one.
  *
- * @returns undefined where nothing is to be added: it is no stream, requests the figures itself, or is not understood
+ * @returns undefined if nothing is to be added: the body is no stream, requests usage itself, or is not understood
  */
 export function splice(body: Buffer): Buffer | undefined {
   const fields = parse(body);

@@ -1,4 +1,4 @@
-/** Measures one exchange beside its passing: whatever goes wrong here, the answer goes on. */
+/** Measures one exchange: if that fails, the response is passed on all the same. */
 import type { Logger } from 'pino';
 import { messageOf } from '../log/error-text.ts';
 import type { Api } from './apis.ts';
@@ -12,14 +12,14 @@ export interface WatchDependencies {
   readonly metrics: ProxyMetrics;
   readonly log: Logger;
   readonly createReader: (api: Api, contentType: string, now: () => number) => Reader;
-  /** Milliseconds, of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
 }
 
 /**
- * To be called with the head of the request.
+ * Must be called when the headers of the request have arrived.
  *
- * @param api undefined for a request that is not looked into
+ * @param api undefined for a request that is not measured
  */
 export function watch(api: Api | undefined, { metrics, log, createReader, now }: WatchDependencies): Watcher {
   const name = api?.name ?? OTHER;

@@ -1,4 +1,4 @@
-/** The rows of /api/ps → the blobs of their weights, by which a runner is known. */
+/** The rows of /api/ps → the blobs of their weights, which identify the runners. */
 import type { OllamaClient } from '../ollama/client.ts';
 import { ApiError, asApiError } from '../ollama/errors.ts';
 import { keepLatest } from './bounded.ts';
@@ -21,7 +21,7 @@ export type BlobsOf = (
 /** The blob of a digest never changes. No server loads more models. */
 const MAX_KNOWN = 1_024;
 
-/** As many as there can be runners. The others follow in the next scrape. */
+/** As many as there can be runners. The rest are looked up in the next scrape. */
 const MAX_LOOKUPS = 64;
 
 /** For `/api/tags`, Ollama reads every manifest: too much for each scrape. */

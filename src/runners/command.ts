@@ -1,11 +1,11 @@
 /** Command line of a process → whether it is `ollama serve`, or the runner of a model. */
 import type { ProcessStat } from './process-files.ts';
 
-/** What a runner serves, and where. Nothing else of a command line is used. */
+/** The blob and the port of a runner. Nothing else of a command line is used. */
 export interface RunnerCommand {
   /** Digest of the file with the weights, 64 hexadecimal digits; undefined for MLX, which has a name instead. */
   readonly blob: string | undefined;
-  /** Name of the model, for MLX only. It is compared, never shown. */
+  /** Name of the model, for MLX only. It is only compared, never exposed. */
   readonly name: string | undefined;
   readonly port: number;
   /** Whether it has `/slots` and `/metrics`: llama-server, since Ollama 0.30. */
@@ -31,10 +31,10 @@ export function isServe([, command]: readonly string[]): boolean {
 
 const BLOB = /[/\\]blobs[/\\]sha256-([0-9a-f]{64})$/;
 const PORT = /^[1-9]\d{0,4}$/;
-/** Longer is no name of a model. */
+/** Longer texts are not the name of a model. */
 const MAX_NAME = 1_024;
 
-/** @returns undefined where it is no runner of a model, such as the discovery of GPUs, which has a port but no model */
+/** @returns undefined if it is not a runner of a model, such as a GPU discovery, which has a port but no model */
 export function parseRunner(comm: string, argv: readonly string[]): RunnerCommand | undefined {
   const hasEndpoints = comm === LLAMA_SERVER;
   const model = wordAfter('--model', argv);

@@ -1,4 +1,4 @@
-/** Adds up what the runners of each model have counted. The sums are the only figures that outlive a scrape. */
+/** Adds up the counters of each model's runners. The sums are the only values that outlive a scrape. */
 import { Counter, type Registry } from 'prom-client';
 import type { NamedModel } from '../ollama/model-list.ts';
 import { dropOldest, keepLatest } from './bounded.ts';
@@ -27,9 +27,9 @@ const DECLARED: Readonly<Record<CounterName, { readonly name: string; readonly h
   },
 };
 
-/** Names of models that are not loaded any more, whose sums are kept. */
+/** Number of unloaded models whose sums are kept. */
 const MAX_UNLOADED = 256;
-/** Must exceed the number of runners: a value that is forgotten would be added again. */
+/** Must exceed the number of runners: the value of a forgotten one would be added again. */
 const MAX_RUNNERS_READ = 1_024;
 
 export interface CountedRunner {
@@ -45,7 +45,7 @@ export interface ModelCounters {
    * started after the exporter, and nothing if it is older.
    */
   readonly add: (model: NamedModel, runners: readonly CountedRunner[]) => void;
-  /** Drops the sums of those that were unloaded longest ago, beyond 256. @param loaded all that is loaded now */
+  /** Drops the sums of the models that were unloaded longest ago, beyond 256. @param loaded all loaded models */
   readonly forget: (loaded: readonly NamedModel[]) => void;
   readonly registerMetrics: (registry: Registry) => void;
 }
@@ -70,7 +70,7 @@ export function createCounters(): ModelCounters {
       if (value !== undefined) {
         const base = before?.[name] ?? (before === undefined && isOlder ? value : 0);
         counter.inc(labels, Math.max(0, value - base));
-        // Else the difference would be counted twice after a value that fell.
+        // Otherwise the difference would be counted twice after a value that decreased.
         highest[name] = Math.max(base, value);
       }
     }

@@ -54,7 +54,7 @@ export function createServerFinder({ processes, target, walk, argv }: ServerFind
   return { known: () => server, find };
 }
 
-/** For a command line, once for each process: see {@link Processes.argv}. */
+/** Timeout for a command line, read once per process: see {@link Processes.argv}. */
 const ARGV_MS = 1_000;
 
 export function createArgv(processes: Processes): Argv {
@@ -69,7 +69,7 @@ export function createArgv(processes: Processes): Argv {
   };
 }
 
-/** Pid and start time, which no other process ever has. */
+/** Pid and start time, which no two processes share. */
 export function processKeyOf({ pid, startTicks }: ProcessStat): string {
   return `${pid} ${startTicks}`;
 }

@@ -8,7 +8,7 @@ import type { Processes } from './processes.ts';
 
 /** A process that serves one model. */
 export interface Runner extends RunnerCommand {
-  /** pid and start time, which no other process ever has. */
+  /** Pid and start time, which no two processes share. */
   readonly processKey: string;
   /** Whether the model was loaded before the exporter started. */
   readonly isOlder: boolean;
@@ -17,11 +17,11 @@ export interface Runner extends RunnerCommand {
 
 /** Implemented by the reader of /proc, and by the demo. */
 export interface RunnerFinder {
-  /** Those that were found before and still run. Cheap: reads nothing of other processes. */
+  /** Runners that were found before and still run. Cheap: reads nothing of other processes. */
   readonly known: () => readonly Runner[];
   /** @throws ApiError `hidden`, `ambiguous` or `too_large`; rejects within a second or two */
   readonly find: () => Promise<readonly Runner[]>;
-  /** False once it has ended: another process may then have its pid or its port. */
+  /** False after it has ended: another process may then have its pid or its port. */
   readonly isAlive: (runner: Runner) => boolean;
 }
 
@@ -128,7 +128,7 @@ function forget(commands: Map<string, unknown>, running: ReadonlySet<string>): v
   }
 }
 
-/** The value of the first call, for all later ones. */
+/** Returns the value of the first call every time. */
 function once<T extends object>(make: () => T): () => T {
   let made: T | undefined;
   return () => {

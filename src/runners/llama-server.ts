@@ -4,12 +4,12 @@ import { ApiError } from '../ollama/errors.ts';
 import { isRecord } from '../ollama/json.ts';
 
 export interface Slots {
-  /** Requests that it takes at once. */
+  /** Requests that it processes concurrently. */
   readonly total: number;
   readonly busy: number;
 }
 
-/** Each by its name in `/metrics`, without prefix; all count from the load of the model. */
+/** By their names in `/metrics`, without prefix; all count from the load of the model. */
 export const COUNTERS = [
   'tokens_predicted_total',
   'tokens_predicted_seconds_total',
@@ -21,12 +21,12 @@ export type CounterName = (typeof COUNTERS)[number];
 
 const NAMES: ReadonlySet<string> = new Set(COUNTERS);
 
-/** Those that this version of llama-server has. */
+/** The counters that this version of llama-server has. */
 export type RunnerCounters = Readonly<Partial<Record<CounterName, number>>>;
 
 export interface RunnerMetrics {
   readonly counters: RunnerCounters;
-  /** Slots at work, as `/slots` has them; undefined where it is not there. */
+  /** Busy slots, as in `/slots`; undefined if missing. */
   readonly busy: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export function parseSlots(text: string): Slots {
 
 const SAMPLE = /^llamacpp:(\w+) (\S+)$/;
 
-/** @throws ApiError `invalid` where a counter is no number from 0 to 2^53, or none is there */
+/** @throws ApiError `invalid` if a counter is not a number from 0 to 2^53, or there is none */
 export function parseMetrics(text: string): RunnerMetrics {
   let busy: number | undefined;
   const found: Partial<Record<CounterName, number>> = {};

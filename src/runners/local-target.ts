@@ -1,4 +1,4 @@
-/** Checks that Ollama's address is one of this machine, whose processes are read. */
+/** Checks that Ollama runs on this machine, whose processes are read. */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -18,8 +18,8 @@ const PORTS: ReadonlyMap<string, number> = new Map([
 /**
  * The runners of the Ollama at this address, which must be on this machine.
  *
- * @param root `/`, but for tests
- * @throws Error, a sentence that says why runners can't be read
+ * @param root `/`, except in tests
+ * @throws Error that states why runners can't be read
  */
 export async function localFinder(url: URL | undefined, root: string): Promise<RunnerFinder> {
   const target = await localTarget(url, process.platform);
@@ -29,7 +29,7 @@ export async function localFinder(url: URL | undefined, root: string): Promise<R
 /**
  * @param url undefined: there is no Ollama
  * @param platform as `process.platform`
- * @throws Error, a sentence that says why runners can't be read
+ * @throws Error that states why runners can't be read
  */
 export async function localTarget(url: URL | undefined, platform: string): Promise<LocalTarget> {
   if (url === undefined) {

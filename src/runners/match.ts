@@ -1,4 +1,4 @@
-/** Which runners serve which loaded model, and what they say together. */
+/** Matches runners to loaded models, and merges their responses. */
 import { ApiError } from '../ollama/errors.ts';
 import type { RunningModel, RunningModels } from '../ollama/models.ts';
 import type { ModelRunner } from '../scrape/runners-reading.ts';
@@ -6,7 +6,7 @@ import type { BlobsOf, Row } from './blobs.ts';
 import type { Runner } from './find.ts';
 import type { RunnerResponse } from './runner-client.ts';
 
-/** A runner and its response; undefined for one that has no HTTP endpoints of llama-server. */
+/** A runner and its response; undefined if it has no HTTP endpoints of llama-server. */
 export interface QueriedRunner {
   readonly runner: Runner;
   readonly response: RunnerResponse | undefined;
@@ -16,11 +16,11 @@ export interface QueriedRunner {
 export interface FoundModel {
   readonly model: RunningModel;
   readonly runners: readonly QueriedRunner[];
-  /** Why there are not as many as rows in `/api/ps`. */
+  /** Why there are fewer than rows in `/api/ps`. */
   readonly missing: readonly ApiError[];
 }
 
-/** By the blob of the weights; of MLX, whose runner has none, by the name. */
+/** By the blob of the weights; for MLX, whose runner has none, by the name. */
 export async function match(
   { models }: RunningModels,
   queried: readonly QueriedRunner[],
@@ -80,7 +80,7 @@ export function modelRunner({ model: { model, quantization }, runners }: FoundMo
   };
 }
 
-/** undefined where one of them is, or there is none. */
+/** undefined if one of them is, or there is none. */
 function totalIfKnown(numbers: ReadonlyArray<number | undefined>): number | undefined {
   const known = numbers.filter((number) => number !== undefined);
   return known.length === 0 || known.length < numbers.length

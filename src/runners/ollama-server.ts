@@ -4,16 +4,16 @@ import type { ListeningSocket, ProcessStat } from './process-files.ts';
 
 /** Where the exporter scrapes Ollama, on this machine. */
 export interface LocalTarget {
-  /** All addresses of its name, as {@link ListeningSocket} has them. */
+  /** All addresses of its name, in the format of {@link ListeningSocket}. */
   readonly addresses: readonly string[];
   readonly port: number;
 }
 
-/** A process of the name `ollama`. */
+/** A process named `ollama`. */
 export interface Candidate extends ProcessStat {
   readonly uid: number;
   readonly isServe: boolean;
-  /** undefined where the exporter may not see them. */
+  /** undefined if the exporter may not see them. */
   readonly sockets: ReadonlySet<number> | undefined;
 }
 

@@ -1,15 +1,15 @@
-/** Logs each reason for missing runners once, if it is one that the operator has to fix. */
+/** Logs each reason for missing runners once, if the operator has to fix it. */
 import type { Logger } from 'pino';
 import type { ApiError } from '../ollama/errors.ts';
 
-/** Other reasons come and go with a model: metrics and page show them. */
+/** Other reasons change with each model: metrics and page show them. */
 const LEVELS: ReadonlyMap<string, 'info' | 'warn'> = new Map([
   ['hidden', 'warn'],
   ['ambiguous', 'warn'],
   ['metrics_off', 'info'],
 ]);
 
-/** @returns a function to be called with the problems of each reading */
+/** @returns a function to call with the problems of each scrape */
 export function createProblemLog(log: Logger): (problems: readonly ApiError[]) => void {
   const logged = new Set<string>();
   return (problems) => {

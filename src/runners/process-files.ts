@@ -7,9 +7,9 @@ export interface ProcessStat {
   readonly comm: string;
   /** `Z` is a zombie. */
   readonly state: string;
-  /** Ticks since the boot. Identifies the process together with the pid, which can be reused. */
+  /** Ticks since boot. Together with the pid, which can be reused, identifies the process. */
   readonly startTicks: number;
-  /** RAM that it has now, shared pages included. */
+  /** Current RAM, including shared pages. */
   readonly residentPages: number;
 }
 
@@ -51,12 +51,12 @@ export function parsePageSize(vector: Buffer): number | undefined {
   return undefined;
 }
 
-/** A TCP socket that listens. */
+/** A listening TCP socket. */
 export interface ListeningSocket {
-  /** As {@link addressKey} has it. */
+  /** In the format of {@link addressKey}. */
   readonly address: string;
   readonly port: number;
-  /** Of the user that opened it. */
+  /** The user that opened it. */
   readonly uid: number;
   readonly inode: number;
 }
@@ -74,10 +74,10 @@ export function parseSockets(text: string): readonly ListeningSocket[] {
   });
 }
 
-/** An IPv4 address that is written as IPv6. */
+/** An IPv4-mapped IPv6 address. */
 const MAPPED = '00000000000000000000ffff';
 
-/** The kernel prints words of 4 bytes as numbers; all machines that Ollama runs on have the lowest byte first. */
+/** The kernel prints words of 4 bytes as numbers; all platforms of Ollama are little-endian. */
 function keyOf(words: string): string {
   const bytes = words.replaceAll(/(..)(..)(..)(..)/g, '$4$3$2$1').toLowerCase();
   return bytes.startsWith(MAPPED) ? bytes.slice(MAPPED.length) : bytes;
@@ -89,7 +89,7 @@ export function addressKey(bytes: readonly number[]): string {
   return key.startsWith(MAPPED) ? key.slice(MAPPED.length) : key;
 }
 
-/** What a user namespace shows for every id that it does not map. */
+/** The id that a user namespace shows for every unmapped id. */
 const OVERFLOW_UID = 65_534;
 
 /** @param uidMap `/proc/self/uid_map`: first id here, first id outside, number of ids */

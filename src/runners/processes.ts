@@ -1,4 +1,4 @@
-/** Reads processes from /proc. What does not exist or may not be read is undefined, never an error. */
+/** Reads processes from /proc. Missing or inaccessible data is undefined, never an error. */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export interface Processes {
   readonly pageBytes: number | undefined;
   /** Its arguments, from the first 16 KiB. May never resolve: the kernel needs a lock that the process can hold. */
   readonly argv: (pid: number) => Promise<readonly string[] | undefined>;
-  /** undefined where the kernel has no such file (CONFIG_PROC_CHILDREN). */
+  /** undefined if the kernel has no such file (CONFIG_PROC_CHILDREN). */
   readonly children: (pid: number) => readonly number[] | undefined;
   /** Inodes of its open sockets; undefined if the exporter's user may not see them. */
   readonly sockets: (pid: number) => ReadonlySet<number> | undefined;
@@ -39,7 +39,7 @@ const MAX_COMMAND_LINE = 16 * 1024;
 /** Processes between two yields: 2 ms. */
 const CHUNK = 100;
 
-/** @param folder `/proc`, but for tests */
+/** @param folder `/proc`, except in tests */
 export function readProcesses(folder: string): Processes {
   const stat = (pid: number | 'self') => parseStat(readSmall(`${folder}/${pid}/stat`) ?? '');
   return {
@@ -89,7 +89,7 @@ function readSmall(file: string): string | undefined {
   }
 }
 
-/** '' where the file can't be read. */
+/** '' if the file can't be read. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'latin1');

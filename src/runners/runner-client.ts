@@ -7,7 +7,7 @@ import { unlessAborted } from '../scrape/sharing.ts';
 import { keepLatest } from './bounded.ts';
 import { parseMetrics, parseSlots, type RunnerCounters, type Slots } from './llama-server.ts';
 
-/** What a runner reported in one scrape. */
+/** The result of one runner in one scrape. */
 export interface RunnerResponse {
   /** Whether it responded as llama-server does. */
   readonly up: boolean;
@@ -17,7 +17,7 @@ export interface RunnerResponse {
 }
 
 export interface RunnerClient {
-  /** Joins the request that is in progress, or sends one. If the signal fires first, returns a timeout; the request continues. */
+  /** Joins the pending request, or sends one. If the signal fires first, returns a timeout; the request continues. */
   readonly read: (
     runner: { readonly processKey: string; readonly port: number },
     signal: AbortSignal,

@@ -14,15 +14,15 @@ import { distinct, type FoundModel, match, modelRunner, problemsOf, type Queried
 import { createProblemLog } from './problem-log.ts';
 import { createRunnerClient } from './runner-client.ts';
 
-/** For a runner to respond to both requests. */
+/** Timeout for both requests to a runner. */
 const QUERY_MS = 1_000;
-/** For all of it, in parallel with `/api/ps`: the most that runners can delay a scrape. */
+/** Timeout for all runners, in parallel with `/api/ps`: the maximum delay of a scrape by runners. */
 const READ_MS = 2_000;
 
 export interface Runners {
   readonly read: ReadRunners;
   readonly registerMetrics: (registry: Registry) => void;
-  /** Ends the connections to the runners. */
+  /** Closes the connections to the runners. */
   readonly close: () => Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
     }
   };
 
-  /** @param known those that were found before: all of them, unless a model was loaded since */
+  /** @param known runners that were found before: all of them, unless a model was loaded since */
   const readRows = async (
     running: RunningModels,
     known: readonly QueriedRunner[],

@@ -5,7 +5,7 @@ import { isUp, outcomes, type Snapshot } from './snapshot.ts';
 
 /**
  * @param target names the server in each line
- * @returns a function to be called with each finished snapshot; it remembers the last state to detect a change
+ * @returns a function to call with each finished snapshot; it keeps the last state to detect changes
  */
 export function createAvailabilityLog(log: Logger, target: string): (snapshot: Snapshot) => void {
   let last = '';
@@ -15,7 +15,7 @@ export function createAvailabilityLog(log: Logger, target: string): (snapshot: S
     if (failures.length === 0) {
       enoughSeconds = slowestSeconds(snapshot);
     } else if (slowestSeconds(snapshot) < enoughSeconds && failures.every(isTimeout)) {
-      // Of two scrapers, this one has less patience than Ollama last needed: no change of Ollama's state.
+      // The timeout of this scraper is shorter than Ollama's last response time: not a change of Ollama's state.
       return;
     }
     const key = keyOf(snapshot, failures);
@@ -44,7 +44,7 @@ function isTimeout({ error }: FailedCall): boolean {
   return error.reason === 'timeout';
 }
 
-/** Equal for two snapshots between which nothing is worth a line. */
+/** Equal for snapshots whose difference is not logged. */
 function keyOf(snapshot: Snapshot, failures: readonly FailedCall[]): string {
   return failures.length === 0
     ? 'up'

@@ -1,13 +1,13 @@
-/** Turns refusals into log lines: one when they begin, one when they have ended. */
+/** Logs refusals: when they start, and when they have ended. */
 import type { Logger } from 'pino';
 
-/** Longer than the longest usual scrape interval, so that a burst at each scrape is not a beginning and an end each. */
+/** Longer than the longest common scrape interval, so that bursts at each scrape are logged as one. */
 const QUIET_MS = 120_000;
 
 /**
- * @param the rejected requests, in the plural
+ * @param what the rejected requests, in the plural
  * @param limit the name of the limit, for the log
- * @returns a function to be called for each refusal
+ * @returns a function to call for each refusal
  */
 export function createLimitLog(log: Logger, what: string, limit: object): () => void {
   let refused = 0;

@@ -1,6 +1,6 @@
-/** What bounds a scrape: its time, and how many run at once. */
+/** Limits the duration of scrapes, and their number. */
 
-/** An error for the client: the response is the message, with this status. Any other error is a bug of the exporter. */
+/** An error for the client: the response is the message, with this status. Any other error is a bug in the exporter. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
   readonly statusCode: number;
@@ -16,10 +16,10 @@ export const TIMEOUT_HEADER = 'x-prometheus-scrape-timeout-seconds';
 const DECIMAL = /^\d+(\.\d*)?([eE][+-]?\d+)?$|^\.\d+([eE][+-]?\d+)?$/;
 
 /**
- * @param header the value of `X-Prometheus-Scrape-Timeout-Seconds`, undefined where there is none
- * @param timeoutMs the maximum, whatever the header says
- * @param offsetMs subtracted from the header's time, for the way back to Prometheus
- * @returns milliseconds for this scrape. At least half of the header's time is used, however large the offset.
+ * @param header the value of `X-Prometheus-Scrape-Timeout-Seconds`, undefined if there is none
+ * @param timeoutMs the maximum, whatever the header value
+ * @param offsetMs subtracted from the header value, for the way back to Prometheus
+ * @returns milliseconds for this scrape. At least half of the header value is used, even with a large offset.
  * @throws RequestError with status 400 that quotes the header if it is not a number of seconds above 0
  */
 export function scrapeBudgetMs(header: string | undefined, timeoutMs: number, offsetMs: number): number {
@@ -38,10 +38,10 @@ export function scrapeBudgetMs(header: string | undefined, timeoutMs: number, of
 }
 
 /**
- * Runs `work` with a signal that fires when the budget is used up, or with one of `endings`.
+ * Runs `work` with a signal that fires at the timeout, or with one of `endings`.
  *
- * Listeners are removed at the end. `AbortSignal.any` with a signal that lives as long as the process would keep 1 KB
- * of every scrape (https://github.com/nodejs/node/issues/55351).
+ * Listeners are removed at the end. `AbortSignal.any` with a signal that lives as long as the process would leak 1 KB
+ * per scrape (https://github.com/nodejs/node/issues/55351).
  */
 export async function withDeadline<T>(
   budgetMs: number,
@@ -69,21 +69,21 @@ export async function withDeadline<T>(
   }
 }
 
-/** Enters, or throws a RequestError with status 503. @returns to be called once, to leave */
+/** Enters, or throws a RequestError with status 503. @returns a function to call once, to leave */
 export type ScrapeLimit = () => () => void;
 
 export const UNLIMITED: ScrapeLimit = () => () => {};
 
 /**
- * @param max 0 is no limit
- * @param onRefused called for each scrape that is refused
+ * @param max 0: no limit
+ * @param onRefused called for each rejected scrape
  */
 export function createScrapeLimit(max: number, onRefused: () => void): ScrapeLimit {
   let running = 0;
   return () => {
     if (max > 0 && running >= max) {
       onRefused();
-      // The words of node_exporter, and the option.
+      // The text of node_exporter, with the option.
       throw new RequestError(
         503,
         `Limit of concurrent requests reached (--web.max-requests=${max}), try again later.`,

@@ -8,7 +8,7 @@ import type { RunningModels } from '../ollama/models.ts';
 export interface ModelRunner extends NamedModel {
   /** Whether all responded; undefined for MLX and Ollama before 0.30, which have no such endpoints. */
   readonly up: boolean | undefined;
-  /** Requests that they process at once, and how many they are processing; undefined without a response. */
+  /** Maximum and current number of concurrent requests; undefined without a response. */
   readonly slots: number | undefined;
   readonly busySlots: number | undefined;
   /** RAM of the processes. */
@@ -26,7 +26,7 @@ export interface RunnersReading {
 /**
  * Reads the runners in parallel with `/api/ps`, which lists the models that they belong to.
  *
- * @param ps undefined where it failed
+ * @param ps undefined if it failed
  * @returns undefined if `ps` is; never rejects
  */
 export type ReadRunners = (

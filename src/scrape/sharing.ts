@@ -1,25 +1,24 @@
-/** Lets scrapes of the same target that overlap share one scrape of Ollama. */
+/** Lets concurrent scrapes of the same target share one scrape of Ollama. */
 import type { ScrapeLimit } from './limits.ts';
 import type { RunningScrape, Snapshot } from './snapshot.ts';
 
-/** What to scrape, for all that may share it. */
+/** A target whose scrapes can be shared. */
 export interface Shareable {
   /** Scrapes with the same owner and the same key are shared. */
   readonly owner: object;
   readonly key: string;
-  /** After this the scrape ends, so that later ones don't wait for one that hangs. */
+  /** After this, the scrape ends, so that later ones don't wait for a hanging one. */
   readonly longestMs: number;
   readonly start: (signal: AbortSignal) => RunningScrape;
 }
 
 /**
- * Joins the running scrape, or starts one. A scraper that leaves neither cancels nor delays it for the
- * others; when all have left, it is cancelled.
+ * Joins the running scrape, or starts one. A scraper that leaves neither cancels nor delays it for the others; when
+ * all have left, it is cancelled.
  *
  * @param limit applies to a scrape that is started, not to one that is joined
- * @returns when the signal fires, what there is by then, the same object for all whose signals fire together; the others
- *   get the same object, too
- * @throws RequestError with status 503 if a new scrape would be one too many, and as the scrape does
+ * @returns the result; or when the signal fires, the partial result, one object for all whose signals fire together
+ * @throws RequestError with status 503 if a new scrape would exceed the limit, and the errors of the scrape
  */
 export type ShareScrape = (target: Shareable, signal: AbortSignal, limit: ScrapeLimit) => Promise<Snapshot>;
 
@@ -52,11 +51,11 @@ export function createSharing(): ShareScrape {
 }
 
 interface SharedScrape {
-  /** @returns undefined where the scrape took longer than it may: start another */
+  /** @returns undefined if the scrape took longer than allowed: start another */
   readonly join: (signal: AbortSignal) => Promise<Snapshot | undefined>;
 }
 
-/** @param onEnd called once, before anybody learns the outcome */
+/** @param onEnd called once, before anyone gets the result */
 function startShared(start: Shareable['start'], longestMs: number, onEnd: () => void): SharedScrape {
   const controller = new AbortController();
   const { done, cutShort } = start(controller.signal);
@@ -87,7 +86,7 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
   }, longestMs);
   const result = Promise.race([done.finally(end), expired]);
 
-  // Of 2,000 scrapers whose time is up in the same turn of the event loop, each would else wait until all texts before
+  // Otherwise, if 2,000 scrapers time out in the same turn of the event loop, each text is rendered before any is sent.
   // its own are made.
   const cut = new Map<string, Snapshot>();
   const cutShortOnce = (reason: unknown) => {
@@ -98,7 +97,7 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
     cut.set(String(reason), known);
     return known;
   };
-  // Scrapes that wait get the failure; there may be none.
+  // Waiting scrapes get the error; there may be none.
   result.catch(() => {});
 
   return {

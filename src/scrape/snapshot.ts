@@ -1,4 +1,4 @@
-/** A client and a signal → what one Ollama server reports right now. */
+/** A client and a signal → what one Ollama server currently reports. */
 import { messageOf } from '../log/error-text.ts';
 import type { Exchange, OllamaClient } from '../ollama/client.ts';
 import { ApiError } from '../ollama/errors.ts';
@@ -11,7 +11,7 @@ export interface Capacity {
   readonly memoryBytes: number | undefined;
 }
 
-/** A request that was made: its result or why it failed, its duration, and the response. */
+/** A request: its result or why it failed, its duration, and the response. */
 export type Outcome<T> = { readonly seconds: number; readonly exchange?: Exchange } & (
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: ApiError }
@@ -24,17 +24,17 @@ export type Collector = (typeof COLLECTORS)[number];
 /** The result of a scrape: what Ollama reports, by request, and the capacity of its machine. */
 export interface Snapshot {
   readonly capacity: Capacity;
-  /** undefined, as each of them, where the request was not made. */
+  /** undefined, like each of them, if the request was not made. */
   readonly ps?: Outcome<RunningModels>;
   readonly version?: Outcome<string>;
   readonly tags?: Outcome<InstalledModels>;
-  /** undefined, too, where `/api/ps` failed. */
+  /** Also undefined if `/api/ps` failed. */
   readonly runners?: RunnersReading;
 }
 
 /** A running scrape. */
 export interface RunningScrape {
-  /** Rejects with a ForbiddenAddressError and with faults of ours; a failed request is an outcome, with its reason. */
+  /** Rejects with a ForbiddenAddressError or a bug of the exporter; a failed request is an outcome, with its reason. */
   readonly done: Promise<Snapshot>;
   /** The result so far, for a scraper that can't wait: unfinished requests count as failed for this reason. */
   readonly cutShort: (reason: unknown) => Snapshot;
@@ -42,7 +42,7 @@ export interface RunningScrape {
 
 export interface ScrapeOptions {
   readonly capacity: Capacity;
-  /** `ps` or `version` is among them: `ollama_up` comes from these. */
+  /** Always includes `ps` or `version`, which determine `ollama_up`. */
   readonly collectors: readonly Collector[];
   /** undefined: runners are not read. */
   readonly readRunners?: ReadRunners | undefined;
@@ -113,12 +113,12 @@ export function startScrape(
   };
 }
 
-/** Whether Ollama answered /api/ps or /api/version properly. */
+/** Whether Ollama returned a valid response to /api/ps or /api/version. */
 export function isUp({ ps, version }: Snapshot): boolean {
   return ps?.ok === true || version?.ok === true;
 }
 
-/** The requests that were made, with the names that they have in `api` labels. */
+/** The requests that were made, by their names in `api` labels. */
 export function outcomes(snapshot: Snapshot): ReadonlyArray<readonly [api: Collector, Outcome<unknown>]> {
   return COLLECTORS.flatMap((api) => {
     const outcome = snapshot[api];

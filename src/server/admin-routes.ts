@@ -1,4 +1,4 @@
-/** The routes for operators: health, the configuration in force, and its reload. None of them scrapes Ollama. */
+/** The routes for operators: health, active configuration and reload. None of them scrapes Ollama. */
 import type { FastifyInstance } from 'fastify';
 import { messageOf } from '../log/error-text.ts';
 import { RequestError } from '../scrape/limits.ts';
@@ -8,7 +8,7 @@ export function addAdminRoutes(app: FastifyInstance, { modules }: ServerDependen
   app.get('/-/healthy', (_request, reply) => reply.send('Healthy\n'));
   app.get('/-/ready', (_request, reply) => reply.send('Ready\n'));
   app.get('/config', (_request, reply) => reply.send(modules.shown()));
-  // The methods and words of Prometheus and blackbox_exporter.
+  // The methods and texts of Prometheus and blackbox_exporter.
   app.route({
     method: ['POST', 'PUT'],
     url: '/-/reload',

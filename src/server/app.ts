@@ -13,23 +13,23 @@ import { addProbeRoute } from './probe-route.ts';
 import { addStatusRoutes } from './status-routes.ts';
 import { createUnreadLimit } from './unread.ts';
 
-/** Of a request, which is a few hundred bytes that arrive at once. */
+/** Requests are a few hundred bytes that arrive at once. */
 const LIMITS: ServerOptions = {
   headersTimeout: 9_000,
   requestTimeout: 30_000,
-  // Within this, a limit is noticed: 10 s for the headers.
+  // Timeouts are checked at this interval: headers time out after at most 10 s.
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
-  // Longer than the longest usual scrape interval, so that each scrape finds its connection open.
+  // Longer than the longest common scrape interval, so that each scrape reuses its connection.
   keepAliveTimeout: 90_000,
 };
 
 const MAX_URL_LENGTH = 4_096;
 
-/** Half of the 30 s in which a client must read something: Node.js lets the first such time pass. */
+/** Half of the 30 s in which a client must read something: Node.js ignores the first timeout. */
 const READ_TIMEOUT_MS = 15_000;
 
-/** One Prometheus keeps up to 1,000 idle connections to an address, and two of them make a pair. */
+/** A Prometheus server keeps up to 1,000 idle connections to an address, and a high-availability pair has two. */
 const MAX_CONNECTIONS = 2_000;
 
 export function buildServer(dependencies: ServerDependencies): FastifyInstance {
@@ -44,7 +44,7 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   app.server.maxConnections = MAX_CONNECTIONS;
   const logDrop = createLimitLog(log, 'connections', { limit: MAX_CONNECTIONS });
   app.server.on('drop', () => {
-    // Kept between two requests for 90 s, they would keep all others out.
+    // Idle connections are kept for 90 s, and would block new clients.
     app.server.closeIdleConnections();
     logDrop();
   });
@@ -53,13 +53,13 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   app.addHook('onRequest', (request, _reply, done) => done(refusal(request)));
   app.addHook('onSend', async (request, reply, payload) => {
     reply.header(...NOSNIFF);
-    // Node.js sets it anew for the time until the next request.
+    // Node.js resets it to the keep-alive timeout before the next request.
     reply.raw.setTimeout(READ_TIMEOUT_MS, () => reply.raw.destroy());
     if (closing.aborted) {
       // Otherwise a scraper's idle connection would delay the shutdown until it is closed.
       reply.header('connection', 'close');
     }
-    // Before it is packed, which takes its time: until then, all that wait are in memory.
+    // Before compression, which takes time: until then, all waiting responses are in memory.
     return mayBeUnread(reply, payload)
       ? await compressIfAccepted(request, reply, payload)
       : refuseToSend(reply);
@@ -82,22 +82,22 @@ function refusal({ url, headers, routeOptions }: FastifyRequest): RequestError |
     return new RequestError(414, `the URL is longer than ${MAX_URL_LENGTH} characters`);
   }
   const isForeign = /cross-site/i.test(String(headers['sec-fetch-site']));
-  // The route, since the URL can have it encoded. The page without a query scrapes only what /metrics does.
+  // The route, since the URL may be percent-encoded. The page without a query scrapes only what /metrics does.
   const route = routeOptions.url ?? '';
   const hasEffects = HAS_EFFECTS.has(route) || (route === '/' && url.includes('?'));
-  // Links that are clicked, such as those of a dashboard, may lead to the page.
+  // Links to the page, such as those of a dashboard, are allowed.
   const isLink = route === '/' && headers['sec-fetch-user'] === '?1';
   return isForeign && hasEffects && !isLink
     ? new RequestError(403, 'requests by pages of other sites are rejected')
     : undefined;
 }
 
-/** Requests that a page of another site could make a browser send, with the password that the browser has stored. */
+/** Requests that a page of another site could cause in a browser, with the stored password. */
 const HAS_EFFECTS: ReadonlySet<string> = new Set(['/probe', '/api/status', '/api/fleet', '/-/reload']);
 
 const NOSNIFF = ['x-content-type-options', 'nosniff'] as const;
 
-/** No route needs a body, so none needs a specific error. */
+/** No route needs a body, so none needs an error for it. */
 function ignoreRequestBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -114,7 +114,7 @@ function replyWithError(
   log: Logger,
 ): FastifyReply {
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
-  // Over HTML that the page has announced.
+  // Replaces the content type of the page.
   reply.type('text/plain; charset=utf-8');
   if (error instanceof RequestError || (error instanceof Error && status < 500)) {
     return reply.code(status).send(`${error.message}\n`);

@@ -29,7 +29,7 @@ Module configuration:
 ${module.shown}`);
 }
 
-/** A server may repeat the headers that it was sent. */
+/** A server may repeat the request headers. */
 function shownBody(body: string | undefined, sendsSecrets: boolean): string {
   if (body === undefined) {
     return '  no body';

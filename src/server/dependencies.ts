@@ -16,26 +16,26 @@ export interface ServerDependencies {
     Config,
     'dashboardUrl' | 'demo' | 'memoryCapacity' | 'telemetryPath' | 'timeoutOffsetMs' | 'vramCapacity'
   >;
-  /** Of the exporter. */
+  /** The version of the exporter. */
   readonly version: string;
   readonly targets: Targets;
   readonly modules: Modules;
   readonly share: ShareScrape;
-  /** Of the scrapes that the telemetry path and the page start, not of those that /probe starts. */
+  /** For scrapes by the telemetry path and the page, not by /probe. */
   readonly limit: ScrapeLimit;
-  /** What /probe scraped. */
+  /** The last result of each probed target. */
   readonly fleet: Fleet;
   /** Counts the requests of a server. */
   readonly watchRequests: (server: Server) => void;
-  /** Counters, and the exporter's own metrics unless they are left out; undefined where there are none. */
+  /** Counters, and the exporter's own metrics unless disabled; undefined if there are none. */
   readonly own: Registry | undefined;
-  /** Called with each snapshot of the telemetry path that a scraper waited for to its end. */
+  /** Called with each complete snapshot of the telemetry path. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** Creates the server that passes its requests to the app, with TLS and authentication if configured. */
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
-  /** Has fired when no new scrape is wanted. */
+  /** Aborted when no new scrapes are accepted. */
   readonly closing: AbortSignal;
-  /** Ends running scrapes; they return what they have. */
+  /** Ends running scrapes; they return partial results. */
   readonly stopping: AbortSignal;
   readonly log: Logger;
   readonly logRefusal: LogRefusal;

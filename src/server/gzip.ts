@@ -4,10 +4,10 @@ import { gzip } from 'node:zlib';
 import { negotiate } from '@fastify/accept-negotiator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Below this it saves less than a packet (one Ethernet frame holds about 1,400 bytes). */
+/** Smaller bodies save less than a packet (an Ethernet frame has about 1,400 bytes). */
 const MIN_BYTES = 1_400;
 
-/** Level 6 makes texts of metrics smaller by a seventh at most, for two to three times the CPU time. */
+/** Level 6 makes metrics at most a seventh smaller, for two to three times the CPU time. */
 const LEVEL = 1;
 
 /** @returns what to send in place of `payload` */

@@ -6,16 +6,16 @@ import { messageOf } from '../log/error-text.ts';
 
 export interface HealthAddress {
   readonly url: URL;
-  /** A password, a rate limit or a client certificate may be configured, and TLS. */
+  /** TLS, authentication, a rate limit or client certificates may be configured. */
   readonly hasWebConfig: boolean;
 }
 
-/** Statuses with which a healthy exporter responds to a client without a password. */
+/** Statuses with which a healthy exporter rejects an unauthenticated client. */
 const UNAUTHENTICATED_STATUSES: readonly number[] = [401, 429];
 
 /**
  * @param commandLine `/proc/PID/cmdline`: each word ends with a NUL
- * @returns what follows the exporter's own path; empty where the process is something else
+ * @returns the arguments after the exporter's own path; empty if the process is another program
  */
 export function exporterArguments(commandLine: string): readonly string[] {
   const words = commandLine.split('\0').slice(0, -1);
@@ -23,7 +23,7 @@ export function exporterArguments(commandLine: string): readonly string[] {
   return program === -1 ? [] : words.slice(program + 1);
 }
 
-/** The first address that it listens on, by loopback where that is any address of the machine. */
+/** The first listen address; loopback if it is a wildcard. */
 export function healthAddress({ listenAddresses, webConfigFile }: Config): HealthAddress {
   const [{ host, port } = { host: undefined, port: 0 }] = listenAddresses;
   const any = host === undefined || host === '0.0.0.0' || host === '::';
@@ -31,7 +31,7 @@ export function healthAddress({ listenAddresses, webConfigFile }: Config): Healt
   return { url: new URL(`http://${authority}:${port}/-/healthy`), hasWebConfig: webConfigFile !== undefined };
 }
 
-/** @throws Error with the response, if it is not that of a healthy exporter */
+/** @throws Error with the status, if the exporter is not healthy */
 export async function checkHealth({ url, hasWebConfig }: HealthAddress, signal: AbortSignal): Promise<void> {
   const status = await (hasWebConfig ? getWithWebConfig(url, signal) : statusOf(http(url, { signal }))).catch(
     (cause: unknown) => {
@@ -44,14 +44,14 @@ export async function checkHealth({ url, hasWebConfig }: HealthAddress, signal: 
   }
 }
 
-/** The file may have changed since the start, so TLS is tried rather than read from it. */
+/** The file may have changed since startup, so TLS is tried. */
 async function getWithWebConfig(url: URL, signal: AbortSignal): Promise<number> {
   // No secret is sent, and the certificate is not issued for this name.
   const options = { signal, rejectUnauthorized: false };
   try {
     return await statusOf(https(new URL(url.href.replace('http:', 'https:')), options));
   } catch (error) {
-    // It rejects a client without a certificate, so it is healthy.
+    // It rejects clients without a certificate, so it is healthy.
     return isReset(error) ? 401 : statusOf(http(url, { signal }));
   }
 }

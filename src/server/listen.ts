@@ -1,4 +1,4 @@
-/** Listens on the addresses of the options, and closes in time. */
+/** Listens on the configured addresses, and closes in time. */
 import { lookup } from 'node:dns/promises';
 import { setMaxListeners } from 'node:events';
 import { isIPv6 } from 'node:net';
@@ -10,12 +10,12 @@ import { messageOf } from '../log/error-text.ts';
 import { buildServer } from './app.ts';
 import type { ServerDependencies } from './dependencies.ts';
 
-/** Service managers wait only for a short time, so closing takes less than 5 s: first scrapes may finish, … */
+/** Service managers have short timeouts, so closing takes less than 5 s: first scrapes may finish, … */
 const FINISH_MS = 3_000;
-/** … then they must respond with what they have, and then connections that are still open are closed. */
+/** … then they must return partial results, and then open connections are closed. */
 const ANSWER_MS = 1_000;
 
-/** Connections that may wait to be accepted, up to the kernel's limit, as in Go. With Node's 511, a burst must retry. */
+/** Connections waiting to be accepted, up to the kernel's limit, as in Go. With Node's 511, a burst must retry. */
 const BACKLOG = 4_096;
 
 export interface BoundAddress {
@@ -25,13 +25,13 @@ export interface BoundAddress {
 }
 
 export interface Listening {
-  /** One for each address of the options, with the port that it got. */
+  /** One for each configured address, with its actual port. */
   readonly addresses: readonly BoundAddress[];
   /** Stops accepting connections, lets running scrapes finish, and resolves within FINISH_MS + ANSWER_MS. */
   readonly close: () => Promise<void>;
 }
 
-/** Logs the addresses when it listens on all of them. @throws Error that names the address and what went wrong */
+/** Logs the addresses once it listens on all of them. @throws Error that names the address and the problem */
 export async function listen(
   addresses: readonly (ListenAddress | InheritedSocket)[],
   dependencies: Omit<ServerDependencies, 'closing' | 'stopping'>,
@@ -92,23 +92,23 @@ async function listenOn(app: FastifyInstance, where: ListenAddress | InheritedSo
   }
 }
 
-/** Fastify passes the descriptor on to Node.js, which then ignores host and port; `localhost` would be a second server. */
+/** Fastify passes the descriptor to Node.js, which then ignores host and port; `localhost` would be a second server. */
 async function listenOnInherited(app: FastifyInstance, fd: number): Promise<void> {
-  // Node.js has no address for a Unix socket that it did not bind, and Fastify would throw outside of any `try`.
+  // Node.js has no address for a Unix socket that it did not bind, and Fastify would throw outside any `try`.
   const address = app.server.address.bind(app.server);
   app.server.address = () => address() ?? 'unix';
   const inherited = { fd, host: '::', port: 0, backlog: BACKLOG };
   await app.listen(inherited);
 }
 
-/** Without the address, which the message of Node.js repeats. */
+/** Without the address, which Node.js repeats in its message. */
 export function listenProblem(error: unknown): string {
   const errno = error instanceof Error && 'errno' in error ? Number(error.errno) : Number.NaN;
   const [code, text] = getSystemErrorMap().get(errno) ?? [];
   return code === undefined ? messageOf(error) : `${text} (${code})`;
 }
 
-/** @throws Error for a socket that is not one of TCP */
+/** @throws Error for a socket that is not TCP */
 export function boundAddress(bound: ReturnType<FastifyInstance['server']['address']>): BoundAddress {
   if (bound === null || typeof bound === 'string') {
     throw new Error('the socket is not a TCP socket');
@@ -123,7 +123,7 @@ export async function addressOf(host: string): Promise<string> {
   return addresses.sort((a, b) => a.family - b.family)[0]?.address ?? host;
 }
 
-/** `::` takes IPv4 too, unless the kernel has no IPv6. */
+/** `::` accepts IPv4 too, unless the kernel has no IPv6. */
 async function listenOnAll(app: FastifyInstance, port: number): Promise<void> {
   try {
     await app.listen({ host: '::', port, backlog: BACKLOG });

@@ -1,11 +1,11 @@
-/** The telemetry path: the Ollama of the options, and the exporter itself. */
+/** The telemetry path: the metrics of --ollama.url, and of the exporter itself. */
 import type { FastifyInstance } from 'fastify';
 import { CONTENT_TYPE, createRender } from '../metrics/registry.ts';
 import { isUp } from '../scrape/snapshot.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { scrape } from './scrape-request.ts';
 
-/** If a scrape with less time fails, that is no failure of Ollama. */
+/** If a scrape with a shorter timeout fails, that is no failure of Ollama. */
 const MIN_TIMEOUT_MS = 200;
 
 export function addMetricsRoute(app: FastifyInstance, dependencies: ServerDependencies): void {

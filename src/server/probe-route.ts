@@ -1,4 +1,4 @@
-/** The route /probe: metrics of a target that a module allows or, with `debug=true`, a report for people. */
+/** The route /probe: metrics of an allowed target or, with `debug=true`, a human-readable report. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createRepeatLog, type LogRepeated } from '../log/repeats.ts';
@@ -12,7 +12,7 @@ import { queryOf, type Scraped, scrapeProbed } from './scrape-request.ts';
 export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependencies): void {
   const render = createRender();
   const logRepeated = createRepeatLog();
-  // The scrape of a target that hangs takes the whole timeout: if half a fleet hangs, it would exhaust any limit.
+  // The scrape of a hanging target takes the whole timeout: if half a fleet hangs, it would exhaust any limit.
   const unlimited = { ...dependencies, limit: UNLIMITED };
   app.get('/probe', { exposeHeadRoute: false }, async (request, reply) => {
     const scraped = await scrapeProbed(request, reply, unlimited);
@@ -29,7 +29,7 @@ export function addProbeRoute(app: FastifyInstance, dependencies: ServerDependen
   app.head('/probe', (_request, reply) => reply.type(CONTENT_TYPE).send());
 }
 
-/** Not by state, as on the telemetry path: no state of a target is kept. */
+/** Unlike on the telemetry path, state changes are not logged: no state of a target is kept. */
 function logFailures(
   log: Logger,
   logRepeated: LogRepeated,
@@ -40,7 +40,7 @@ function logFailures(
       const { reason, message } = outcome.error;
       const fields = { target: url.href, module: module.name, api, reason, err: message };
       const text = 'A request of a probe failed';
-      // Faults of the exporter's own files are for its operator; faults of a target are in its metrics.
+      // Errors in the exporter's own files are logged for its operator; failures of a target are in its metrics.
       if (reason === 'config') {
         logRepeated(`${module.name} ${api}`, message, (repeats) =>
           log.warn({ ...fields, ...(repeats > 0 && { repeats }) }, text),

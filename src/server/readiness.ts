@@ -2,13 +2,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-/** systemd-notify waits for systemd to have read it. */
+/** systemd-notify waits until systemd has read the notification. */
 const TIMEOUT_MS = 5_000;
 
 /**
- * By systemd's own program, as Node has no datagram sockets of this kind: needs `NotifyAccess=all`.
+ * Uses systemd's own program, as Node.js has no datagram sockets for this; requires `NotifyAccess=all`.
  *
- * @param env with NOTIFY_SOCKET where systemd waits (sd_notify(3))
+ * @param env with NOTIFY_SOCKET if systemd waits (sd_notify(3))
  * @throws Error if the notification fails: systemd will then stop the exporter
  */
 export async function notifyReady(env: Readonly<Record<string, string | undefined>>): Promise<void> {

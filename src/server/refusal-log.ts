@@ -1,13 +1,13 @@
-/** Logs probes that are refused: one line for each client in a while, so that none can fill the disk. */
+/** Logs rejected probes: one line per client and window, so that none can fill the disk. */
 import type { Logger } from 'pino';
 import { addressOf, networkOf } from '../web/clients.ts';
 
 const WINDOW_MS = 10_000;
-/** Clients in a window; those beyond share one line. */
+/** Clients per window; the others share one line. */
 const MAX_CLIENTS = 100;
 const OTHERS = 'others';
 
-/** @param fields what to log of the first one: its target and why it was refused */
+/** @param fields to log for the first one: its target and the reason */
 export type LogRefusal = (client: string, fields: object) => void;
 
 export function createRefusalLog(log: Logger, windowMs = WINDOW_MS): LogRefusal {

@@ -1,4 +1,4 @@
-/** Counts the requests that the exporter receives, those that the web configuration refuses included. */
+/** Counts the requests that the exporter receives, including unauthenticated ones. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Counter, Gauge } from 'prom-client';
 import type { RegisterMetrics } from '../metrics/own.ts';
@@ -6,7 +6,7 @@ import type { RegisterMetrics } from '../metrics/own.ts';
 /** nginx's status for a client that disconnected before the response. */
 const HUNG_UP = '499';
 
-/** The codes to begin at 0, so that `increase()` sees the first one. */
+/** Codes that start at 0, so that `increase()` counts the first one. */
 const KNOWN_CODES = {
   metrics: ['200', '400', '500', '503', HUNG_UP],
   probe: ['200', '400', '403', '500', HUNG_UP],
@@ -18,7 +18,7 @@ const KNOWN_CODES = {
 type Handler = keyof typeof KNOWN_CODES;
 
 export interface RequestMetrics {
-  /** To be called once for each server, when it has its listeners. */
+  /** Must be called once for each server, after its listeners are added. */
   readonly watch: (server: Server) => void;
   readonly register: RegisterMetrics;
 }
@@ -60,7 +60,7 @@ export function createRequestMetrics(telemetryPath: string): RequestMetrics {
   };
   return {
     watch: (server) => {
-      // A listener for the last two where there is none would take them from Node.js.
+      // Adding the first listener for one of the last two would disable the default of Node.js.
       for (const event of ['request', 'checkContinue', 'checkExpectation']) {
         if (server.listenerCount(event) > 0) {
           server.prependListener(event, count);

@@ -1,4 +1,4 @@
-/** A request for a scrape → a snapshot, within the time that the scraper has and for as long as it waits. */
+/** A request for a scrape → a snapshot, within the scraper's timeout and while it is connected. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError, scrapeBudgetMs, TIMEOUT_HEADER, withDeadline } from '../scrape/limits.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';
@@ -9,11 +9,11 @@ export interface Scraped {
   readonly target: Target;
   readonly snapshot: Snapshot;
   readonly budgetMs: number;
-  /** Not interrupted, except by its deadline: only then is a failure one of Ollama. */
+  /** Completed or timed out: only then is a failure one of Ollama. */
   readonly complete: boolean;
 }
 
-/** Not split at each `?`: a second one belongs to a value. A `target` that was encoded twice is decoded here. */
+/** Not split at each `?`: a second one belongs to a value. A doubly encoded `target` is decoded here. */
 export function queryOf({ url }: { readonly url: string }): URLSearchParams {
   const query = new URL(url, 'http://exporter').searchParams;
   const [target, second] = query.getAll('target');
@@ -23,10 +23,10 @@ export function queryOf({ url }: { readonly url: string }): URLSearchParams {
   return query;
 }
 
-/** No host has a `%` in it, a path may. Of a target that was encoded twice it is all: its slashes are `%2F`. */
+/** A host never contains `%`, a path may. A doubly encoded target has no path, as its slashes are `%2F`. */
 const BEFORE_PATH = /^(?:https?:\/\/)?[^/]*/;
 
-/** A malformed escape stays, and is no host. */
+/** A malformed escape is kept, and is not a valid host. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -35,7 +35,7 @@ function decoded(text: string): string {
   }
 }
 
-/** @throws RequestError with status 400 for an invalid timeout header, 503 beyond the limit; and the errors of the target */
+/** @throws RequestError with status 400 for an invalid timeout header, 503 above the limit; errors of the target */
 export async function scrape(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -58,9 +58,9 @@ export async function scrape(
 }
 
 /**
- * Scrapes the target that the query names, and logs one that is not allowed.
+ * Scrapes the target in the query, and logs one that is not allowed.
  *
- * @throws RequestError with status 400 or 403 if the query names no target that may be scraped; and as `scrape`
+ * @throws RequestError with status 400 or 403 if the query has no allowed target; and the errors of `scrape`
  */
 export async function scrapeProbed(
   request: FastifyRequest,

@@ -1,10 +1,10 @@
-/** Texts of one scrape result, or of one list of the fleet, each made once for all requests that wait for it. */
+/** Texts of a scrape result, or of the fleet, each rendered once for all waiting requests. */
 import { RequestError } from '../scrape/limits.ts';
 
-/** Of one result: pages differ by the order of their rows. */
+/** Per result: pages differ by their sort order. */
 const MAX_TEXTS = 8;
 
-/** @returns what `make` returned the first time for this result and this key; throws a RequestError for too many keys */
+/** @returns what `make` returned the first time for this result and key; throws a RequestError for too many keys */
 export type SharedTexts = (result: object, key: string, make: () => string) => Buffer;
 
 export function createSharedTexts(): SharedTexts {

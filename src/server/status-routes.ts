@@ -1,4 +1,4 @@
-/** The page at `/` and its numbers as JSON: of the Ollama of the options, of any that /probe may scrape, of all of them. */
+/** The page at `/` and its values as JSON: for --ollama.url, for an allowed target, or for the fleet. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestError } from '../scrape/limits.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';

@@ -1,7 +1,7 @@
-/** Limits the bytes of responses that clients have not read yet. */
+/** Limits the response bytes that clients have not read yet. */
 import type { FastifyReply } from 'fastify';
 
-/** 256 scrapers at once of 1,000 models take 90 MiB, for a moment. */
+/** 256 concurrent scrapers of 1,000 models take 90 MiB for a moment. */
 const MAX_UNREAD_BYTES = 128 * 1024 * 1024;
 
 /** @returns whether the response may be sent; it then counts until it is sent or its connection ends */

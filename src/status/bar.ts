@@ -1,25 +1,25 @@
-/** Turns models and a capacity into a bar: a segment a model, and what does not fit beyond a mark. */
+/** Renders models and a capacity as a bar: one segment per model, and the excess beyond a mark. */
 import { gib } from './gib.ts';
 import { type Html, html } from './html.ts';
 
 export interface Part {
   readonly name: string;
-  /** A class of style.css. */
+  /** A class in style.css. */
   readonly colour: string;
   /** More than 0. */
   readonly bytes: number;
 }
 
-/** Percent of the bar, so that the smallest model is seen. */
+/** Percent of the bar, so that the smallest model is visible. */
 const LEAST = 1;
 const OVERLAP = 0.2;
-/** Percent of the bar that is taken where its end is not known. */
+/** Percent of the bar that is filled if the capacity is unknown. */
 const OPEN = 70;
 
 /**
- * Widths are attributes: the policy of the page forbids `style`.
+ * Widths are attributes: the page's Content-Security-Policy forbids `style`.
  *
- * @param capacity bytes; null where it is not known, which leaves the bar open
+ * @param capacity bytes; null if unknown, which leaves the bar open
  * @param words text of the bar for screen readers
  */
 export function bar(parts: readonly Part[], capacity: number | null, words: string): Html {
@@ -31,7 +31,7 @@ export function bar(parts: readonly Part[], capacity: number | null, words: stri
     const start = end;
     const width = widths[index] ?? 0;
     end += width;
-    // Under the next one, so that no gap is left where a browser rounds.
+    // Overlaps the next one, so that rounding leaves no gap.
     const beneath = index < parts.length - 1 ? OVERLAP : 0;
     return piece(
       start,
@@ -47,7 +47,7 @@ export function bar(parts: readonly Part[], capacity: number | null, words: stri
 `;
 }
 
-/** None below the least; what this takes more, the larger ones give, so that the bar ends where it should. */
+/** No segment is below the minimum; the larger ones shrink for it, so that the total is right. */
 function widthsOf(shares: readonly number[]): readonly number[] {
   const least = Math.min(LEAST, 50 / shares.length);
   const excess = sum(shares.map((share) => Math.max(least - share, 0)));

@@ -1,4 +1,4 @@
-/** Turns a part of the page into a newer one, in place. Inlined into the page. */
+/** Updates a part of the page in place. Inlined into the page. */
 
 /**
  * Changes only what differs, so that focus, selection, scroll position and open details are kept.

@@ -1,11 +1,11 @@
-/** What to do where the capacity of a machine is not known. */
+/** How to set an unknown capacity. */
 import { type Html, html } from './html.ts';
 
-/** Where the capacity of a server comes from. */
+/** Where the capacity of a server is configured. */
 export type CapacitySource =
-  /** The name of the module of a server that the query names. */
+  /** The module of a target in the query. */
   | { readonly module: string }
-  /** Set by the exporter's options, for the Ollama of `--ollama.url`. */
+  /** Set by the exporter's options, for `--ollama.url`. */
   | { readonly vram: Capacity; readonly memory: Capacity };
 
 type Capacity = number | 'auto' | undefined;

@@ -1,18 +1,18 @@
-/** Turns the targets of a fleet into a table, sorted and filtered by the query of the page. */
+/** Renders the targets of a fleet as a table, sorted and filtered by the query of the page. */
 import type { FleetRow } from './fleet.ts';
 import { Html, html } from './html.ts';
 import { STATES } from './server-line.ts';
 
-/** More rows are of no use to people, and cost the exporter milliseconds at each refresh. */
+/** More rows are useless for a reader, and cost the exporter milliseconds at each refresh. */
 const MAX_ROWS = 1_000;
 
 interface Column {
-  /** In the query: `fleet-sort=vram`, or `fleet-sort=-vram` for the reverse. */
+  /** Query parameter: `fleet-sort=vram`, or `fleet-sort=-vram` for the reverse. */
   readonly key: string;
   readonly heading: string;
   readonly isNumber?: boolean;
   readonly text: (row: FleetRow) => string;
-  /** To sort by; null comes last. */
+  /** The sort key; null is last. */
   readonly value: (row: FleetRow) => string | number | null;
 }
 
@@ -123,10 +123,10 @@ function classOf({ isNumber }: Column): Html {
 
 const COLLATOR = new Intl.Collator('en', { numeric: true });
 
-/** Unknown values come last in either order; equal rows are sorted by server. */
+/** Unknown values are last in either order; equal rows are sorted by server. */
 function sorted(rows: readonly FleetRow[], query: URLSearchParams): readonly FleetRow[] {
   const { column, reverse } = sortingOf(query);
-  // Each key is computed once: sorting ten thousand rows uses them a quarter of a million times.
+  // Each key is computed once: sorting ten thousand rows compares a quarter of a million times.
   const keyed = rows.map((row) => ({ row, value: column.value(row), name: nameOf(row) }));
   const inOrder = keyed.sort((a, b) => {
     const order =
@@ -161,7 +161,7 @@ function nameOf({ target }: FleetRow): string {
   return target.replace(/^http:\/\//, '').replace(/\/$/, '');
 }
 
-/** The worst state first, with equal reasons together. */
+/** The worst state first, grouped by reason. */
 function severityOf(row: FleetRow): string {
   return `${['down', 'partial', 'up'].indexOf(row.state)} ${row.reason}`;
 }

@@ -1,15 +1,15 @@
-/** Remembers the last result of each target that /probe scraped, for the table of the fleet. */
+/** Stores the last result of each target scraped by /probe, for the table of the fleet. */
 import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
 
-/** Of a target by a module; beyond it, the one that was probed longest ago is dropped. */
+/** Per target and module; beyond it, the one probed longest ago is dropped. */
 const MAX_TARGETS = 10_000;
 
 const REMEMBERED_MS = 10 * 60_000;
 
-/** The path of a target is the client's choice: 10,000 long ones would fill the memory, and each text made of them. */
+/** Clients choose the path of a target: 10,000 long ones would fill the memory, and each text made from them. */
 const MAX_TARGET_LENGTH = 256;
 
-/** More rows than these are listed once a second: ten thousand take a tenth of one, for each request. */
+/** A longer list is built once a second: ten thousand rows take a tenth of a second. */
 const FEW_ROWS = 100;
 const LISTED_MS = 1_000;
 
@@ -19,14 +19,14 @@ export interface FleetRow {
   readonly module: string;
   /** As in `Status`. */
   readonly state: 'up' | 'partial' | 'down';
-  /** Of the first request that failed. */
+  /** The reason of the first failed request. */
   readonly reason: string | null;
   readonly version: string | null;
   readonly loaded_models: number | null;
-  /** Of all models; null where it is not known of one of them. */
+  /** Of all models; null if unknown for one of them. */
   readonly size_vram: number | null;
   readonly vram_capacity: number | null;
-  /** `size_vram` of `vram_capacity`: 1 is all of it. */
+  /** `size_vram` divided by `vram_capacity`. */
   readonly vram_share: number | null;
   /** Models that are partly in RAM. */
   readonly spilled_models: number | null;
@@ -35,20 +35,20 @@ export interface FleetRow {
   readonly age_seconds: number;
 }
 
-/** One small object for each target; the rest is made of it. */
+/** One small object per target; the rest is derived from it. */
 interface Remembered extends Omit<FleetRow, 'vram_share' | 'probed_at' | 'age_seconds'> {
   readonly probedAtMs: number;
 }
 
 export interface Fleet {
   readonly remember: (target: URL, module: string, snapshot: Snapshot) => void;
-  /** Targets that were probed in the last ten minutes, the oldest first; of many, the same list for a second. */
+  /** Targets probed in the last ten minutes, oldest first; a long list is the same for a second. */
   readonly rows: () => readonly FleetRow[];
 }
 
 /** @param now Unix milliseconds */
 export function createFleet(now: () => number = Date.now): Fleet {
-  /** The oldest first. */
+  /** Oldest first. */
   const targets = new Map<string, Remembered>();
   let listed: { readonly atMs: number; readonly rows: readonly FleetRow[] } = { atMs: 0, rows: [] };
   const dropOld = () => {

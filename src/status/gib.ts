@@ -1,8 +1,8 @@
-/** Turns bytes into GiB with one decimal, so that the numbers on the page add up. */
+/** Formats bytes as GiB with one decimal, so that the values on the page add up. */
 
 const TENTH = 1024 ** 3 / 10;
 
-/** What memory of one or all models is shown as; `–` where the server does not report it. */
+/** The memory of one or all models as shown; `–` if the server does not report it. */
 export interface ShownSizes {
   readonly vram: string;
   readonly ram: string;
@@ -10,17 +10,17 @@ export interface ShownSizes {
   readonly size: string;
 }
 
-/** `17.6`, without its unit; `<0.1` for what would round to nothing. */
+/** `17.6`, without the unit; `<0.1` if it would round to zero. */
 export function gib(bytes: number): string {
   return shown(tenths(bytes), bytes > 0);
 }
 
-/** @param vram and `ram`: null where the server does not report them */
+/** @param vram and `ram`: null if the server does not report them */
 export function shownSizes(size: number, vram: number | null, ram: number | null): ShownSizes {
   if (vram === null || ram === null) {
     return { vram: '–', ram: '–', size: `${gib(size)} GiB` };
   }
-  // A server that reports more VRAM than size: both as it reports them.
+  // If a server reports more VRAM than size, both are shown as reported.
   const sum = vram > size ? tenths(size) : tenths(vram) + tenths(ram);
   return { vram: `${gib(vram)} GiB`, ram: `${gib(ram)} GiB`, size: `${shown(sum, size > 0)} GiB` };
 }

@@ -1,6 +1,6 @@
-/** Turns texts into HTML that they can't break out of. */
+/** Escapes texts in HTML. */
 
-/** Markup, as opposed to a text that has yet to be escaped. */
+/** Markup, as opposed to an unescaped text. */
 export class Html {
   readonly text: string;
 

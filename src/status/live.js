@@ -8,7 +8,7 @@ const TIMEOUT_MS = 15_000;
 const main = element('main');
 const connection = element('#connection');
 
-/** When the numbers that are shown came in, by this browser's clock. */
+/** When the current values arrived, by this browser's clock. */
 let loadedAt = Date.now();
 /** @type {string | undefined} */
 let problem;
@@ -62,7 +62,7 @@ async function refresh() {
   }
 }
 
-/** Updates the time until each model expires, and the age of the numbers. Called each second. */
+/** Updates the time until each model expires, and the age of the values. Called each second. */
 function tick() {
   const seconds = (Date.now() - loadedAt) / 1_000;
   for (const cell of main.querySelectorAll('[data-seconds]')) {
@@ -80,7 +80,7 @@ function tick() {
 }
 
 /**
- * Keeps the last numbers on the page, marked as no longer current.
+ * Keeps the last values on the page, marked as outdated.
  *
  * @param {string} problem
  * @param {number} seconds
@@ -132,7 +132,7 @@ async function copy({ target }) {
   if (digest === undefined || !(target instanceof HTMLElement)) {
     return;
   }
-  // The clipboard is there only behind TLS or on this machine; else the digest is selected, ready for Ctrl+C.
+  // The clipboard requires TLS or localhost; otherwise the digest is selected, ready for Ctrl+C.
   const text = target.previousElementSibling;
   try {
     await navigator.clipboard.writeText(digest);

@@ -1,4 +1,4 @@
-/** Turns the memory that models take into two cards: the number, its share of the capacity, and a bar. */
+/** Renders the memory of models as two cards: the value, its share of the capacity, and a bar. */
 import { bar, type Part } from './bar.ts';
 import { type CapacitySource, capacityAdvice } from './capacity-advice.ts';
 import { gib, percent } from './gib.ts';
@@ -7,12 +7,12 @@ import { type ModelStatus, ramOf, type Status } from './status.ts';
 
 interface Memory {
   readonly name: 'VRAM' | 'RAM';
-  /** null where the server does not report it of each model. */
+  /** null if the server does not report it for each model. */
   readonly used: number | null;
-  /** null where it is not known. */
+  /** null if unknown. */
   readonly capacity: number | null;
   readonly parts: readonly Part[];
-  /** What to do where the capacity is not known. */
+  /** How to set an unknown capacity. */
   readonly advice: Html;
 }
 

@@ -1,6 +1,6 @@
-/** Gives each model a colour that its segments and its row share. */
+/** Assigns each model a colour for its segments and its row. */
 
-/** As many as style.css has classes `c0`, `c1` and so on. */
+/** The number of classes `c0`, `c1` and so on in style.css. */
 const COLOURS = 8;
 
 /**

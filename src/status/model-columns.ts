@@ -1,4 +1,4 @@
-/** The columns of the table of models: what each shows, and how it sorts. */
+/** The columns of the table of models: their content and sort keys. */
 import { shownSizes } from './gib.ts';
 import { FOREVER } from './ps-words.ts';
 import type { Column } from './sorting.ts';
@@ -37,7 +37,7 @@ const CELLS: readonly ModelColumn[] = [
   {
     key: 'processor',
     heading: 'Processor',
-    // Models that spill come first.
+    // Models that spill are first.
     value: ({ size, size_vram }) => (size_vram ?? -1) / (size || 1),
     text: ({ processor }) => processor,
   },
@@ -99,7 +99,7 @@ function memory(
 
 const UNITS = ['', 'K', 'M', 'B', 'T'];
 
-/** Of `8.0B` or `137M`; -1 where it is no number. */
+/** The number in `8.0B` or `137M`; -1 if there is none. */
 function parameterCount(text: string): number {
   const [, amount, unit = ''] = /^([\d.]+)([KMBT]?)/i.exec(text) ?? [];
   return amount === undefined ? -1 : Number(amount) * 1_000 ** UNITS.indexOf(unit.toUpperCase());

@@ -1,4 +1,4 @@
-/** Turns a status into the table of models: a row a model, with details that open. */
+/** Renders a status as the table of models: one row per model, with collapsible details. */
 import { percent, shownSizes } from './gib.ts';
 import { Html, html } from './html.ts';
 import { COLUMNS, cellsOf, columnsOf, UNTIL } from './model-columns.ts';
@@ -6,7 +6,7 @@ import { timeInWords } from './server-line.ts';
 import { classOf, sortableHeadings, sortRows } from './sorting.ts';
 import type { ModelStatus, Status } from './status.ts';
 
-/** From here on a box to filter by is of more use than in the way. */
+/** Number of models from which the filter is shown. */
 const MANY_MODELS = 10;
 
 /** More than any server has loaded. Rendering 2,000 takes most of a second, here and in the browser. */
@@ -34,7 +34,7 @@ ${rows.length === 0 ? '' : table(rows, status, search)}${more === 0 ? '' : html`
 `;
 }
 
-/** In the order of the table where the query names no other one. */
+/** The order of the table if the query has none. */
 export function byName(models: readonly ModelStatus[]): readonly ModelStatus[] {
   return sortRows(models, COLUMNS, '');
 }
@@ -49,7 +49,7 @@ function summaryOf({ totals: { models, size, size_vram, size_ram } }: Status): s
     : `${loaded}, ${percent(Math.min(size_vram, size), size)} in VRAM`;
 }
 
-/** Roles are spelt out: on narrow screens the rows become blocks, which would take them from the table. */
+/** Roles are explicit: on narrow screens the rows become blocks, which removes their table semantics. */
 function table(rows: readonly Html[], status: Status, search: string): Html {
   return html`<table role="table" class="models" aria-labelledby="models">
 <thead role="rowgroup">
@@ -61,7 +61,7 @@ function table(rows: readonly Html[], status: Status, search: string): Html {
 `;
 }
 
-/** By its key the script finds the row again when it has moved. */
+/** The script finds a moved row by its key. */
 function row(model: ModelStatus, status: Status, colour: string): Html {
   const readAt = status.read_at;
   const { model: name, quantization, expires_in, family, digest } = model;
@@ -79,7 +79,7 @@ ${cellsOf(status).map((column) => html`<td role="cell"${classOf(column)} data-la
 </tr>`;
 }
 
-/** What else a server gives as a digest should not get into a clipboard, and so perhaps into a shell. */
+/** Another text from a server must not get into the clipboard, and so perhaps into a shell. */
 const DIGEST = /^(sha256:)?[0-9a-f]{12,64}$/;
 
 function copyButton({ model, digest }: ModelStatus): Html {

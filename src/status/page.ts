@@ -1,4 +1,4 @@
-/** Turns a status into the page at `/`: complete without JavaScript, refreshed with it. */
+/** Renders a status as the page at `/`: complete without JavaScript, refreshed with it. */
 import type { PageAssets } from './assets.ts';
 import type { CapacitySource } from './capacity-advice.ts';
 import { Html, html } from './html.ts';
@@ -10,19 +10,19 @@ import type { ModelStatus, Status } from './status.ts';
 
 /** The content of the page besides the status. */
 export interface PageFrame {
-  /** Of the exporter. */
+  /** The version of the exporter. */
   readonly version: string;
   readonly telemetryPath: string;
   /** The query of the page, with its question mark. */
   readonly search: string;
-  /** The names of modules by which /probe may scrape; empty where it is closed. */
+  /** The modules with an allow list; empty if /probe is disabled. */
   readonly openModules: readonly string[];
-  /** Of --web.dashboard-url. */
+  /** The value of --web.dashboard-url. */
   readonly dashboardUrl: URL | undefined;
   readonly capacitySource: CapacitySource;
-  /** The table of the fleet; undefined where there is none. */
+  /** The table of the fleet; undefined if there is none. */
   readonly fleet?: Html | undefined;
-  /** Where its numbers are, if not in /api/status. */
+  /** The path of the JSON, if not /api/status. */
   readonly json?: string;
 }
 
@@ -59,7 +59,7 @@ export function refusalPage(
   { style }: PageAssets,
 ): string {
   const title = REFUSALS.get(statusCode) ?? 'Invalid request';
-  // A rejected request has neither a report nor numbers.
+  // A rejected request has neither a debug report nor JSON.
   return document({ ...frame, search: '' }, style, '', title, [
     html`<main>
 <header>
@@ -130,7 +130,7 @@ function linksOf({
   ];
 }
 
-/** Empty while Ollama is down, because then there are no numbers. */
+/** Empty while Ollama is down, because then there are no values. */
 function memoryAndModels(status: Status, { capacitySource, search }: PageFrame): Html {
   if (status.models === null) {
     return status.state === 'down' ? html`` : html`<p>Loaded models unknown.</p>\n`;
@@ -140,7 +140,7 @@ function memoryAndModels(status: Status, { capacitySource, search }: PageFrame):
   return html`${memoryCards(status, models, colours, capacitySource)}${modelTable(status, models, colours, search)}`;
 }
 
-/** Ollama's own have at most 593 characters. The page repeats a name several times; /api/status has all of it. */
+/** Ollama's own names have at most 593 characters. The page repeats a name several times; /api/status has all of it. */
 const MAX_NAME_LENGTH = 600;
 
 function shortened(model: ModelStatus): ModelStatus {

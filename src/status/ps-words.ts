@@ -1,4 +1,4 @@
-/** Turns figures into the words of `ollama ps` (cmd/cmd.go:1124-1177, format/time.go). */
+/** Formats values like `ollama ps` (cmd/cmd.go:1124-1177, format/time.go). */
 
 /** `100% GPU`, `38%/62% CPU/GPU`, `100% CPU`, `Unknown` */
 export function processor(sizeBytes: number, vramBytes: number | undefined): string {
@@ -18,10 +18,10 @@ export function processor(sizeBytes: number, vramBytes: number | undefined): str
 export const FOREVER = 'Forever';
 
 /**
- * `Forever`, `4 minutes from now`; of a past expiry more than `ollama ps` with its `Stopping...`, which is not
- * always true: a request may still run.
+ * `Forever`, `4 minutes from now`; for a past expiry more than the `Stopping...` of `ollama ps`, which is not always
+ * true: a request may still run.
  *
- * @param seconds until the expiry; Infinity is never, undefined is no usable time
+ * @param seconds until the expiry; Infinity for never, undefined for no valid time
  */
 export function until(seconds: number | undefined): string {
   if (seconds === undefined) {

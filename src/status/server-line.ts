@@ -1,4 +1,4 @@
-/** Turns a status into the line at the top of the page: server, state, version and age, with the problems below it. */
+/** Renders the line at the top of the page: server, state, version and age, with the problems below it. */
 import { type Html, html } from './html.ts';
 import { type Problem, RUNNERS, type Status } from './status.ts';
 
@@ -27,7 +27,7 @@ export function titleOf(status: Status): string {
   return `${STATES[status.state]}: ${nameOf(status)}`;
 }
 
-/** The scheme is shown only if it is https, and the address of the demo not at all. */
+/** The scheme is shown only for https, and the address of the demo not at all. */
 function nameOf({ simulated, target }: Status): string {
   return simulated ? 'Simulated Ollama' : target.replace(/^http:\/\//, '').replace(/\/$/, '');
 }

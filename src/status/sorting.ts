@@ -1,12 +1,12 @@
-/** Sorts the rows of a table by the `sort` of the page's query, and makes its headings links that set it. */
+/** Sorts the rows of a table by the `sort` parameter of the page, and renders its headings as links that set it. */
 import { Html, html } from './html.ts';
 
 export interface Column<Row> {
-  /** In the query: `?sort=vram`, or `?sort=-vram` for the reverse. */
+  /** Query parameter: `?sort=vram`, or `?sort=-vram` for the reverse. */
   readonly key: string;
   readonly heading: string;
   readonly kind?: 'number';
-  /** A click on the heading shows the largest first. */
+  /** A click on the heading sorts the largest first. */
   readonly largestFirst?: boolean;
   readonly value: (row: Row) => string | number;
 }
@@ -20,7 +20,7 @@ type Columns<Row> = readonly [Column<Row>, ...Column<Row>[]];
 
 const COLLATOR = new Intl.Collator('en', { numeric: true });
 
-/** By the first column where the query names none; rows that are equal stay in the order of the first one. */
+/** By the first column if the query has none; equal rows are sorted by the first column. */
 export function sortRows<Row>(rows: readonly Row[], columns: Columns<Row>, search: string): readonly Row[] {
   const [first] = columns;
   const { column, reverse } = sortingOf(columns, search);

@@ -1,4 +1,4 @@
-/** Turns a snapshot into the numbers of the page and of /api/status. */
+/** Converts a snapshot to the values of the page and of /api/status. */
 import type { ApiError } from '../ollama/errors.ts';
 import type { NamedModel } from '../ollama/model-list.ts';
 import type { RunningModel, RunningModels } from '../ollama/models.ts';
@@ -7,7 +7,7 @@ import type { ModelRunner } from '../scrape/runners-reading.ts';
 import { isUp, outcomes, type Snapshot } from '../scrape/snapshot.ts';
 import { processor, until } from './ps-words.ts';
 
-/** Takes the place of the name of a request if the problem is in the runners. */
+/** Used instead of a request's name for problems of the runners. */
 export const RUNNERS = 'runners';
 
 /** The JSON of the response; sizes in bytes, null if unknown. */
@@ -26,7 +26,7 @@ export interface Status {
   readonly memory_capacity: number | null;
   /** null: the list is not available. */
   readonly models: readonly ModelStatus[] | null;
-  /** Rows that could not be used. */
+  /** Invalid rows. */
   readonly skipped: number;
   /** Whether the runners of the models are read. */
   readonly runners: boolean;
@@ -50,7 +50,7 @@ export interface ModelStatus {
   readonly size_vram: number | null;
   readonly processor: string;
   readonly context_length: number | null;
-  /** Requests that it processes at once, and those in progress; null if its runner is not read, or did not respond. */
+  /** Maximum and current number of concurrent requests; null if its runner is not read, or did not respond. */
   readonly slots: number | null;
   readonly slots_busy: number | null;
   /** Seconds; null for never, or for no valid time: see `until`. */
@@ -61,7 +61,7 @@ export interface ModelStatus {
 export interface Totals {
   readonly models: number;
   readonly size: number;
-  /** null, as `size_ram`, where it is not known of one of the models. */
+  /** null, like `size_ram`, if unknown for one of the models. */
   readonly size_vram: number | null;
   readonly size_ram: number | null;
 }
@@ -140,7 +140,7 @@ function modelOf(running: RunningModel, runner: ModelRunner | undefined, nowMs: 
   };
 }
 
-/** Rows that share a name can come from two manifests. */
+/** Rows with the same name can have different manifests. */
 function distinct(texts: readonly string[]): string {
   return [...new Set(texts)].join(', ');
 }
@@ -159,7 +159,7 @@ function totalOf(numbers: ReadonlyArray<number | null>): number | null {
   );
 }
 
-/** More in VRAM than there is in all is nonsense of the server's, and no RAM. */
+/** If VRAM exceeds the size, the server's values are invalid, and no RAM is shown. */
 export function ramOf({ size, size_vram }: Pick<ModelStatus, 'size' | 'size_vram'>): number | null {
   return size_vram === null ? null : Math.max(size - size_vram, 0);
 }

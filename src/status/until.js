@@ -1,4 +1,4 @@
-/** Turns the time until a model expires into words. Plain JavaScript, as the page counts down with it, too. */
+/** Formats the time until a model expires. Plain JavaScript, as the page counts down with it, too. */
 
 /**
  * `1 m 12 s`, `2 h 5 m`, `overdue 40 s`
@@ -11,10 +11,9 @@ export function remaining(seconds) {
 }
 
 /**
- * In its two largest units, cut to whole ones.
+ * In its two largest units, rounded down.
  *
  * @param {number} seconds
- * @returns {string}
  */
 export function duration(seconds) {
   const whole = Math.trunc(seconds);

@@ -1,4 +1,4 @@
-/** Turns CIDRs into ranges of addresses, and lists those of the exporter's own machine and of cloud metadata services. */
+/** Parses CIDRs into address ranges, and lists those of the exporter's own machine and of cloud metadata services. */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
 export interface AddressRange {
@@ -13,7 +13,7 @@ export const NOT_A_RANGE = 'write a range as CIDR, such as 10.20.0.0/16, or give
 
 /**
  * @param text `10.20.0.0/16`, `fd00::/8`, or one address
- * @throws Error that says what was expected
+ * @throws Error that states what was expected
  */
 export function parseAddressRange(text: string): AllowedRange {
   const [, address = '', length] = /^([^/]*)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text) ?? [];
@@ -27,7 +27,7 @@ export function parseAddressRange(text: string): AllowedRange {
 
 type Subnet = readonly [address: string, prefix: number];
 
-/** IPv4 addresses that are written as IPv6 (`::ffff:10.0.0.1`). */
+/** IPv4-mapped IPv6 addresses (`::ffff:10.0.0.1`). */
 const MAPPED = new BlockList();
 MAPPED.addSubnet('::ffff:0:0', 96, 'ipv6');
 
@@ -57,12 +57,12 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
 
 const METADATA_IPV4: readonly Subnet[] = [
   ['169.254.169.254', 32], // most clouds
-  ['169.254.170.2', 32], // credentials of containers, of AWS
-  ['169.254.170.23', 32], // credentials of pods, of AWS
+  ['169.254.170.2', 32], // AWS: credentials of containers
+  ['169.254.170.23', 32], // AWS: credentials of pods
   ['169.254.0.23', 32], // Tencent Cloud
   ['169.254.42.42', 32], // Scaleway
   ['100.100.100.200', 32], // Alibaba Cloud
-  ['168.63.129.16', 32], // Azure's agent of the host
+  ['168.63.129.16', 32], // Azure: host agent
   ['192.0.0.192', 32], // Oracle Cloud
 ];
 
@@ -80,7 +80,7 @@ const LOCAL_IPV4: readonly Subnet[] = [
   ...METADATA_IPV4,
 ];
 
-/** The same behind a NAT64 (RFC 6052, and RFC 8215 for local use) and in SIIT (RFC 7915). */
+/** The same behind NAT64 (RFC 6052, and RFC 8215 for local use) and in SIIT (RFC 7915). */
 function alsoEmbedded(subnets: readonly Subnet[]): readonly Subnet[] {
   const embedded = ['64:ff9b::', '64:ff9b:1::', '::ffff:0:'].flatMap((head) =>
     subnets.map(([address, prefix]) => [`${head}${address}`, 96 + prefix] as const),
@@ -88,20 +88,20 @@ function alsoEmbedded(subnets: readonly Subnet[]): readonly Subnet[] {
   return [...subnets, ...embedded];
 }
 
-/** Cloud metadata services, which serve credentials: only allowed by an entry that is exactly the address. */
+/** Cloud metadata services, which serve credentials: only allowed by an entry for exactly this address. */
 export const METADATA_ADDRESSES: AddressRange = rangesOf([...alsoEmbedded(METADATA_IPV4), ...METADATA_IPV6]);
 
 /**
- * Others control the DNS of the names that a pattern matches, so these must not resolve to the exporter's own machine
- * or to cloud metadata services, unless a range allows it.
+ * Others control the DNS of names that match a pattern, so these must not resolve to the exporter's own machine or to
+ * cloud metadata services, unless a range allows it.
  */
 export const LOCAL_ADDRESSES: AddressRange = rangesOf([
   ...alsoEmbedded(LOCAL_IPV4),
   ['::', 96], // `::`, `::1`, and the obsolete `::127.0.0.1`
   ['2001::', 32], // Teredo (RFC 4380) and …
-  ['2002::', 16], // … 6to4, given up by RFC 7526: IPv4 addresses in disguise
+  ['2002::', 16], // … 6to4, deprecated by RFC 7526: both embed IPv4 addresses
   ['64:ff9b:1::', 48], // RFC 8215: the network defines the position of the IPv4 address
   ['fe80::', 10],
-  ['fec0::', 10], // site-local, given up by RFC 3879
+  ['fec0::', 10], // site-local, deprecated by RFC 3879
   ...METADATA_IPV6,
 ]);

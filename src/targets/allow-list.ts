@@ -1,4 +1,4 @@
-/** Turns the `allow` of a module into a decision on each target, and on each address that its name resolves to. */
+/** Decides by the `allow` of a module on each target, and on each address that its name resolves to. */
 import type { LookupAddress, LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { ForbiddenAddressError } from '../ollama/errors.ts';
@@ -12,9 +12,9 @@ import {
 } from './address-ranges.ts';
 import { type HostPattern, parseHostPattern } from './host-pattern.ts';
 
-/** A pattern of host names or a range of addresses; on one port and by one scheme, or on all of them and by both. */
+/** A pattern of host names or a range of addresses; for one port and scheme, or for all of them. */
 export type AllowEntry = {
-  /** As it was written. */
+  /** As written. */
   readonly text: string;
   /** As in `URL`. */
   readonly protocol: 'http:' | 'https:' | undefined;
@@ -24,7 +24,7 @@ export type AllowEntry = {
 /**
  * `gpu-*.lan:11434`, `https://*.ollama.svc.cluster.local:443`, `10.20.0.0/16`, `10.20.0.7:11434`, `[fd00::/8]:11434`.
  *
- * @throws Error that says what was expected
+ * @throws Error that states what was expected
  */
 export function parseAllowEntry(text: string): AllowEntry {
   const protocol = (['http:', 'https:'] as const).find((scheme) => text.startsWith(`${scheme}//`));
@@ -52,12 +52,12 @@ function splitPort(text: string) {
     return { what: { range: parseAddressRange(text) }, port: undefined };
   }
   const [, host = '', port] = /^([^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  // Also `10.20.*`, which as a pattern of names would match names that anyone can register.
+  // Also `10.20.*`, which as a name pattern would match names that anyone can register.
   const isRange = /\/|^[\d.*?]*\d[\d.*?]*$/.test(host);
   return { what: isRange ? { range: parseAddressRange(host) } : { name: parseHostPattern(host) }, port };
 }
 
-/** The entries by which a client of /probe decides to which port, and over http or https; as they were written. */
+/** Entries without port or scheme, so that clients of /probe choose them; as written. */
 export function openEntries(entries: readonly AllowEntry[], httpsOnly: boolean): readonly string[] {
   return entries
     .filter(({ protocol, port }) => port === undefined || (protocol === undefined && !httpsOnly))
@@ -71,7 +71,7 @@ export interface AllowList {
   readonly lookupFor: (target: URL) => LookupFunction;
 }
 
-/** @param resolve the resolver of the machine, but for tests */
+/** @param resolve the resolver of the machine, except in tests */
 export function createAllowList(entries: readonly AllowEntry[], resolve: LookupFunction = lookup): AllowList {
   return {
     allows: (target) => {
@@ -101,7 +101,7 @@ function relevant(entries: readonly AllowEntry[], target: URL) {
   };
 }
 
-/** A wide range must not allow the metadata service within it by accident. */
+/** A wide range must not allow a metadata service within it by accident. */
 function inRange(entries: readonly AllowEntry[], address: string): boolean {
   const mustBeNamed = METADATA_ADDRESSES.contains(address);
   return entries.some(
@@ -110,7 +110,7 @@ function inRange(entries: readonly AllowEntry[], address: string): boolean {
   );
 }
 
-/** The connection is made to what this resolves to, so nothing can change between the check and the use. */
+/** Checks the addresses that the connection uses, so nothing can change between check and use. */
 function guarded(resolve: LookupFunction, mayConnect: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (failure, addresses) => {

@@ -1,4 +1,4 @@
-/** `--config.file` → modules, and texts that show it without its secrets. */
+/** `--config.file` → modules, and the configuration without its secrets. */
 import { dirname } from 'node:path';
 import { stringify } from 'yaml';
 import { FileError, readSource, readYamlAsWritten } from '../config/yaml.ts';
@@ -9,16 +9,16 @@ import { CONFIG_FILE } from './module-schema.ts';
 
 export interface ConfigFile {
   readonly modules: ReadonlyMap<string, Module>;
-  /** YAML as it was written, secrets as `<secret>`. */
+  /** YAML as written, with secrets as `<secret>`. */
   readonly shown: string;
-  /** The file as it was read. */
+  /** The content of the file. */
   readonly source: string;
 }
 
 /**
- * @param timeoutMs of modules that name none
- * @param known the result of the previous read: returned if the file has not changed, with its modules and their connections
- * @throws FileError, also where a file that it names can't be used
+ * @param timeoutMs of modules without one
+ * @param known the previous result: returned if the file has not changed, with its modules and their connections
+ * @throws FileError, also if a file that it names can't be used
  */
 export async function loadConfigFile(
   file: string,

@@ -11,7 +11,7 @@ export function checkHeaderText(text: string): string {
   }
 }
 
-/** The content of a file with the whole header: the type would be sent twice, and the server would respond with 401. */
+/** The file contains the whole header: the type would be sent twice, and the server would respond with 401. */
 const WITH_TYPE = /^(?:authorization:|(?:bearer|basic|digest|token)\s)/i;
 
 /** @returns the text @throws Error */

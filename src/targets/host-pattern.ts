@@ -4,9 +4,9 @@
 export type HostPattern = (host: string) => boolean;
 
 /**
- * @param glob `gpu-*.lan`, `*.ollama.svc.cluster.local`: `*` and `?` stay within their label, so that `gpu-*` does not
- *   match `gpu-1.evil.example`; a leading `*.` is one label or more
- * @throws Error that says what was expected
+ * @param glob `gpu-*.lan`, `*.ollama.svc.cluster.local`: `*` and `?` match within a label, so that `gpu-*` does not
+ * match `gpu-1.evil.example`; a leading `*.` is one label or more
+ * @throws Error that states what was expected
  */
 export function parseHostPattern(glob: string): HostPattern {
   const name = glob.toLowerCase().replace(/\.$/, '');
@@ -29,8 +29,8 @@ export function parseHostPattern(glob: string): HostPattern {
 }
 
 /**
- * Where a label stops matching, only the last `*` takes one character more, which is enough. A regular expression lets
- * each of them try: with a dozen of them, one label takes hours.
+ * On a mismatch in a label, only the last `*` takes another character, which is sufficient. A regular expression
+ * backtracks for each `*`: with a dozen of them, one label takes hours.
  */
 function matches(glob: string, label: string): boolean {
   let [inGlob, inLabel] = [0, 0];

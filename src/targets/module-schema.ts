@@ -8,7 +8,7 @@ import { COLLECTORS, type Collector } from '../scrape/snapshot.ts';
 import { parseAllowEntry } from './allow-list.ts';
 import { checkCredentials, checkHeaderText } from './credentials.ts';
 
-/** These belong to HTTP itself, or have a key in the file; they must not be set twice. */
+/** Set by HTTP itself, or by a key of the file; they must not be set twice. */
 const RESERVED_HEADERS: ReadonlyMap<string, string> = new Map([
   ['authorization', 'use authorization or basic_auth'],
   ...[
@@ -111,7 +111,7 @@ function parseCollector(text: string): Collector {
   return collector;
 }
 
-/** As in Prometheus, which refuses it too. */
+/** As in Prometheus, which rejects it too. */
 function parseAuthorizationType(text: string): string {
   if (text.toLowerCase() === 'basic') {
     throw new Error('type cannot be "basic", use basic_auth');

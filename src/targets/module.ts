@@ -1,4 +1,4 @@
-/** A module of `--config.file`: which targets it may scrape, and how. Its secrets are read when they are used. */
+/** A module of `--config.file`: its allowed targets and how to scrape them. Secrets are read when used. */
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { parseAuthorities, readRegularFile } from '../config/files.ts';
@@ -12,7 +12,7 @@ import type { ModuleSettings } from './module-schema.ts';
 
 export interface Module {
   readonly name: string;
-  /** YAML as it was written, secrets as `<secret>`. */
+  /** YAML as written, with secrets as `<secret>`. */
   readonly shown: string;
   /** undefined: /probe may scrape no target. */
   readonly allow: AllowList | undefined;
@@ -22,30 +22,30 @@ export interface Module {
   readonly vramBytes: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly collectors: readonly Collector[] | undefined;
-  /** By their lower-case names; undefined for none. @throws ApiError with the reason `config` */
+  /** By lower-case name; undefined for none. @throws ApiError with the reason `config` */
   readonly headers: (() => Promise<Readonly<Record<string, string>>>) | undefined;
-  /** Whether requests carry headers that may hold a secret. */
+  /** Whether requests have headers that may contain a secret. */
   readonly sendsSecrets: boolean;
-  /** Whether these go over https only: who has a `tls_config` counts on it. */
+  /** Whether these are sent over https only: a `tls_config` implies it. */
   readonly httpsOnly: boolean;
-  /** Entries of `allow` that leave it to clients of /probe to which port, or over http, the secrets go. */
+  /** Entries of `allow` with which clients of /probe choose the port, or http, for the secrets. */
   readonly exposedBy: readonly string[];
   /** @throws ApiError with the reason `config` */
   readonly tls: () => Promise<TlsOptions>;
-  /** Its own, since connections made by the rules of another module must not be used. */
+  /** Its own, since connections made with another module's settings must not be used. */
   readonly agents: Agents;
 }
 
 export interface ModuleSource {
   readonly name: string;
   readonly settings: ModuleSettings;
-  /** The folder that file names are relative to. */
+  /** The directory for relative file names. */
   readonly folder: string;
   /** See `Module`. */
   readonly shown: string;
 }
 
-/** @param timeoutMs where the settings have none */
+/** @param timeoutMs if the settings have none */
 export function createModule({ name, settings, folder, shown }: ModuleSource, timeoutMs: number): Module {
   const { timeout = timeoutMs, vram_capacity, memory_capacity, collectors } = settings;
   const allow = settings.allow && createAllowList(settings.allow);
@@ -69,13 +69,13 @@ export function createModule({ name, settings, folder, shown }: ModuleSource, ti
   };
 }
 
-/** The module for the Ollama of `--ollama.url`, whose address the allow list does not apply to. */
+/** The module for `--ollama.url`, whose address the allow list does not apply to. */
 export function withoutAllowList(module: Module): Module {
   const { timeoutMs, tls } = module;
   return { ...module, agents: createAgents({ connectTimeoutMs: timeoutMs, tls }) };
 }
 
-/** Reads all files that the module names. @throws Error that names the one that can't be used */
+/** Reads all files of the module. @throws Error that names the invalid one */
 export async function checkModule({ headers, tls }: Module): Promise<void> {
   await headers?.();
   const options = await tls();
@@ -94,7 +94,7 @@ function hasHeaders({ headers, authorization, basic_auth }: ModuleSettings): boo
   return headers !== undefined || authorization !== undefined || basic_auth !== undefined;
 }
 
-/** Any header may hold a secret, except Host, which Ollama checks. */
+/** Any header may contain a secret, except Host, which Ollama checks. */
 export function isSecretHeader(name: string): boolean {
   return name.toLowerCase() !== 'host';
 }
@@ -138,7 +138,7 @@ async function readTls({ tls_config }: ModuleSettings, folder: string): Promise<
   const { ca_file, cert_file, key_file, server_name, insecure_skip_verify } = tls_config;
   const read = (key: string, file: string | undefined) =>
     file === undefined ? undefined : readNamed(key, folder, file);
-  // One after the other, so that of several problems the same one is always reported.
+  // Sequential, so that the same one of several problems is always reported.
   const ca = ca_file === undefined ? undefined : await readAuthorities(folder, ca_file);
   const cert = await read('cert_file', cert_file);
   const key = await read('key_file', key_file);
@@ -169,12 +169,12 @@ async function readCredentials(folder: string, file: string | undefined): Promis
   }
 }
 
-/** Without the line end that editors leave, as in Prometheus. No file: an empty password. */
+/** Without a trailing line break from an editor, as in Prometheus. No file: an empty password. */
 async function readSecret(key: string, folder: string, file: string | undefined): Promise<string> {
   return file === undefined ? '' : (await readNamed(key, folder, file)).trim();
 }
 
-/** An empty file is one that is being written: Node.js would go on without the certificate, Ollama without the secret. */
+/** An empty file is being written: Node.js would continue without the certificate, Ollama without the secret. */
 async function readNamed(key: string, folder: string, file: string): Promise<string> {
   const content = await readRegularFile(resolve(folder, file)).catch((cause: unknown) => {
     throw new ApiError('config', `${key} can't be read: ${messageOf(cause)}`, { cause });

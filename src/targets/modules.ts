@@ -1,4 +1,4 @@
-/** The modules that are in force, and their replacement when the configuration file has changed and is valid. */
+/** The active modules, replaced when the configuration file has changed and is valid. */
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import type { Agent } from 'undici';
@@ -7,11 +7,11 @@ import { createRepeatLog } from '../log/repeats.ts';
 import type { ConfigFile } from './config-file.ts';
 import { createModule, type Module, withoutAllowList } from './module.ts';
 
-/** The module that /metrics uses, and /probe where none is named. */
+/** The module of /metrics, and of /probe if none is given. */
 export const DEFAULT_MODULE = 'default';
 
 export interface Modules {
-  /** `default`, as /metrics uses it. */
+  /** `default`, for /metrics. */
   readonly local: () => Module;
   /** `default` always exists. */
   readonly get: (name: string) => Module | undefined;
@@ -22,12 +22,12 @@ export interface Modules {
   /**
    * Calls during a reload share the next one. If the file has not changed, its modules and connections are kept.
    *
-   * @throws FileError if the file is invalid, or Error if there is none; the old modules then stay in force
+   * @throws FileError if the file is invalid, or Error if there is none; the old modules then stay active
    */
   readonly reload: () => Promise<void>;
-  /** Adds whether the last reload worked. */
+  /** Adds the metrics of the last reload. */
   readonly registerMetrics: (registry: Registry) => void;
-  /** Ends all connections. */
+  /** Closes all connections. */
   readonly close: () => Promise<void>;
 }
 
@@ -44,7 +44,7 @@ interface Loaded extends Pick<ConfigFile, 'modules' | 'shown'> {
 
 /**
  * @param file undefined: only the module `default`, without settings
- * @param timeoutMs of modules that name none
+ * @param timeoutMs of modules without one
  * @throws FileError
  */
 export async function loadModules(
@@ -102,7 +102,7 @@ export async function loadModules(
     probeable: () => [...current.modules.values()].filter(({ allow }) => allow).map(({ name }) => name),
     shown: () => current.shown,
     reload: () => {
-      // One after the other, so that the last one called reads the last state of the file, and wins.
+      // Sequential, so that the last call reads the latest state of the file, and wins.
       next ??= reloading
         .catch(() => {})
         .then(() => {
@@ -119,7 +119,7 @@ export async function loadModules(
   };
 }
 
-/** @returns what is known, if the file has not changed */
+/** @returns the known result if the file has not changed */
 async function load(file: string | undefined, timeoutMs: number, known?: Loaded): Promise<Loaded> {
   const configFile = await loadFile(file, timeoutMs, known?.configFile);
   if (known !== undefined && configFile === known.configFile) {
@@ -157,7 +157,7 @@ function agentsOf(loaded: Loaded): readonly Agent[] {
   return all(loaded).flatMap(({ agents }) => Object.values(agents));
 }
 
-/** A scrape that took its module before the reload may still send requests, which a closed Agent would refuse. */
+/** A scrape that took its module before the reload may still send requests, which a closed Agent would reject. */
 function retire(loaded: Loaded): void {
   const longestMs = Math.max(...all(loaded).map(({ timeoutMs }) => timeoutMs));
   const close = () => Promise.all(agentsOf(loaded).map((agent) => agent.close()));

@@ -9,11 +9,11 @@ import { type Capacity, type ScrapeOptions, startScrape } from '../scrape/snapsh
 import type { Module } from './module.ts';
 import { DEFAULT_MODULE, type Modules } from './modules.ts';
 
-/** Settings of the Ollama of the telemetry path; its collectors also apply if the module of a target sets none. */
+/** Settings for `--ollama.url`; its collectors also apply to targets whose module sets none. */
 export interface TargetOptions extends Omit<RequestOptions, 'capacity'> {
   /** undefined: there is none. */
   readonly url: URL | undefined;
-  /** What is known at the time of a scrape. */
+  /** As known at the time of a scrape. */
   readonly capacity: () => Capacity;
 }
 
@@ -25,14 +25,14 @@ interface RequestOptions extends ScrapeOptions {
 export interface Target extends Shareable {
   readonly url: URL;
   readonly module: Module;
-  /** Of its machine, as far as options and module say. */
+  /** Of its machine, from options and module. */
   readonly capacity: Capacity;
 }
 
 export interface Targets {
-  /** That of /metrics, by the module that is now in force; undefined where there is none. */
+  /** The target of /metrics, with the active module; undefined if there is none. */
   readonly local: () => Target | undefined;
-  /** @throws RequestError with status 400 or 403, if the query names no target that may be scraped */
+  /** @throws RequestError with status 400 or 403, if the query has no allowed target */
   readonly probed: (query: URLSearchParams) => Target;
 }
 
@@ -59,7 +59,7 @@ export function createTargets(options: TargetOptions, modules: Modules): Targets
         throw refusal(url, module);
       }
       const capacity = { vramBytes: undefined, memoryBytes: undefined };
-      // The runners that can be read are those of the Ollama of the options.
+      // Only the runners of `--ollama.url` can be read.
       return createTarget(url, module, { ...options, capacity, readRunners: undefined });
     },
   };
@@ -67,7 +67,7 @@ export function createTargets(options: TargetOptions, modules: Modules): Targets
 
 const HTTPS_ONLY = 'has credentials and a "tls_config", so that it scrapes over https only';
 
-/** For the Ollama of the options: it is found out only here, since a reload can change the module. */
+/** For `--ollama.url`: checked only here, since a reload can change the module. */
 async function refuseHttp(): Promise<never> {
   throw new ApiError('config', `the module ${HTTPS_ONLY}`, {
     hint: 'Write https:// in --ollama.url, or give these settings to a module of another name than "default".',
@@ -107,7 +107,7 @@ function createTarget(url: URL, module: Module, options: RequestOptions): Target
   };
 }
 
-/** The texts are those of blackbox_exporter and snmp_exporter, with what to do about it. */
+/** The texts of blackbox_exporter and snmp_exporter, with a hint. */
 function readTarget(query: URLSearchParams): URL {
   const [text, second] = query.getAll('target');
   if (text === undefined || text === '') {

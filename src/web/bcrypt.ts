@@ -1,4 +1,4 @@
-/** Compares passwords with bcrypt hashes in a worker thread, since a comparison takes longer than a scrape may wait. */
+/** Compares passwords with bcrypt hashes in a worker thread, since a comparison would block scrapes. */
 import { Worker } from 'node:worker_threads';
 
 export interface BcryptThread {
@@ -44,7 +44,7 @@ export function bcryptThread(file: URL = WORKER): BcryptThread {
 }
 
 function startThread(file: URL): Thread {
-  // Options that were meant for the process, such as those of a debugger, can stop a thread from starting.
+  // Options for the process, such as those of a debugger, can prevent a thread from starting.
   const worker = new Worker(file, { execArgv: [] });
   const waiting: Thread['waiting'] = [];
   let cause: unknown;

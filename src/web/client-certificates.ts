@@ -1,4 +1,4 @@
-/** Decides by a client's certificate whether its connection may stay, as Go's crypto/tls and exporter-toolkit do. */
+/** Decides by a client's certificate whether its connection is accepted, as in Go's crypto/tls and exporter-toolkit. */
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { TlsConfig } from './tls-config.ts';
@@ -6,9 +6,9 @@ import type { TlsConfig } from './tls-config.ts';
 export type ClientPolicy = Pick<TlsConfig, 'clientAuth' | 'clientAllowedSans'>;
 
 export interface ClientCertificate {
-  /** As Node.js writes them; undefined where it has none. */
+  /** In the format of Node.js; undefined if it has none. */
   readonly subjectAltName: string | undefined;
-  /** undefined: signed by a trusted CA, not expired, and meant for clients. */
+  /** undefined: signed by a trusted CA, not expired, and issued for clients. */
   readonly problem: string | undefined;
 }
 
@@ -16,7 +16,7 @@ export function requestsCertificate({ clientAuth }: Pick<TlsConfig, 'clientAuth'
   return clientAuth !== 'NoClientCert';
 }
 
-/** @returns why the connection must be closed; undefined: it may stay */
+/** @returns why the connection must be closed; undefined: it is accepted */
 export function refusal(
   { clientAuth, clientAllowedSans }: ClientPolicy,
   certificate: ClientCertificate | undefined,
@@ -58,7 +58,7 @@ const KINDS: ReadonlySet<string> = new Set(['DNS', 'email', 'IP Address', 'URI']
 
 /**
  * @param text as in `X509Certificate.subjectAltName`
- * @returns no name at all where any part of the text isn't understood
+ * @returns no names if any part of the text can't be parsed
  */
 export function subjectAltNames(text: string): readonly string[] {
   const names: string[] = [];

@@ -1,7 +1,7 @@
-/** Who a client is: its address as people write it, and the network that is one client's. */
+/** Identifies a client: its printable address, and the network that counts as one client. */
 import ipaddr from 'ipaddr.js';
 
-/** IPv4 as such, where a listener of both families has `::ffff:10.0.0.1`. */
+/** A mapped IPv4 address (`::ffff:10.0.0.1`) as IPv4. */
 export function addressOf(remoteAddress: string | undefined): string {
   return remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '') ?? '';
 }

@@ -1,4 +1,4 @@
-/** Decides which requests may reach the handler, and rejects the others. */
+/** Decides which requests reach the handler, and rejects the others. */
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -10,13 +10,13 @@ import type { RateLimit } from './web-config.ts';
 
 export interface Guard {
   readonly settings: LiveSettings;
-  /** Draws a token. */
+  /** Takes a token. */
   readonly mayPass: () => boolean;
   readonly passwords: Passwords;
   readonly log: Logger;
 }
 
-/** @returns whether a connection may have more requests; of TLS it may not, if other clients are accepted now */
+/** @returns whether a connection may have more requests; with TLS not if the client rules have changed */
 export type MayStay = (socket: Socket) => boolean;
 
 /** Checks in the order of prometheus/exporter-toolkit (web/handler.go), with the same responses. */
@@ -40,7 +40,7 @@ export function guarded(handler: RequestListener, guard: Guard, mayStay: MayStay
   };
 }
 
-/** @returns what to refuse the request with; undefined: it may pass */
+/** @returns the status of the rejection; undefined: the request is accepted */
 async function statusOf(
   { settings, mayPass, passwords, log }: Guard,
   request: IncomingMessage,
@@ -87,7 +87,7 @@ async function isUser(
 const BASIC = /^basic /i;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** By the rules of Go's Request.BasicAuth; text that isn't UTF-8 counts as none, since no hash could match it. */
+/** By the rules of Go's Request.BasicAuth; text that isn't UTF-8 is ignored, since no hash could match it. */
 export function parseCredentials(authorization: string | undefined): Credentials | undefined {
   const encoded = authorization?.replace(BASIC, '');
   if (encoded === undefined || encoded === authorization || !BASE64.test(encoded)) {
@@ -108,7 +108,7 @@ function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** @returns whether a request may pass now; by the rules of Go's golang.org/x/time/rate */
+/** @returns whether a request is allowed now; by the rules of Go's golang.org/x/time/rate */
 export function rateLimiter({ intervalMs, burst }: RateLimit, now: () => number): () => boolean {
   if (intervalMs === 0) {
     return () => true;
@@ -127,7 +127,7 @@ export function rateLimiter({ intervalMs, burst }: RateLimit, now: () => number)
   };
 }
 
-/** As Go's http.Error. The connection of a client that was refused is not kept. */
+/** Like Go's http.Error. The connection of a rejected client is closed. */
 function respond(response: ServerResponse, status: number): void {
   response
     .writeHead(status, {

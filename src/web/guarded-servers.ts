@@ -1,4 +1,4 @@
-/** Makes servers that pass a request on only if the web configuration file lets it pass. */
+/** Creates servers that pass on only requests that the web configuration file allows. */
 import {
   createServer,
   type IncomingMessage,
@@ -18,25 +18,25 @@ import { TlsServer } from './tls-server.ts';
 export interface GuardDependencies {
   readonly log: Logger;
   readonly compare: Compare;
-  /** Milliseconds, of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now?: () => number;
   readonly handshakeTimeoutMs?: number;
-  /** Requests of one connection. */
+  /** Requests on one connection. */
   readonly maxUnanswered?: number | undefined;
 }
 
 export interface GuardedServers {
-  /** As at the start: a change of the file can't switch it. */
+  /** As at startup: a change of the file can't switch it. */
   readonly tls: boolean;
   /** Whether the file explicitly enables HTTP/2, which is not served. */
   readonly enablesHttp2: boolean;
   readonly requiresPassword: () => boolean;
-  /** An http or https server; all share one rate limit, the remembered passwords, and the log of handshakes. */
+  /** An http or https server; all share one rate limit, the cached passwords, and the handshake log. */
   readonly createServer: (handler: RequestListener, options: ServerOptions) => Server | TlsServer;
 }
 
 /**
- * The file, and those that it names, are read again when they change.
+ * The file, and the files that it names, are read again when they change.
  *
  * @throws FileError
  */
@@ -73,7 +73,7 @@ export function openGuardedServers(
   };
 }
 
-/** By default, Node.js would tell the client to send the body before its password is checked. */
+/** By default, Node.js would request the body before its password is checked. */
 function continued(handler: RequestListener): RequestListener {
   return (request, response) => {
     response.writeContinue();

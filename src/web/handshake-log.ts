@@ -1,4 +1,4 @@
-/** Logs TLS handshakes that fail, of which one port scanner can cause thousands. */
+/** Logs failed TLS handshakes, of which one port scanner can cause thousands. */
 import type { Logger } from 'pino';
 
 const WARN_INTERVAL_MS = 3_600_000;
@@ -13,10 +13,10 @@ export interface FailedHandshake {
 }
 
 /**
- * Each is a line at debug; and while they go on, one an hour is a line at warn, with their number since the one before.
- * A client that sends nothing, such as a TCP health check, is none of these.
+ * Each is logged at debug; and while they continue, one line per hour at warn, with their number since the previous
+ * one. A client that sends nothing, such as a TCP health check, is not logged at warn.
  *
- * @param now milliseconds, of a clock that never goes back
+ * @param now milliseconds of a monotonic clock
  */
 export function createHandshakeLog(log: Logger, now: () => number): (failed: FailedHandshake) => void {
   let failures = 0;

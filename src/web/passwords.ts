@@ -1,4 +1,4 @@
-/** Checks the passwords of `basic_auth_users`: one bcrypt comparison at a time, whose result is remembered. */
+/** Checks the passwords of `basic_auth_users`: one bcrypt comparison at a time, whose result is cached. */
 import { createHmac, randomBytes } from 'node:crypto';
 
 export interface Credentials {
@@ -12,16 +12,16 @@ export interface Client {
   readonly hasHungUp: () => boolean;
 }
 
-/** @returns whether the bcrypt hash is that of the password; slow on purpose */
+/** @returns whether the bcrypt hash matches the password; slow on purpose */
 export type Compare = (password: string, hash: string) => Promise<boolean>;
 
-/** Of one client, which can send any number of requests over one connection, faster than they are checked. */
+/** Per client, which can send any number of requests on one connection, faster than they are checked. */
 export const MAX_WAITING = 1_000;
 
 /** Enough for scrapers with a mistyped password, too few to fill the memory. */
 const MAX_REFUSED = 100;
 
-/** Of exporter-toolkit, which compares the passwords of unknown users with it. */
+/** The hash that exporter-toolkit uses for unknown users. */
 const DUMMY_HASH = '$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi';
 
 export class TooManyChecksError extends Error {
@@ -31,11 +31,11 @@ export class TooManyChecksError extends Error {
 export class Passwords {
   readonly #compare: Compare;
   readonly #turns = new Turns();
-  /** Results are remembered under a keyed hash, so that no password is kept. */
+  /** Results are cached under a keyed hash, so that no password is kept. */
   readonly #key = randomBytes(32);
-  /** One for each user, so that a flood of wrong passwords can't displace it. */
+  /** One per user, so that a flood of wrong passwords can't evict it. */
   readonly #admitted = new Map<string, string>();
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #refused = new Set<string>();
 
   constructor(compare: Compare) {
@@ -45,14 +45,14 @@ export class Passwords {
   /**
    * @param users from name to bcrypt hash
    * @returns whether the password is correct; undefined if the client disconnected before its turn
-   * @throws TooManyChecksError if too many passwords of this client wait already; and what compare throws
+   * @throws TooManyChecksError if too many checks of this client are queued; and the errors of compare
    */
   async check(
     { user, password }: Credentials,
     users: ReadonlyMap<string, string>,
     client: Client,
   ): Promise<boolean | undefined> {
-    // Made for known users too, so that both take the same time.
+    // Computed for known users too, so that both take the same time.
     const dummyHash = dummyHashFor(user, users);
     const isKnown = users.has(user);
     const hash = users.get(user) ?? dummyHash;
@@ -66,7 +66,7 @@ export class Passwords {
       if (client.hasHungUp()) {
         return undefined;
       }
-      // An equal check may have been done meanwhile: a burst of them costs one comparison.
+      // An equal check may have finished meanwhile: a burst of them costs one comparison.
       return (
         this.#recall(user, id) ?? this.#remember(user, id, (await this.#compare(password, hash)) && isKnown)
       );
@@ -105,7 +105,7 @@ export class Passwords {
 class Turns {
   /** The client whose turn is next comes first; none has an empty queue. */
   readonly #waiting = new Map<string, Array<() => void>>();
-  /** The client that has the lock. */
+  /** The client that holds the lock. */
   #holder: string | undefined;
 
   /** Each call must be followed by `release`. */
@@ -138,7 +138,7 @@ class Turns {
     next?.();
   }
 
-  /** Also behind a client that came while this one had the lock. */
+  /** Also behind clients that arrived while this one held the lock. */
   #moveBehindAll(client: string | undefined): void {
     const queue = client === undefined ? undefined : this.#waiting.get(client);
     if (client !== undefined && queue !== undefined) {
@@ -149,8 +149,8 @@ class Turns {
 }
 
 /**
- * A hash for an unknown user, as costly as that of a known one. Where costs differ, the same name always gets the
- * same one, even after a restart: the key is made of the file's own hashes, which are secret.
+ * A hash for an unknown user, as costly as that of a known one. If costs differ, the same name always gets the same
+ * one, even after a restart: the key is derived from the file's own hashes, which are secret.
  */
 function dummyHashFor(user: string, users: ReadonlyMap<string, string>): string {
   const hashes = [...users.values()];

@@ -1,4 +1,4 @@
-/** Limits the unanswered requests of one connection, each of which takes memory. */
+/** Limits the unanswered requests on one connection, each of which uses memory. */
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -6,8 +6,8 @@ import type { Socket } from 'node:net';
 const MAX_UNANSWERED = 8;
 
 /**
- * Closes a connection with one more, counted over all handlers that share the limit. Not reading on is not enough: by
- * then Node.js has parsed the rest of what arrived, up to 2,500 requests in 64 KiB.
+ * Closes a connection with more, counted over all handlers that share the limit. Pausing is not sufficient: by then
+ * Node.js has parsed the rest of the received data, up to 2,500 requests in 64 KiB.
  */
 export function createPipeliningLimit(
   maxUnanswered = MAX_UNANSWERED,

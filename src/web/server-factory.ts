@@ -1,4 +1,4 @@
-/** How the exporter's servers are made: plain HTTP, or with `--web.config.file` TLS and authentication. */
+/** Creates the exporter's servers: plain HTTP, or with `--web.config.file` TLS and authentication. */
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { Logger } from 'pino';
 import { createPipeliningLimit } from './pipelining.ts';
@@ -7,13 +7,13 @@ export interface ServerFactory {
   /** undefined without a web configuration. */
   readonly tls: boolean | undefined;
   readonly createServer: (handler: RequestListener, limits: ServerOptions) => Server;
-  /** Whether a request needs a password now: its `Authorization` is then for this server. */
+  /** Whether requests currently need a password: `Authorization` is then for this server. */
   readonly requiresPassword: () => boolean;
   readonly close: () => Promise<void>;
 }
 
 /**
- * @param maxUnanswered requests of one connection; that of the exporter's own listeners, if left out
+ * @param maxUnanswered requests on one connection; by default that of the exporter's own listeners
  * @throws FileError
  */
 export async function openServerFactory(
@@ -29,7 +29,7 @@ export async function openServerFactory(
       close: () => Promise.resolve(),
     };
   }
-  // Imported only here, so that without such a file the exporter starts sooner.
+  // Imported only here, so that the exporter starts faster without such a file.
   const { openGuardedServers } = await import('./guarded-servers.ts');
   const { bcryptThread } = await import('./bcrypt.ts');
   const { compare, close } = bcryptThread();

@@ -1,4 +1,4 @@
-/** The web configuration file and the certificates that it names, read again whenever one of these files changes. */
+/** The web configuration file and its certificates, read again whenever one of these files changes. */
 import { statSync } from 'node:fs';
 import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
@@ -42,7 +42,7 @@ export class LiveSettings {
   #settings: Settings;
   #usable = true;
   #mayHaveChanged = () => true;
-  /** So that a problem is logged once, and not at every request. */
+  /** So that a problem is logged once, not at every request. */
   #logged: string | undefined;
 
   /** @throws FileError */
@@ -53,9 +53,9 @@ export class LiveSettings {
   }
 
   /**
-   * Cheap where no file has changed.
+   * Cheap if no file has changed.
    *
-   * @returns the last settings that could be read, and whether the file as it is now can be used
+   * @returns the last valid settings, and whether the current file is valid
    */
   now(): Settings & { readonly usable: boolean } {
     if (this.#mayHaveChanged()) {
@@ -65,7 +65,7 @@ export class LiveSettings {
   }
 
   #read(): void {
-    // If a file can't be used, the next attempt may succeed though no file has changed.
+    // If a file can't be used, the next attempt may succeed although no file has changed.
     this.#mayHaveChanged = () => true;
     const fileMayHaveChanged = changeDetector([this.#file]);
     const config = this.#attempt('Unable to parse configuration', () => this.#readConfig());
@@ -114,7 +114,7 @@ export class LiveSettings {
   }
 }
 
-/** @returns the settings that require a restart: Node.js decides at start whether it requests client certificates */
+/** @returns the settings that require a restart: Node.js decides at startup whether it requests client certificates */
 function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): string | undefined {
   if (was === undefined || is === undefined) {
     return was === is ? undefined : `TLS can only be switched ${is === undefined ? 'off' : 'on'}`;
@@ -146,11 +146,11 @@ function readTls(file: string, config: TlsConfig | undefined): TlsSettings | und
   }
 }
 
-/** A file system's clock ticks every few milliseconds: a file this young may change once more without a trace. */
+/** File timestamps have a resolution of milliseconds: a file this recent may change again unnoticed. */
 const TRACELESS_MS = 100;
 
 /**
- * To be called before the files are read, so that a change while they are is noticed.
+ * Must be called before the files are read, so that a change meanwhile is noticed.
  *
  * @returns whether one of the files may have changed since then
  */

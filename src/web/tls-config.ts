@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { list, mapping, parseBoolean, parsedBy, text } from '../config/yaml.ts';
 import { isNewer, parseCipher, parseCurve, parseVersion } from './tls-names.ts';
 
-/** Something in PEM: the text itself, or the file that has it. */
+/** PEM: the text itself, or the file that contains it. */
 export type Pem = { readonly text: string } | { readonly file: string };
 
 const CLIENT_AUTHS = [
@@ -21,24 +21,24 @@ export type ClientAuth = (typeof CLIENT_AUTHS)[number];
 export interface TlsConfig {
   readonly cert: Pem;
   readonly key: Pem;
-  /** Who signs the certificates of clients; undefined: the authorities that Node.js trusts. */
+  /** The CAs of client certificates; undefined: the CAs that Node.js trusts. */
   readonly clientCa: Pem | undefined;
   readonly clientAuth: ClientAuth;
-  /** One of these has to be in the client's certificate; undefined: anything may. */
+  /** The client's certificate must have one of these; undefined: any. */
   readonly clientAllowedSans: readonly string[] | undefined;
   readonly minVersion: SecureVersion;
   readonly maxVersion: SecureVersion;
-  /** By OpenSSL's names; undefined: those of Node.js. */
+  /** With OpenSSL's names; undefined: the defaults of Node.js. */
   readonly ciphers: readonly string[] | undefined;
   readonly preferServerCiphers: boolean;
-  /** By OpenSSL's names; undefined: those of Node.js. */
+  /** With OpenSSL's names; undefined: the defaults of Node.js. */
   readonly curves: readonly string[] | undefined;
 }
 
 /**
  * The rules and their messages are those of prometheus/exporter-toolkit (web/tls_config.go).
  *
- * @param folder that relative paths start from
+ * @param folder for relative paths
  * @returns a schema whose output is undefined if the section does not enable TLS
  */
 export function tlsSection(folder: string) {
@@ -114,7 +114,7 @@ function checkClientAuth({ clientAuth, clientCa, clientAllowedSans }: TlsConfig)
   }
 }
 
-/** The file comes before the text, where both are given. */
+/** The file has priority over the text. */
 function pem(file: string | undefined, inline: string | undefined): Pem | undefined {
   if (file !== undefined) {
     return { file };
@@ -127,7 +127,7 @@ function unlessEmpty(names: readonly string[] | undefined): readonly string[] | 
 }
 
 function parseClientAuth(name: string): ClientAuth {
-  // The name that RequireAnyClientCert had by mistake.
+  // The mistaken former name of RequireAnyClientCert.
   const wanted = name === 'RequireClientCert' ? 'RequireAnyClientCert' : name;
   const clientAuth = CLIENT_AUTHS.find((known) => known === wanted);
   if (clientAuth === undefined) {

@@ -1,7 +1,7 @@
-/** Go's names of TLS versions, cipher suites and curves, and those of Node.js and OpenSSL for the same. */
+/** Go's names of TLS versions, cipher suites and curves, and those of Node.js and OpenSSL. */
 import type { SecureVersion } from 'node:tls';
 
-/** In order, the oldest first. */
+/** Oldest first. */
 const VERSIONS: ReadonlyMap<string, SecureVersion> = new Map([
   ['TLS10', 'TLSv1'],
   ['TLS11', 'TLSv1.1'],
@@ -9,14 +9,14 @@ const VERSIONS: ReadonlyMap<string, SecureVersion> = new Map([
   ['TLS13', 'TLSv1.3'],
 ]);
 
-/** Not to be chosen, neither in Go nor here: TLS 1.3 always offers all of them. */
+/** Not configurable, as in Go: TLS 1.3 always offers all of them. */
 export const TLS13_SUITES: readonly string[] = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
 ];
 
-/** Go's tls.CipherSuites() since 1.22, which took out those with RSA key exchange. */
+/** Go's tls.CipherSuites() since 1.22, without suites with RSA key exchange. */
 const CIPHERS: ReadonlyMap<string, string> = new Map([
   ...TLS13_SUITES.map((name) => [name, name] as const),
   ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256'],

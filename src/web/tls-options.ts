@@ -1,4 +1,4 @@
-/** Loads the certificates of the web configuration file into options for Node.js, and makes sure that they work. */
+/** Loads the certificates of the web configuration file into options for Node.js, and validates them. */
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContextOptions } from 'node:tls';
 import { parseAuthorities, readRegularFileSync } from '../config/files.ts';
@@ -13,7 +13,7 @@ export function filesOf({ cert, key, clientCa }: TlsConfig): readonly string[] {
 }
 
 /**
- * @returns options that a TLS context has been made of, so they work
+ * @returns validated options: a TLS context was created from them
  * @throws Error that names the setting and the file
  */
 export function readTlsOptions(config: TlsConfig): SecureContextOptions {
@@ -42,26 +42,26 @@ export function readTlsOptions(config: TlsConfig): SecureContextOptions {
   return options;
 }
 
-/** Node.js takes what is empty for not given, and OpenSSL a key of another kind than the certificate's. */
+/** Node.js ignores empty values, and OpenSSL a key of another type than the certificate's. */
 function checkPair(cert: string, key: string): void {
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
     throw new Error('the key does not match the certificate');
   }
 }
 
-/** OpenSSL 3 takes TLS 1.0 and 1.1 for too weak at any level but 0. */
+/** OpenSSL 3 rejects TLS 1.0 and 1.1 at any level except 0. */
 const OLD_VERSIONS: readonly string[] = ['TLSv1', 'TLSv1.1'];
 
 function cipherList({ ciphers, minVersion }: TlsConfig): string {
-  // Without a suite of TLS 1.3 in the list, Node.js would speak TLS 1.2 at most.
+  // Without a TLS 1.3 suite in the list, Node.js would use TLS 1.2 at most.
   const list = ciphers === undefined ? [DEFAULT_CIPHERS] : [...new Set([...ciphers, ...TLS13_SUITES])];
   return [...list, ...(OLD_VERSIONS.includes(minVersion) ? ['@SECLEVEL=0'] : [])].join(':');
 }
 
 function secureOptions(config: TlsConfig): number {
-  // As in Go. A client that was let in could else show another certificate, or none, later on.
+  // As in Go. Otherwise an accepted client could present another certificate, or none, later.
   const always = constants.SSL_OP_NO_RENEGOTIATION;
-  // A session that is resumed skips the check of the certificate: its time, and the authorities of today.
+  // A resumed session skips the check of the certificate: its validity, and the current CAs.
   return requestsCertificate(config) ? always | constants.SSL_OP_NO_TICKET : always;
 }
 

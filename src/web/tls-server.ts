@@ -12,10 +12,10 @@ import type { TlsSettings } from './settings.ts';
 /** For clients that connect and send nothing. Node.js would wait for two minutes. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** As Go's net/http, with its version of HTTP. */
+/** The response of Go's net/http, with its version of HTTP. */
 const TO_PLAIN_HTTP = 'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n';
 
-/** OpenSSL knows the first two by the methods GET, HEAD, POST and PUT, and CONNECT; other methods are the last one. */
+/** OpenSSL reports GET, HEAD, POST and PUT as the first, CONNECT as the second, and other methods as the last one. */
 const NOT_TLS: readonly unknown[] = [
   'ERR_SSL_HTTP_REQUEST',
   'ERR_SSL_HTTPS_PROXY_REQUEST',
@@ -23,7 +23,7 @@ const NOT_TLS: readonly unknown[] = [
 ];
 
 export interface TlsServerDependencies {
-  /** The current ones; either all or none of them request client certificates. Called at each handshake. */
+  /** The current settings; either all or none of them request client certificates. Called at each handshake. */
   readonly settings: () => TlsSettings;
   readonly onFailedHandshake: (failed: FailedHandshake) => void;
   readonly handshakeTimeoutMs?: number | undefined;
@@ -32,9 +32,9 @@ export interface TlsServerDependencies {
 export class TlsServer extends Server<typeof IncomingMessage, typeof ServerResponse> {
   readonly #settings: () => TlsSettings;
   readonly #onFailedHandshake: (failed: FailedHandshake) => void;
-  /** By their ends, since the events of Node.js name only the TLS socket on top. */
+  /** By the addresses of both ends, since the events of Node.js have only the TLS socket on top. */
   readonly #handshakes = new Map<string, Socket>();
-  /** Those under which each connection was accepted. */
+  /** The settings under which each connection was accepted. */
   readonly #accepted = new WeakMap<Socket, TlsSettings>();
   #applied: TlsSettings;
 
@@ -46,7 +46,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
       ...applied.options,
       handshakeTimeout: handshakeTimeoutMs,
       requestCert: requestsCertificate(applied.config),
-      // Clients are refused in one place, by the policy of the moment.
+      // Clients are rejected in one place, by the current policy.
       rejectUnauthorized: false,
     });
     this.#settings = settings;
@@ -57,7 +57,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
     this.prependListener('tlsClientError', (error, socket) => this.#afterFailure(error, socket));
   }
 
-  /** Also those in their handshake, which Node.js leaves open. */
+  /** Including those in a handshake, which Node.js keeps open. */
   override closeAllConnections(): void {
     super.closeAllConnections();
     const sockets = [...this.#handshakes.values()];
@@ -67,7 +67,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
     }
   }
 
-  /** Whether the clients that are accepted now are the same as when this connection was. */
+  /** Whether the accepted clients are the same as when this connection was accepted. */
   mayStay(socket: Socket): boolean {
     return this.#accepted.get(socket)?.clients === this.#settings().clients;
   }
@@ -84,18 +84,18 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
   }
 
   #follow(socket: Socket): void {
-    const ends = endsOf(socket);
-    this.#handshakes.set(ends, socket);
+    const addresses = addressesOf(socket);
+    this.#handshakes.set(addresses, socket);
     socket.once('close', () => {
-      if (this.#handshakes.get(ends) === socket) {
-        this.#handshakes.delete(ends);
+      if (this.#handshakes.get(addresses) === socket) {
+        this.#handshakes.delete(addresses);
         this.#report(socket, 'the client closed the connection');
       }
     });
   }
 
   #afterHandshake(socket: TLSSocket): void {
-    this.#handshakes.delete(endsOf(socket));
+    this.#handshakes.delete(addressesOf(socket));
     const settings = this.#settings();
     this.#accepted.set(socket, settings);
     const reason = refusal(settings.config, certificateOf(socket));
@@ -107,12 +107,12 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
 
   /** Before Node.js closes the connection. */
   #afterFailure(error: NodeJS.ErrnoException, tls: TLSSocket): void {
-    const ends = endsOf(tls);
-    const socket = this.#handshakes.get(ends);
+    const addresses = addressesOf(tls);
+    const socket = this.#handshakes.get(addresses);
     if (socket === undefined) {
-      return; // It has been closed, and reported.
+      return; // It is already closed and reported.
     }
-    this.#handshakes.delete(ends);
+    this.#handshakes.delete(addresses);
     if (NOT_TLS.includes(error.code)) {
       socket.write(TO_PLAIN_HTTP);
       this.#report(socket, 'the client does not speak TLS: does its URL begin with https://?');
@@ -126,7 +126,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
   }
 }
 
-function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+function addressesOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return [remoteAddress, remotePort, localAddress, localPort].join(' ');
 }
 

@@ -1,4 +1,4 @@
-/** Reads a web configuration file in the format that all exporters of the Prometheus organisation share. */
+/** Reads a web configuration file in the format shared by all exporters of the Prometheus organisation. */
 import { validateHeaderValue } from 'node:http';
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
@@ -11,22 +11,22 @@ export interface WebConfig {
   readonly tls: TlsConfig | undefined;
   /** undefined: not in the file, which in Go means yes. */
   readonly http2: boolean | undefined;
-  /** To be set on every response. */
+  /** Set on every response. */
   readonly headers: ReadonlyMap<string, string>;
-  /** From name to bcrypt hash; if empty, no password is needed. */
+  /** From name to bcrypt hash; if empty, no password is required. */
   readonly users: ReadonlyMap<string, string>;
   readonly rateLimit: RateLimit;
 }
 
 export interface RateLimit {
-  /** Between two tokens; 0 sets no limit at all. */
+  /** Between two tokens; 0: no limit. */
   readonly intervalMs: number;
-  /** How many tokens there may be; with 0 nothing ever passes. */
+  /** Maximum number of tokens; with 0 nothing ever passes. */
   readonly burst: number;
 }
 
 /**
- * Files that it names are not read.
+ * Does not read the files that it names.
  *
  * @throws FileError
  */
@@ -58,7 +58,7 @@ function webConfigSchema(folder: string) {
   });
 }
 
-/** The headers that may be set, spelled like this, and if not every value is allowed, the values that are. */
+/** The supported headers, spelled like this, and if not every value is allowed, the allowed values. */
 const HEADERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['Strict-Transport-Security', []],
   ['X-Content-Type-Options', ['nosniff']],
@@ -87,20 +87,20 @@ function checkHeader(name: string, value: string): void {
       `invalid value for ${name}. Expected one of: [${expected}], but got: ${JSON.stringify(value)}`,
     );
   }
-  // Go would send it, changed; Node.js would throw at every request.
+  // Go would send a modified one; Node.js would throw at every request.
   validateHeaderValue(name, value);
 }
 
 /** Version, cost, 22 characters of salt and 31 of hash. */
 const HASH = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
-/** Of htpasswd 5 and of Go 10; at 16 a check takes several seconds, and each cost more doubles it: days at bcrypt's 31. */
+/** The costs of htpasswd 5 and Go 10; at 16 a check takes several seconds, and each step doubles it. */
 const [MIN_COST, MAX_COST] = [4, 16];
 
 /**
- * Its messages never quote the hash, nor a text in its place, which may be a password.
+ * Its messages never quote the hash, or a text in its place, which may be a password.
  *
  * @returns the hash, unchanged
- * @throws Error that says how to make one
+ * @throws Error that states how to create one
  */
 function parsePasswordHash(text: string): string {
   const [, cost] = HASH.exec(text) ?? [];
