@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SRC = join(ROOT, 'src');
 
-/** From the top floor down, as in CONTRIBUTING.md: a file may import files of its own room and of rooms further down. */
+/** Top down, as in CONTRIBUTING.md: a file may import files of its own room and of rooms further down. */
 const ROOMS = [
   'main.ts',
   'cli.ts',

@@ -1,4 +1,4 @@
-// @peculiar/x509 wants it, and does not bring it.
+// @peculiar/x509 requires this without depending on it.
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import {
@@ -37,7 +37,7 @@ const LOCALHOST: JsonGeneralNames = [
   { type: 'ip', value: '127.0.0.1' },
 ];
 
-/** One that signs itself, with keys that are made on the spot. */
+/** Self-signed, with newly generated keys. */
 export async function newAuthority(name = 'test authority'): Promise<Authority> {
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned(

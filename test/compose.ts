@@ -1,4 +1,4 @@
-/** The compose files as they are shipped. In CI, `docker compose config` validates them. */
+/** The shipped compose files. In CI, `docker compose config` validates them. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
@@ -29,7 +29,7 @@ interface Mount {
   /** A path in the repository, or the name of a volume. */
   readonly source: string;
   readonly target: string;
-  /** As they stand there, `ro,z`; empty for none. */
+  /** As in the file, `ro,z`; empty for none. */
   readonly options: string;
   readonly named: boolean;
 }
@@ -38,18 +38,18 @@ export function readText(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8');
 }
 
-/** Without the warning that the parser does not know Compose's own tag `!reset`. */
+/** Without the parser's warning about Compose's own tag `!reset`. */
 function readCompose(path: string): ComposeFile {
   return parse(readText(path), { logLevel: 'error' });
 }
 
-/** What `docker compose up` starts. */
+/** The services of `docker compose up`. */
 export const DEMO = readCompose('compose.yaml');
 
-/** What is added to it for a real Ollama. */
+/** Added for a real Ollama. */
 export const WITH_OLLAMA = readCompose('compose.ollama.yaml');
 
-/** What is added to both: what models do, and a proxy. */
+/** Added to both: runners, and a proxy. */
 export const WITH_RUNNERS = readCompose('compose.runners.yaml');
 export const WITH_PROXY = readCompose('compose.proxy.yaml');
 

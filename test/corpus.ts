@@ -1,4 +1,4 @@
-/** The recorded bodies of /api/ps and the clock at which they were frozen. */
+/** The recorded bodies of /api/ps, and the time at which they were recorded. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 

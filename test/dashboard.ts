@@ -1,4 +1,4 @@
-/** The dashboard as it is shipped, and what its tests ask of it. */
+/** The shipped dashboard, and queries of its parts. */
 import { readFileSync } from 'node:fs';
 
 export interface Target {
@@ -111,14 +111,14 @@ export function readDashboard(): ShippedDashboard {
   return JSON.parse(readFileSync(DASHBOARD_FILE, 'utf8'));
 }
 
-/** Those inside collapsed rows too, the rows themselves not. */
+/** Including those inside collapsed rows, without the rows themselves. */
 export function dataPanels(dashboard: ShippedDashboard): readonly DashboardPanel[] {
   return dashboard.panels
     .flatMap((panel) => [panel, ...(panel.panels ?? [])])
     .filter(({ type }) => type !== 'row');
 }
 
-/** Those of our own, with their queries. */
+/** The dashboard's own annotations, with their queries. */
 export function annotationQueries(
   dashboard: ShippedDashboard,
 ): ReadonlyArray<Annotation & { readonly expr: string }> {
@@ -127,7 +127,7 @@ export function annotationQueries(
   );
 }
 
-/** A query as Grafana sends it, with "All" chosen everywhere, for the last hour. */
+/** A query as Grafana sends it, with "All" selected everywhere, for the last hour. */
 export function filledIn(expr: string): string {
   return expr
     .replaceAll(/\$(job|instance|model|exporter_job)\b/g, '.+')

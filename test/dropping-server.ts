@@ -1,4 +1,4 @@
-/** A server whose backlog is full, so that the kernel drops the packets of whoever else wants to connect. */
+/** A server whose backlog is full, so that the kernel drops the packets of further connections. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -8,7 +8,7 @@ export interface DroppingServer {
   readonly end: () => void;
 }
 
-/** @param acceptAfterMs when it begins to accept; the system's next attempt, 1 s after the first, then succeeds */
+/** @param acceptAfterMs when it starts to accept; the system's next attempt, 1 s after the first, then succeeds */
 export async function startDroppingServer({
   host = '127.0.0.1',
   acceptAfterMs = 60_000,

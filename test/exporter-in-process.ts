@@ -1,4 +1,4 @@
-/** The exporter as it listens on a real socket, inside the test's process. */
+/** The exporter on a real socket, inside the test's process. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,23 +17,23 @@ const MACHINE: Machine = { root: '/', env: {}, timeoutMs: 1_000, retryMs: 3_600_
 
 export interface InProcessExporter {
   readonly url: URL;
-  /** 0 where there is no proxy. */
+  /** 0 if there is no proxy. */
   readonly proxyPort: number;
-  /** The lines of the log that tell of Ollama's state. */
+  /** The log lines about Ollama's state. */
   readonly stateLines: () => readonly string[];
-  /** One scrape as a client without any wishes makes it; fails on anything but a good exposition. */
+  /** One scrape with default headers; fails unless the exposition is valid. */
   readonly scrape: () => Promise<Exposition>;
-  /** Replaces what the configuration file says; it takes a reload to have an effect. */
+  /** Replaces the content of the configuration file; takes effect after a reload. */
   readonly writeConfig: (config: string) => void;
   readonly close: () => Promise<void>;
 }
 
-/** Options of the exporter; where they differ from the defaults, own metrics and the limit of scrapes are off. */
+/** Options of the exporter; unlike the defaults, its own metrics and the scrape limit are off. */
 export interface InProcessOptions extends Partial<Config> {
   /** The content of a configuration file. */
   readonly configYaml?: string;
   readonly log?: Logger;
-  /** Where `auto` looks; without nvidia-smi and only once, if not said otherwise. */
+  /** Where `auto` detects; by default without nvidia-smi, and only once. */
   readonly machine?: Machine;
 }
 

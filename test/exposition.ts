@@ -1,5 +1,5 @@
 /**
- * A strict reader of the Prometheus text format 0.0.4, written from its specification and sharing nothing with what
+ * A strict parser of the Prometheus text format 0.0.4, written from its specification and sharing no code with what
  * it checks: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  */
 
@@ -26,7 +26,7 @@ const TYPE = /^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summar
 const SAMPLE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/su;
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/suy;
 
-/** @throws Error at the first thing that the specification does not allow, or that Prometheus would refuse */
+/** @throws Error at the first violation of the specification, or anything that Prometheus would reject */
 export function parseExposition(text: string): Exposition {
   if (!text.endsWith('\n')) {
     throw new Error('the last line does not end in a line feed');
@@ -87,7 +87,7 @@ function addSample(families: ReadonlyMap<string, OpenFamily>, current: string, l
   family.samples.push({ labels, value: parseValue(valueText) });
 }
 
-/** The samples of a histogram have names of their own. */
+/** The samples of a histogram have suffixes. */
 function isOf(name: string, family: string, { type }: Family): boolean {
   return type === 'histogram'
     ? name.startsWith(family) && /^_(bucket|sum|count)$/.test(name.slice(family.length))
@@ -110,7 +110,7 @@ function parseLabels(text: string): Record<string, string> {
   return labels;
 }
 
-/** Go's ParseFloat as far as an exposition needs it. */
+/** Go's ParseFloat, as far as needed for an exposition. */
 function parseValue(text: string): number {
   if (text === '+Inf' || text === '-Inf') {
     return text === '+Inf' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
@@ -121,7 +121,7 @@ function parseValue(text: string): number {
   return Number(text);
 }
 
-/** The value of the one series of that name whose labels are among those given; undefined where there is none. */
+/** The value of the only series with this name and these labels; undefined if there is none. */
 export function sampleValue(
   exposition: Exposition,
   name: string,

@@ -1,4 +1,4 @@
-/** A stand-in for the machine: files under a root of its own, and programs on a PATH of its own. */
+/** A fake host: files under a temporary root, and programs on its own PATH. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,11 +10,11 @@ export const MIB = 1024 ** 2;
 export const GIB = 1024 ** 3;
 
 export interface FakeHost extends Machine {
-  /** Writes a file, or another content into it. */
+  /** Writes a file, or replaces its content. */
   readonly write: (file: string, content: string | number) => void;
-  /** '' where there is no such file. */
+  /** '' if there is no such file. */
   readonly read: (file: string) => string;
-  /** Answers only to the question that is meant to be asked. */
+  /** Responds only to the expected query. */
   readonly installNvidiaSmi: (behaviour: string) => void;
 }
 
@@ -37,7 +37,7 @@ export function createFakeHost(): FakeHost {
     installNvidiaSmi: (behaviour) => {
       const expected = '--query-gpu=memory.total --format=csv,noheader,nounits';
       write('bin/new', `#!/bin/sh\n[ "$*" = "${expected}" ] || exit 64\n${behaviour}\n`, 0o755);
-      // At once, for one that is asked again and again meanwhile.
+      // Atomically, as it may be queried repeatedly meanwhile.
       renameSync(join(root, 'bin/new'), join(root, 'bin/nvidia-smi'));
     },
   };

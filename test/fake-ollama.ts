@@ -1,11 +1,11 @@
-/** An Ollama whose every answer, and every failure to answer, the test decides. */
+/** An Ollama whose responses and failures the test defines. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 export interface FakeOllama {
   readonly url: URL;
   readonly server: Server;
-  /** Connections that are open now. */
+  /** Open connections. */
   readonly connections: ReadonlySet<Socket>;
   readonly close: () => Promise<void>;
 }
@@ -19,7 +19,7 @@ export interface Handlers {
 
 export const VERSION_BODY = '{"version":"0.33.0"}';
 
-/** Handlers a body the way Ollama does. */
+/** Sends a body like Ollama does. */
 export function json(body: string): RequestListener {
   return (_request, response) => {
     response.setHeader('content-type', 'application/json; charset=utf-8');
@@ -27,7 +27,7 @@ export function json(body: string): RequestListener {
   };
 }
 
-/** The answers can be changed while it runs. Port 0 is any free one. */
+/** The handlers can be changed while it runs. Port 0: any free port. */
 export async function startFakeOllama(handlers: Handlers, port = 0, host = '127.0.0.1'): Promise<FakeOllama> {
   const connections = new Set<Socket>();
   const server = createServer((request, response) => {
@@ -41,7 +41,7 @@ export async function startFakeOllama(handlers: Handlers, port = 0, host = '127.
       answer(request, response);
     }
   });
-  // As Ollama, which never ends an idle connection.
+  // Like Ollama, which never closes an idle connection.
   server.keepAliveTimeout = 0;
   server.on('connection', (socket) => {
     connections.add(socket);

@@ -1,4 +1,4 @@
-/** Finds a port of loopback that nobody listens on, for programs that can't be asked which one they took. */
+/** Finds a free port on loopback, for programs that can't report which one they use. */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 

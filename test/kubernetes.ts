@@ -1,4 +1,4 @@
-/** Reads the manifests for Kubernetes, and finds what their published schemas don't know or allow. */
+/** Reads the Kubernetes manifests, and validates them against their published schemas. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor';
 import { Probe } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/Probe';
@@ -33,7 +33,7 @@ export function manifestPath(file: string): string {
   return new URL(file, FOLDER).pathname;
 }
 
-/** What OpenShift assigns, and rejects where a manifest names another. */
+/** Fields that OpenShift assigns; it rejects manifests with other values. */
 export const USERS = /"(runAsUser|runAsGroup|fsGroup|supplementalGroups)":/;
 
 interface Kustomization {
@@ -42,7 +42,7 @@ interface Kustomization {
   readonly patches?: ReadonlyArray<{ readonly patch: string }>;
 }
 
-/** @param folder in deploy/kubernetes, with a slash at its end */
+/** @param folder in deploy/kubernetes, with a trailing slash */
 export function readKustomization(folder: string): Kustomization {
   return parse(readFileSync(manifestPath(`${folder}kustomization.yaml`), 'utf8'));
 }
@@ -65,12 +65,12 @@ export function readManifests(file: string): readonly Manifest[] {
   });
 }
 
-/** Of deploy/kubernetes/sidecar: what can be taken in, each a component of kustomize. */
+/** The kustomize components in deploy/kubernetes/sidecar. */
 export const COMPONENTS = ['runners', 'proxy'] as const;
 
 export type Component = (typeof COMPONENTS)[number];
 
-/** The sidecar as kustomize makes it with these components; what it adds for all, a user, is left out. */
+/** The sidecar with these components, as built by kustomize; without the user, which it adds for all. */
 export function sidecarWith(components: readonly Component[]): readonly Manifest[] {
   const files = ['ollama.yaml', ...(components.includes('proxy') ? ['proxy/podmonitor.yaml'] : [])];
   const patches = components.flatMap(componentPatches);
@@ -82,7 +82,7 @@ export function sidecarWith(components: readonly Component[]): readonly Manifest
     });
 }
 
-/** Each way to run the sidecar. */
+/** Each combination of components. */
 export const SIDECARS = [[], ...COMPONENTS.map((component) => [component]), [...COMPONENTS]].map(
   (components) => ({
     title: ['the sidecar', ...components].join(' with '),
@@ -106,7 +106,7 @@ function identity({ kind, metadata }: { readonly kind?: unknown; readonly metada
   return `${kind} ${isFields(metadata) ? metadata['name'] : ''}`;
 }
 
-/** As kustomize merges a patch: items of lists are the same if they have the same name, or the same port. */
+/** As kustomize merges a patch: list items are the same if they have the same name, or the same port. */
 function merged(base: Fields, patch: Fields): Fields {
   const changed = Object.entries(patch).map(([key, value]) => {
     const before = base[key];
@@ -130,7 +130,7 @@ function mergedList(base: readonly unknown[], patch: readonly unknown[]): readon
   return [...kept, ...patch.filter((item) => !base.some((other) => isSame(other, item)))];
 }
 
-/** @returns what is wrong with it, by the schema of its kind; the paths of fields that the schema does not know */
+/** @returns the violations of the schema of its kind, and the paths of unknown fields */
 export function schemaProblems(content: object): readonly string[] {
   const model = MODELS.find((candidate) => candidate.is(content));
   if (model === undefined) {
@@ -145,7 +145,7 @@ export function schemaProblems(content: object): readonly string[] {
   return [...unread].map((path) => `unknown field ${path}`);
 }
 
-/** The schemas are compiled to code that passes over fields which they don't name: nothing ever reads those. */
+/** The schemas are compiled to code that skips unknown fields: nothing reads those. */
 function watched(value: object, path: string, unread: Set<string>): object {
   const children = new Map<string | symbol, unknown>();
   for (const key of Object.keys(value)) {

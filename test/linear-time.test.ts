@@ -19,7 +19,7 @@ import { parseCredentials } from '../src/web/guard.ts';
 const SHORT = 4_096;
 const LONG = 16 * SHORT;
 
-/** What a parser repeats, strips or stops at. */
+/** Units that a parser repeats, strips or stops at. */
 const UNITS = [
   ...'"\'[]/.:-+@#?%*=,;& \\\t\n\0<(0aAé\u200b\u{1f600}',
   ...[
@@ -43,7 +43,7 @@ const UNITS = [
   ],
 ];
 
-/** Runs that end with something else, and lie between it. @returns about `length` characters each */
+/** Runs with another character at the end, or at both ends. @returns about `length` characters each */
 function hostile(length: number): readonly string[] {
   const runs = UNITS.map((unit) => unit.repeat(length / unit.length));
   const distinct = Array.from({ length }, (_, index) => String.fromCodePoint(0x4e00 + (index % 20_000)));
@@ -57,7 +57,7 @@ const ALLOW_LIST = createAllowList([...PATTERNS, parseAllowEntry('10.0.0.0/8')])
 type Parse = (text: string) => unknown;
 type Write = (text: string) => string;
 
-/** What is parsed; by what; and how the text stands in it, where it is not all of it. */
+/** What is parsed, the parser, and how the text is embedded in its input. */
 const PARSERS: ReadonlyArray<readonly [what: string, parse: Parse, write?: Write]> = [
   ['a target', parseOllamaHost],
   ['a target with a scheme', parseOllamaHost, (text) => `http://${text}`],
@@ -105,7 +105,7 @@ const PARSERS: ReadonlyArray<readonly [what: string, parse: Parse, write?: Write
   ],
 ];
 
-/** @returns milliseconds of CPU time, which what else the machine does hardly changes; most of these texts are refused */
+/** @returns milliseconds of CPU time, which other processes hardly affect; most of these texts are rejected */
 function time(parse: Parse, text: string): number {
   const start = process.cpuUsage();
   try {
@@ -119,7 +119,7 @@ function fastest(parse: Parse, text: string): number {
   return Math.min(...Array.from({ length: 5 }, () => time(parse, text)));
 }
 
-/** Less is too short to be compared, or more than anybody may wait. What is quadratic takes seconds for a long text. */
+/** Shorter times can't be compared, longer ones are too long. Quadratic parsing takes seconds for a long text. */
 const [SOMETHING_MS, MUCH_MS] = [100, 1_000];
 
 describe('parsing takes linear time for', () => {

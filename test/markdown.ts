@@ -5,17 +5,17 @@ export const ROOT = new URL('../', import.meta.url);
 
 const DOCS = readdirSync(new URL('docs/', ROOT)).filter((name) => name.endsWith('.md'));
 
-/** Every page that people are led to, by its path in the repository. */
+/** Every documented page, by its path in the repository. */
 export const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...DOCS.map((name) => `docs/${name}`)];
 
-/** Of docs/fleet.md: how to set up one exporter for many servers. */
+/** The section of docs/fleet.md on one exporter for many servers. */
 export const MANY_SERVERS = 'One exporter, many servers';
 
 export function readPage(path: string): string {
   return readFileSync(new URL(path, ROOT), 'utf8');
 }
 
-/** What stands under a heading, up to the next one of any level. */
+/** The text under a heading, up to the next heading of any level. */
 export function section(page: string, heading: string): string {
   const [, rest] = page.split(new RegExp(`^##+ ${heading}\n`, 'm'));
   if (rest === undefined) {
@@ -24,7 +24,7 @@ export function section(page: string, heading: string): string {
   return rest.split(/^##+ /m)[0] ?? '';
 }
 
-/** The rows of the table under a heading, each a cell for each column, without the quotes of code. */
+/** The rows of the table under a heading: a cell for each column, without backquotes. */
 export function table(page: string, heading: string): ReadonlyArray<readonly string[]> {
   const lines = section(page, heading).match(/^\|.*\|$/gm) ?? [];
   return lines.slice(2).map((line) =>
@@ -41,7 +41,7 @@ export function codeBlocks(text: string, language: string): readonly string[] {
   return [...blocks].map(([, indent, block = '']) => block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
 }
 
-/** As GitHub makes them of headings. */
+/** As GitHub derives them from headings. */
 export function anchors(page: string): readonly string[] {
   const headings = page.replaceAll(/^```.*?^```/gms, '').matchAll(/^#+ (.+)$/gm);
   return [...headings].map(([, heading = '']) =>
@@ -58,7 +58,7 @@ export interface ShellCommand {
   readonly command: string;
 }
 
-/** Those of the blocks marked `sh`. A line that ends with a backslash goes on; comments are left out. */
+/** From the blocks marked `sh`. A trailing backslash continues a line; comments are omitted. */
 export function shellCommands(path: string): readonly ShellCommand[] {
   const found: ShellCommand[] = [];
   let inside = false;

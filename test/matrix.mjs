@@ -1,11 +1,11 @@
-// Runs the package and the in-process tests under every supported Node.js, with npm's packages of it: `npm run test:matrix`.
+// Runs the package and the in-process tests with every supported Node.js, from npm packages: `npm run test:matrix`.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The oldest that package.json's `engines` allows, then the newest of each line with long-term support. */
+/** The oldest version in package.json's `engines`, then the newest of each LTS line. */
 export const NODES = /** @type {const} */ (['20.18.1', '22', '24', '26']);
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -36,7 +36,7 @@ export function fetchNode(version) {
   return program;
 }
 
-/** @returns {string} the program of the package as npm packs it, installed with its dependencies in an empty folder */
+/** @returns {string} the packed program, installed with its dependencies in an empty folder */
 function installPackage() {
   const folder = mkdtempSync(join(tmpdir(), 'matrix-'));
   writeFileSync(join(folder, 'package.json'), '{}');
@@ -56,7 +56,7 @@ function installPackage() {
 /**
  * @param {string} node
  * @param {string} program
- * @returns {boolean} whether a scrape of the demo finds it up
+ * @returns {boolean} whether a scrape of the demo is up
  */
 function runsPackage(node, program) {
   const { status, stdout, stderr } = spawnSync(node, [program, '--demo', '--once'], { encoding: 'utf8' });
@@ -80,7 +80,7 @@ function runTests(version, program) {
     cwd: ROOT,
     encoding: 'utf8',
     maxBuffer: Number.POSITIVE_INFINITY,
-    // For what the tests start by name.
+    // For programs that the tests start by name.
     env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env['PATH']}` },
   });
   const exact = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();

@@ -1,4 +1,4 @@
-/** Every name that a query may select of what the exporter exposes, about Ollama and about itself. */
+/** All names of series that the exporter exposes, about Ollama and about itself. */
 import { FAMILIES } from '../src/metrics/families.ts';
 import { createProxyMetrics } from '../src/proxy/proxy-metrics.ts';
 import { createCounters } from '../src/runners/counters.ts';

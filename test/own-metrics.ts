@@ -1,4 +1,4 @@
-/** The metrics that the exporter exposes about itself, as its tests need them: what they are called, and their types. */
+/** The names and types of the exporter's own metrics. */
 import pino from 'pino';
 import { startCapacity } from '../src/machine/capacity.ts';
 import { createOwnRegistry } from '../src/metrics/own.ts';

@@ -1,7 +1,7 @@
-/** Reads PromQL with Prometheus's own grammar. */
+/** Parses PromQL with Prometheus's own grammar. */
 import { parser } from '@prometheus-io/lezer-promql';
 
-/** @throws Error that shows where the syntax is wrong */
+/** @throws Error that shows the position of a syntax error */
 export function metricNames(expr: string): readonly string[] {
   const names: string[] = [];
   parser.parse(expr).iterate({
@@ -17,7 +17,7 @@ export function metricNames(expr: string): readonly string[] {
   return names;
 }
 
-/** The label matchers of each selector in the expression, as they stand there. */
+/** The label matchers of each selector in the expression, as written. */
 export function selectors(expr: string): readonly string[] {
   const found: string[] = [];
   parser.parse(expr).iterate({
@@ -30,7 +30,7 @@ export function selectors(expr: string): readonly string[] {
   return found;
 }
 
-/** What Grafana puts in the place of its variables, as far as the syntax is concerned. */
+/** Replaces Grafana's variables with syntactically valid values. */
 export function withVariables(expr: string): string {
   return expr.replaceAll('$__rate_interval', '5m').replaceAll('$__range', '1h');
 }

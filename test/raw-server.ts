@@ -1,9 +1,9 @@
-/** A server that answers each request with bytes that no HTTP server would let itself be made to send. */
+/** A server that responds with arbitrary bytes. */
 import { once } from 'node:events';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 
-/** Writes the response to `GET path`; by default the bytes that it returns, in one piece. */
+/** Writes the response to `GET path`; by default sends the returned bytes at once. */
 export type Respond = (path: string, socket: Socket) => string | Buffer | undefined;
 
 export interface RawServer {
@@ -48,7 +48,7 @@ function bodyOf(path: string): string {
   return BODIES[path] ?? '';
 }
 
-/** As Ollama answers, but for what is added to the head. */
+/** A response like Ollama's, with additional headers. */
 export function responseOf(path: string, moreHead = ''): string {
   const body = bodyOf(path);
   return `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${moreHead}\r\n${body}`;

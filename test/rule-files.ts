@@ -1,4 +1,4 @@
-/** Reads the rule files that are shipped. */
+/** Reads the shipped rule files. */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 

@@ -39,7 +39,7 @@ export interface Live {
   readonly compared: readonly string[];
   readonly write: (name: string, content: string) => void;
   readonly get: (options?: RequestOptions) => Promise<Answer>;
-  /** Resolves when the files are old enough not to be read again and again. */
+  /** Resolves when the files are old enough to be cached. */
   readonly settled: () => Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export function temporaryFolder(files: Readonly<Record<string, string>>) {
   return { folder, write };
 }
 
-/** A server that listens on all addresses of this machine, guarded by the file `web.yml` of these. */
+/** A server on all addresses of this machine, with the web configuration `web.yml` in these files. */
 export async function startGuarded(
   files: Readonly<Record<string, string>>,
   handler: RequestListener = (_request, response) => response.end('handled'),
@@ -90,7 +90,7 @@ export async function startGuarded(
   return { servers, server, port, logged, compared, write, get, settled };
 }
 
-/** @returns an agent that keeps its one connection */
+/** @returns an agent that keeps a single connection */
 export function keptConnection(tls: boolean, options: https.AgentOptions = {}): https.Agent | http.Agent {
   const all = { ...options, keepAlive: true, maxSockets: 1 };
   const agent = tls ? new https.Agent(all) : new http.Agent(all);
@@ -98,7 +98,7 @@ export function keptConnection(tls: boolean, options: https.AgentOptions = {}): 
   return agent;
 }
 
-/** A new connection to 127.0.0.1, unless the options say otherwise. */
+/** A new connection to 127.0.0.1, unless the options override it. */
 function request(tls: boolean, { as, ...options }: RequestOptions): Promise<Answer> {
   const all = { host: '127.0.0.1', agent: false as const, ...(as ? { auth: as } : {}), ...options };
   return new Promise((resolve, reject) => {

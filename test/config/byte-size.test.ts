@@ -78,10 +78,10 @@ test.each([
   ['24B', '24B is 24 bytes: did you mean 24GiB?'],
   ['0.5', '0.5 is 1 byte: did you mean 0.5GiB?'],
   ['1128', '1128 is 1128 bytes: did you mean 1128GiB?'],
-  // What nvidia-smi says, without its unit.
+  // The output of nvidia-smi without its unit.
   ['24564', '24564 is 24564 bytes: did you mean 24564MiB?'],
   ['24564K', '24564K is 25153536 bytes: did you mean 24564MiB?'],
-  // What /proc/meminfo says, without its unit.
+  // The value in /proc/meminfo without its unit.
   ['65740000', '65740000 is 65740000 bytes: did you mean 65740000KiB?'],
   ['67108863', '67108863 is 67108863 bytes: did you mean 67108863KiB?'],
   ['63MiB', '63MiB is 66060288 bytes: did you mean 63GiB?'],

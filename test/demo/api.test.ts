@@ -32,7 +32,7 @@ function loadedModels(body: string): readonly ListedModel[] {
   }));
 }
 
-/** Below a millisecond the simulation has no digits. */
+/** The simulation has a resolution of milliseconds. */
 function toMilliseconds(body: string): string {
   return body.replaceAll(
     /(T[\d:]+)(\.\d{1,3})?\d*Z/g,

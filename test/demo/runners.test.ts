@@ -9,7 +9,7 @@ import { sampleValue } from '../exposition.ts';
 
 const START = Date.parse('2026-08-22T12:00:00Z');
 
-/** The demo, looked at once a second for so many minutes. */
+/** Samples of the demo, one per second. */
 function watch(minutes: number) {
   const loadedAt = simulate(11434, START);
   return Array.from({ length: minutes * 60 }, (_, second) => loadedAt(START + second * 1_000));

@@ -6,7 +6,7 @@ import { DEMO_MACHINE, simulate } from '../../src/demo/simulation.ts';
 const START = Date.parse('2026-08-22T12:00:00Z');
 const SEED = 11434;
 
-/** The demo, looked at once a second for so many minutes. */
+/** Samples of the demo, one per second. */
 function watch(minutes: number) {
   const loadedAt = simulate(SEED, START);
   return Array.from({ length: minutes * 60 }, (_, second) => {

@@ -1,4 +1,4 @@
-/** The manifests by their published schemas, and what they say of the exporter by the exporter. */
+/** The manifests against their published schemas, and against the exporter's own options. */
 import { Probe } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/Probe';
 import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
@@ -21,7 +21,7 @@ import {
 } from '../kubernetes.ts';
 import { ownMetrics } from '../own-metrics.ts';
 
-/** Volumes that the restricted standard and restricted-v2 both allow. */
+/** Volumes that both the restricted standard and restricted-v2 allow. */
 const VOLUMES = [
   'configMap',
   'csi',
@@ -35,7 +35,7 @@ const VOLUMES = [
 
 const manifests = manifestFiles().flatMap(readManifests);
 const contents: readonly unknown[] = manifests.map(({ content }) => content);
-/** Of the manifests as they stand, and of the sidecar with what can be taken in. */
+/** The manifests themselves, and the sidecar with its components. */
 const deployments = [
   { title: 'the fleet', sidecar: manifests.filter(({ file }) => !file.startsWith('sidecar/')) },
   ...SIDECARS,
@@ -51,7 +51,7 @@ const deployments = [
 );
 
 test.each(manifests)('$kind in $file is valid against its published schema', ({ content }) => {
-  // In the schema since 0.66 of the Prometheus Operator; the package's is older.
+  // In the schema since 0.66 of the Prometheus Operator; the package has an older one.
   const newer = /^unknown field \/spec\/groups\/\d+\/rules\/\d+\/keep_firing_for$/;
   expect(schemaProblems(content).filter((problem) => !newer.test(problem))).toEqual([]);
 });
@@ -139,7 +139,7 @@ test('the modules file defines the module of the Probe, which allows all its tar
 test("the ServiceMonitor keeps the exporter's own metrics, and none about an Ollama", async () => {
   const endpoint = contents.find(ServiceMonitor.is)?.spec?.endpoints?.[0];
   const kept = new RegExp(`^(?:${endpoint?.metricRelabelings?.[0]?.regex})$`);
-  // What the runners of an Ollama beside it would count, and a proxy in front of one: the fleet has neither.
+  // Metrics of runners and of a proxy, neither of which the fleet has.
   const ofOneOllama = /^ollama_(model|proxy)_/;
   const own = (await ownMetrics()).filter(({ name }) => !ofOneOllama.test(name));
   expect(own.filter(({ name }) => !kept.test(name))).toEqual([]);

@@ -11,7 +11,7 @@ const rule = {
   metadata: { name: 'ollama-exporter', labels },
   spec: { groups },
 };
-// 1.1 and no folding: what is read as a text by kubectl, too, and lines that can be searched for.
+// 1.1, so that kubectl reads strings as such, and no folding, so that lines can be searched for.
 const yaml = stringify(rule, { version: '1.1', lineWidth: 0 });
 
 test('the PrometheusRule is generated from the rule files', async () => {

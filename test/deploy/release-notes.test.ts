@@ -1,4 +1,4 @@
-/** The section of the changelog that becomes the text of a release. */
+/** The section of the changelog that becomes the release notes. */
 import { expect, test } from 'vitest';
 import { releaseNotes } from '../../.github/release-notes.mjs';
 

@@ -1,4 +1,4 @@
-/** The sidecar, and what can be taken in with it: its kustomization and components. */
+/** The sidecar with its kustomization and components. */
 import { readFileSync } from 'node:fs';
 import { PodMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';

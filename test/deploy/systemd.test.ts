@@ -1,4 +1,4 @@
-/** The systemd unit and its environment file, in what they say of the exporter. */
+/** The systemd unit and its environment file against the exporter's options. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/config/command-line.ts';
@@ -33,7 +33,7 @@ test('the socket drop-in sets the suggested variable, and binds the service to t
   expect(`:${/^ListenStream=(.*)$/m.exec(socket)?.[1]}`).toBe(OPTIONS.listenAddresses.fallback);
 });
 
-/** Settings of the file, the last one of each name. */
+/** Settings of the file, with the last value of each name. */
 function settings(name: string): Readonly<Record<string, string>> {
   const text = readFileSync(new URL(`../../deploy/systemd/${name}`, import.meta.url), 'utf8');
   const lines = [...text.matchAll(/^([A-Z]\w+)=(.*)$/gm)];

@@ -1,4 +1,4 @@
-/** The workflows, in what neither actionlint nor zizmor can know: the versions and files of this repository. */
+/** What actionlint and zizmor can't check in the workflows: versions and files of this repository. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -20,7 +20,7 @@ test('the table of alerts lists each runbook, severity, duration and threshold, 
   );
 });
 
-/** What the expression compares with last, unless that is nothing but whether there is something. */
+/** The last number that the expression compares with, unless it only checks for existence. */
 function thresholdOf(expr: string): string {
   const compared = [...expr.matchAll(/ > (\d[\d.]*)/g)].map(([, number = '']) => number);
   return compared.findLast((number) => number !== '0') ?? '';

@@ -47,7 +47,7 @@ test('the table of keys lists every key of a module, in the order of the errors'
   expect(table(PAGE, 'Modules').map(([key]) => key)).toEqual(keys);
 });
 
-/** What the refusal of the key "wrong" offers instead; nothing where another key is no problem, or there are none. */
+/** The keys that the error for the key "wrong" suggests; none if any key is valid, or there are no keys. */
 function knownKeys(yaml: string): readonly string[] {
   const folder = mkdtempSync(join(tmpdir(), 'configuration-docs-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -19,7 +19,7 @@ function exampleFile(page: string, heading: string): string {
   const [yaml = ''] = codeBlocks(section(page, heading), 'yaml');
   expect(yaml).not.toBe('');
   const file = join(folder, 'example.yml');
-  // A password hash in full would be the password of many.
+  // A complete password hash in the docs would be copied.
   writeFileSync(file, yaml.replace('$2y$10$…', hashSync('x', 4)));
   return file;
 }

@@ -1,4 +1,4 @@
-/** docs/installation.md, in what it repeats of the files that it is about. */
+/** docs/installation.md against the files that it quotes. */
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readBuildInfo } from '../../src/config/build-info.ts';
@@ -13,7 +13,7 @@ test('the scrape configuration for a proxy is the shipped one, except for the ad
   const shipped = readPage('deploy/compose/prometheus.proxy.yml')
     .replaceAll('ollama-exporter:10434', 'localhost:10434')
     .replace('ollama-proxy:10434', 'localhost:10435');
-  // The interval of the shipped file is a global one.
+  // The shipped file has a global interval.
   const { global, scrape_configs } = parse(shipped);
   const shippedJobs = scrape_configs.map((job: object) => ({
     ...job,

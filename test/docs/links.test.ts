@@ -1,12 +1,12 @@
-/** Links within the documentation: what would be found out by a reader only. */
+/** Links within the documentation. */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { anchors, PAGES, ROOT, readPage } from '../markdown.ts';
 
-/** Of Markdown and of HTML; those to other sites are left out. */
+/** Links in Markdown and HTML, without those to other sites. */
 const LINK = /(?:\]\(|(?:src|srcset|href)=")(?![a-z]+:)([^)"\s]+)/g;
 
-/** The project's own pages, as links from elsewhere name them. */
+/** URLs of the project's own pages. */
 const HOME = /https:\/\/github\.com\/ollama-exporter\/ollama-exporter\/blob\/main\/([^)>"\s]+)/g;
 
 function problemOf(url: URL): string[] {

@@ -10,7 +10,7 @@ import { relabelled, TARGET_LABELS, type TargetLabels } from './target-labels.ts
 const binaries = inject('prometheus');
 const promtool = binaries?.['promtool'] ?? '';
 
-/** Labels that the user's target has beside job and instance: they stay on every alert. */
+/** Additional labels of the user's target: they stay on every alert. */
 const TARGET = 'job="ollama",instance="gpu-07:10434",rack="r1"';
 const LABELS_OF_TARGET = { job: 'ollama', instance: 'gpu-07:10434', rack: 'r1' };
 const MODEL = `model="llama3.1:8b",quantization="Q4_K_M",${TARGET}`;
@@ -21,17 +21,17 @@ interface Case {
   readonly alert: string;
   readonly fires: {
     readonly series: InputSeries;
-    /** Not a scrape earlier. */
+    /** And not one scrape earlier. */
     readonly at: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly summary: string;
     readonly description: string;
-    /** Labels of the target that the alert drops, since it is about a sum. */
+    /** Labels of the target that the alert drops, since it aggregates. */
     readonly drops?: readonly string[];
   };
-  /** Just under the threshold, or for just too short a time. */
+  /** Just under the threshold, or for slightly too short a time. */
   readonly under: InputSeries;
-  /** All is well, but for single scrapes that failed. */
+  /** Normal operation, except for single failed scrapes. */
   readonly failedScrape: InputSeries;
 }
 
@@ -52,16 +52,16 @@ function gib(values: string): string {
 
 const vramOf24 = { ...up, [`ollama_vram_capacity_bytes{${TARGET}}`]: gib('24x80') };
 const memoryOf10 = { ...up, [`ollama_memory_capacity_bytes{${TARGET}}`]: gib('10x80') };
-/** Whether /api/ps was read; `_` where the scrape of the exporter failed. */
+/** Whether /api/ps succeeded; `_` if the scrape of the exporter failed. */
 const ps = (values: string) => ({
   [`ollama_scrape_success{api="ps",${TARGET}}`]: values,
   [`ollama_loaded_models{${TARGET}}`]: values.replaceAll(/\b0/g, '_'),
 });
 const psOk = ps('1x80');
-/** In for a scrape, out for a scrape, so many times. */
+/** Present and absent in alternating scrapes, so many times. */
 const visits = (times: number) => '1 _ '.repeat(times).trim();
 
-/** What is known of the work of a model: slots, and counters with the same values, which then do not grow. */
+/** Slots and counters of a model; the counters have the same value, which may be constant. */
 function work(labels: string, busy: string, tokens: string): InputSeries {
   return {
     [`ollama_model_slots_busy{${labels}}`]: busy,
@@ -71,7 +71,7 @@ function work(labels: string, busy: string, tokens: string): InputSeries {
   };
 }
 
-/** Requests of one outcome, counted up to each scrape. */
+/** Requests with one outcome, as a counter. */
 function requests(outcome: string, counted: string, modelName = 'llama3.1:8b', api = 'chat'): InputSeries {
   return {
     [`ollama_proxy_requests_total{api="${api}",model="${modelName}",outcome="${outcome}",${TARGET}}`]:
@@ -79,7 +79,7 @@ function requests(outcome: string, counted: string, modelName = 'llama3.1:8b', a
   };
 }
 
-/** Streams whose first token took up to so many seconds, all of them in one bucket. */
+/** Streams with a time to first token of up to so many seconds, in a single bucket. */
 function firstTokens(seconds: '10' | '30' | '60', counted: string, modelName = 'llama3.1:8b'): InputSeries {
   const labels = `api="chat",model="${modelName}",${TARGET}`;
   const name = 'ollama_proxy_time_to_first_token_seconds';
@@ -165,7 +165,7 @@ const CASES: readonly Case[] = [
     failedScrape: {
       ...vramOf24,
       ...psOk,
-      // One makes room for the other while a scrape fails: never are both there.
+      // One evicts the other while a scrape fails: both are never loaded at once.
       ...model(MODEL, '20x20 _x60', '20x20 _x60'),
       ...model(OTHER, '_x21 20x60', '_x21 20x60'),
     },
@@ -404,10 +404,10 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Every 15 s for so many minutes, to be sure that it never fires in between. */
+/** Every 15 s for so many minutes, to check that it never fires in between. */
 const during = (minutes: number) => Array.from({ length: minutes * 4 }, (_, index) => `${index * 15}s`);
 const ALWAYS = during(20);
-/** Alerts that look back further. */
+/** Alerts with a longer window. */
 const WATCHED: Readonly<Record<string, readonly string[]>> = { OllamaModelStuck: during(80) };
 
 describe.skipIf(binaries === undefined)('the alerts', () => {
@@ -457,7 +457,7 @@ function alertsOf(target: TargetLabels): void {
     return check(withLabels(series), { alert_rule_test });
   }
 
-  /** What promtool says that it got, where nothing was expected. */
+  /** The output of promtool, which contains the alerts that are not expected. */
   const alertsAt = (at: string, alert: string, series: InputSeries) => doesNotFire(alert, series, [at]);
 
   describe.each(CASES)('$alert', ({ alert, fires, under, failedScrape }) => {
@@ -578,7 +578,7 @@ function alertsOf(target: TargetLabels): void {
     });
 
     test('fires on a server that swaps models, of which every third fills the memory', () => {
-      // While the next one loads, none is listed.
+      // While the next model loads, none is listed.
       const swaps = (fills: string, second: string, third: string) =>
         `${fills} _ ${second} _ ${third} _ `.repeat(14).trim();
       const series = {

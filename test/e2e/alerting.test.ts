@@ -37,12 +37,12 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
         ...(port && { port }),
       });
 
-    /** One request, so many minutes ago. */
+    /** A request from so many minutes ago. */
     const requestModel = (model: CatalogModel, minutesAgo: number, durationMs: number, keepAliveMs: number) =>
       gpu.request({ model, durationMs, keepAliveMs }, Date.now() - minutesAgo * MINUTE_MS);
 
     beforeAll(async () => {
-      // A request of 20 minutes ago set the expiry of the small model to 18 minutes ago; one since then still runs.
+      // A request 20 minutes ago set the expiry of the small model to 18 minutes ago; a later one is still running.
       requestModel(SMALL, 20, 1_000, 2 * MINUTE_MS);
       requestModel(SMALL, 19, 120 * MINUTE_MS, 2 * MINUTE_MS);
       requestModel(EMBEDDING_MODEL, 0, 0, Number.POSITIVE_INFINITY);
@@ -118,7 +118,7 @@ describe.skipIf(prometheusBinary === undefined || alertmanagerBinary === undefin
       requestModel(SMALL, 0, 60 * MINUTE_MS, MINUTE_MS);
       simulated = await startOllama(Number(simulated.url.port));
       await expect.poll(namesFiring, { timeout: LONG_MS, interval: 500 }).toEqual([]);
-      // And stays so, over a whole window of the rules.
+      // And no alert fires over a whole window of the rules.
       const [before] = await prometheus.query('time()');
       const later = (before?.samples[0]?.[1] ?? 0) + 5;
       await expect

@@ -9,7 +9,7 @@ const START = END - 4_800;
 
 const dashboard = readDashboard();
 const exporterRow = dashboard.panels.find(({ title }) => title === 'Exporter');
-/** All but those about the process of an exporter, which simulated scrapes have not. */
+/** All queries except those about the exporter's process, which simulated scrapes do not have. */
 const queries = dataPanels(dashboard)
   .filter((panel) => !exporterRow?.panels?.includes(panel))
   .flatMap(({ title, targets = [] }) =>
@@ -20,13 +20,13 @@ const [, models = ''] =
   /^query_result\((.*)\)$/.exec(
     dashboard.templating.list.find(({ name }) => name === 'model')?.query ?? '',
   ) ?? [];
-/** As Grafana asks for what a variable may be. */
+/** As Grafana queries the values of a variable. */
 const variable = { expr: models, instant: true };
 
-/** What a target may bring along of the labels that our metrics have. */
+/** Labels of a target that collide with the exporter's. */
 const OF_TARGET = { model: 'dgx', quantization: 'none', version: '7', api: 'v1', reason: 'lease' };
 
-/** Prometheus's own rules for labels that a series and its target share (docs, honor_labels). */
+/** Prometheus's rules for labels that a series and its target share (docs, honor_labels). */
 const COLLISIONS: Readonly<Record<string, Relabel>> = {
   'renames ours': (series, target) => ({
     ...Object.fromEntries(
@@ -49,7 +49,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
   });
   afterAll(() => plain?.stop());
 
-  /** To nine digits: Prometheus adds up in the order of the labels, which moves the last ones. */
+  /** To nine digits: the order in which Prometheus adds up affects the last ones. */
   const sorted = (series: readonly Series[]) =>
     series
       .map(({ labels, samples }) => ({
@@ -65,7 +65,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
 
   test('this test fills in every variable of the dashboard', () => {
     for (const { expr } of [...dataPanels(dashboard).flatMap(({ targets = [] }) => targets)]) {
-      // What is left is the first group of a regular expression.
+      // What remains is the first group of a regular expression.
       expect(filledIn(expr).replaceAll('"$1"', '')).not.toContain('$');
     }
   });
@@ -84,7 +84,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
       { job: 'ollama', instance: 'gpu-12:11434', reason: 'refused' },
       { job: 'ollama', instance: 'gpu-18:11434', reason: 'not scraped' },
     ]);
-    // To the minute, from the last scrape that found it up.
+    // To the minute, since the last scrape that found it up.
     expect((await byInstance(since)).map(({ samples }) => samples[0]?.[1])).toEqual([600, 300]);
   });
 
@@ -102,7 +102,7 @@ describe.skipIf(inject('prometheus') === undefined)('a real Prometheus with an h
       });
       afterAll(() => collided?.stop());
 
-      // Which alerts fire is up to the rules.
+      // Which alerts fire is tested with the rules.
       test.each(queries.filter(({ expr }) => !expr.includes('ALERTS')))(
         '$name has the same data',
         async (target) => {

@@ -1,10 +1,10 @@
-/** Finds the programs that the end-to-end tests run for real, or fetches them from Debian's packages, without root. */
+/** Finds the programs that the end-to-end tests run, or fetches them from Debian's packages, without root. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Below the project, so that a fresh clone fetches anew and nothing is left on the machine. */
+/** Below the project, so that a fresh clone fetches again and nothing remains on the machine. */
 export const CACHE = fileURLToPath(new URL('../../.cache/debian', import.meta.url));
 
 /** Paths by name. */
@@ -12,14 +12,14 @@ export type Binaries = Readonly<Record<string, string>>;
 
 export interface DebianPackage {
   readonly name: string;
-  /** A folder whose absolute path is compiled in. Taken out of the package, a binary looks in its cwd instead. */
+  /** A directory whose absolute path is compiled in. Extracted from the package, a binary looks in its cwd instead. */
   readonly compiledIn?: string;
   readonly binaries: readonly string[];
 }
 
 /**
  * @returns the path of each binary by its name
- * @throws Error that says why they can't be had here
+ * @throws Error that states why they are not available
  */
 export function findBinaries({ name, binaries, compiledIn }: DebianPackage): Binaries {
   const found = onPath(binaries) ?? inCache(binaries);
@@ -43,7 +43,7 @@ export function findBinaries({ name, binaries, compiledIn }: DebianPackage): Bin
   return fetched;
 }
 
-/** Go keeps the length of a string beside it, so that a path can be replaced by another one of the same length. */
+/** Go stores the length of a string separately, so a path can only be replaced by one of the same length. */
 function lookInCwd(binary: string, folder: string): void {
   const here = './'.repeat(folder.length).slice(0, folder.length);
   writeFileSync(binary, readFileSync(binary, 'latin1').replaceAll(folder, here), 'latin1');
@@ -77,9 +77,9 @@ function fetchPackage(name: string): void {
 }
 
 /**
- * Extracts packages below a folder, with those of their dependencies that the machine lacks.
+ * Extracts packages below a directory, with those of their dependencies that the machine lacks.
  *
- * @throws Error where they can't be had
+ * @throws Error if they are not available
  */
 export function extractWithDependencies(packages: readonly string[], root: string): void {
   if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) {
@@ -102,7 +102,7 @@ export function extractWithDependencies(packages: readonly string[], root: strin
   }
 }
 
-/** With package lists of its own, so that neither root nor an `apt-get update` of the machine is needed. */
+/** With its own package lists, so that neither root nor an `apt-get update` of the machine is needed. */
 function apt(...args: readonly string[]): void {
   const lists = join(CACHE, 'lists');
   mkdirSync(join(lists, 'partial'), { recursive: true });

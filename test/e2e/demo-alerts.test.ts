@@ -1,4 +1,4 @@
-/** Which alerts fire in the demo, and when: by the shipped rules, over what a Prometheus would scrape. */
+/** Which alerts fire in the demo, and when: the shipped rules evaluated over simulated scrapes. */
 import { describe, expect, inject, test } from 'vitest';
 import { DEMO_MACHINE, simulate } from '../../src/demo/simulation.ts';
 import { type Expected, type InputSeries, ruleTest } from './promtool.ts';
@@ -8,7 +8,7 @@ const promtool = inject('prometheus')?.['promtool'];
 const START = Date.parse('2026-08-22T12:00:00Z');
 const TARGET = 'job="ollama",instance="localhost:10434"';
 
-/** Scrapes of the demo every 15 s, the first one so many seconds after its start. */
+/** Scrapes of the demo every 15 s, starting so many seconds after its start. */
 function scrapes(seed: number, firstSecond: number, minutes: number): InputSeries {
   const loadedAt = simulate(seed, START);
   const series = new Map<string, string[]>();

@@ -1,4 +1,4 @@
-/** Every command that the documentation shows is run here, or is known not to run here. */
+/** Runs every documented command, except those listed with a reason. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -14,13 +14,13 @@ import { type RunningExporter, startExporterProcess } from './exporter-process.t
 
 interface Runnable {
   readonly pattern: RegExp;
-  /** Until somebody ends it; else it has to end by itself, with 0. */
+  /** Runs until it is stopped; otherwise it must exit with 0. */
   readonly serves?: boolean;
   /** A program that not every machine has. */
   readonly needs?: 'promtool';
 }
 
-/** The first one that matches counts. */
+/** The first match counts. */
 const RUNNABLE: readonly Runnable[] = [
   { pattern: /^curl .*\b(localhost:10434|EXPORTER)\// },
   { pattern: /^(npm start -s --|node dist\/main\.js|ollama-exporter) .*--(once|config\.check)\b/ },
@@ -84,7 +84,7 @@ const runnable = SHOWN.filter(({ command }) => !isNotHere(command)).flatMap(({ w
 });
 
 describe('runs:', () => {
-  /** Like a clone that is built, with the files of the examples. */
+  /** Like a built clone, with the files of the examples. */
   const clone = mkdtempSync(join(tmpdir(), 'documented-'));
   let ollama: FakeOllama;
   let exporter: RunningExporter;
@@ -138,11 +138,11 @@ describe('runs:', () => {
       PATH: [...programs, process.env['PATH']].join(delimiter),
       CURL_HOME: clone,
       OLLAMA_HOST: ollama.url.host,
-      // npm start would build dist/ anew while others test it.
+      // npm start would rebuild dist/ while other tests use it.
       npm_config_ignore_scripts: 'true',
       OLLAMA_EXPORTER_WEB_LISTEN_ADDRESS: '127.0.0.1:0',
     };
-    // A group of its own, as npm keeps signals to itself.
+    // In its own process group, as npm does not forward signals.
     const child = spawn('sh', ['-c', here], { cwd: clone, env, detached: true });
     const closed = once(child, 'close');
     const end = (signal: NodeJS.Signals) => {

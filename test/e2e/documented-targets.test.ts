@@ -1,4 +1,4 @@
-/** The snippets for Prometheus in the documentation, and its lists of servers, as Prometheus reads them. */
+/** The documented snippets and server lists for Prometheus, as Prometheus reads them. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -51,7 +51,7 @@ describe.skipIf(promtool === '')('Prometheus discovers servers', () => {
     { instance: 'gpu-03.lan:11434', __param_target: 'gpu-03.lan:11434', rack: 'r2' },
   ].map((labels) => expect.objectContaining({ ...labels, __address__: 'localhost:10434' }));
 
-  /** The labels of the targets that Prometheus finds with this in place of the documented static_configs. */
+  /** The labels of the discovered targets, with this instead of the documented static_configs. */
   async function found(discovery: string): Promise<readonly unknown[]> {
     const { scrape_configs } = parse(scrape);
     const { static_configs: _, ...job } = scrape_configs[0];

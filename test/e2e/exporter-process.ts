@@ -1,4 +1,4 @@
-/** Runs the exporter as its users do: as a process of its own, from dist/. */
+/** Runs the exporter like a user: as a separate process, from dist/. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -15,12 +15,12 @@ export interface Finished {
 export interface RunningExporter {
   readonly child: ChildProcess;
   readonly url: URL;
-  /** All that was logged up to now. */
+  /** Everything logged so far. */
   readonly log: () => string;
   readonly finished: Promise<Finished>;
 }
 
-/** Ended after the last test of a file, so that a failed one leaves no process behind. */
+/** Stopped after the last test of a file, so that a failed one leaves no process behind. */
 const children = new Set<ChildProcess>();
 afterAll(() => {
   for (const child of children) {
@@ -30,7 +30,7 @@ afterAll(() => {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Only what a test says is in the environment, so that an OLLAMA_HOST of the machine has no say. */
+/** The environment contains only what a test sets, so that an OLLAMA_HOST of the machine has no effect. */
 function start(args: readonly string[], env: Environment, redirection = '') {
   const command = `exec "$0" "$@" ${redirection}`;
   const child = spawn(
@@ -57,7 +57,7 @@ function start(args: readonly string[], env: Environment, redirection = '') {
   return { child, output, finished };
 }
 
-/** For invocations that end by themselves. The redirection is one of the shell's: `> /dev/full`. */
+/** For invocations that exit. The redirection is in shell syntax: `> /dev/full`. */
 export function runExporter(
   args: readonly string[],
   env: Environment = {},
@@ -66,7 +66,7 @@ export function runExporter(
   return start(args, env, redirection).finished;
 }
 
-/** Listens on a free loopback port, unless `args` say otherwise, and resolves when it does. */
+/** Listens on a free loopback port, unless `args` set another address, and resolves when it does. */
 export async function startExporterProcess(
   args: readonly string[],
   env: Environment = {},

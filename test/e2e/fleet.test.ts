@@ -18,10 +18,10 @@ const HEALTHY = 47;
 /** Scrapes of each target. */
 const SCRAPES = 8;
 
-/** Between scrapes, and for each: with room for a machine that is busy with other things. */
+/** Interval and timeout of scrapes, with a margin for a busy machine. */
 const INTERVAL = '2s';
 
-/** The second YAML block of the section on many servers is what to tell Prometheus. */
+/** The second YAML block of the section on many servers is the Prometheus configuration. */
 function documentedConfig(exporter: string, targets: readonly string[]): string {
   const [, yaml = ''] = codeBlocks(section(readPage('docs/fleet.md'), MANY_SERVERS), 'yaml');
   const { scrape_configs } = parse(yaml.replaceAll('localhost:10434', exporter));

@@ -19,7 +19,7 @@ let exporter: RunningExporter;
 const PASSWORD = 'd00rpassword';
 const HASH = bcrypt.hashSync(PASSWORD, 4);
 const LOGIN = `Basic ${btoa(`prometheus:${PASSWORD}`)}`;
-/** What the files hold, however it may be written. */
+/** The secrets in the files, in all encodings. */
 const SECRETS = [
   't0psecret',
   'p4ssword',
@@ -44,7 +44,7 @@ modules:
 `;
 
 beforeAll(async () => {
-  // The worst target: what it was sent it says again.
+  // The worst target repeats what it receives.
   const repeat = (incoming: { headers: object }, response: { end: (text: string) => void }) =>
     response.end(
       JSON.stringify({ version: JSON.stringify(incoming.headers).slice(0, 5), headers: incoming.headers }),
@@ -66,7 +66,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Bytes as they may stand in a line of HTTP: no CR, LF or NUL, which would make it another request. */
+/** Bytes that are valid in an HTTP line: no CR, LF or NUL, which would end the request. */
 const noise = fc.string({
   unit: fc
     .integer({ min: 1, max: 255 })
@@ -74,7 +74,7 @@ const noise = fc.string({
     .map((byte) => String.fromCharCode(byte)),
   maxLength: 30,
 });
-/** What may stand in a header, as most clients keep to. */
+/** Characters that most clients allow in a header. */
 const tidy = fc.string({
   unit: fc.integer({ min: 32, max: 126 }).map((byte) => String.fromCharCode(byte)),
   maxLength: 30,
@@ -172,7 +172,7 @@ const query = fc
     { maxLength: 4 },
   )
   .map((parameters) => parameters.map(([name, text]) => `${name}=${text}`).join('&'));
-/** Probes as they should be, of targets as they should not. */
+/** Valid probes of invalid targets. */
 const probe = fc
   .tuple(value, oneOf('', '&module=other', '&module=default'), oneOf('', '&debug=true'))
   .map((parts) => `/probe?target=${parts.join('')}`);
@@ -220,7 +220,7 @@ const header = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(noise, noise) },
 );
 
-/** Whole requests; most of them know the password, else the door would answer them all. */
+/** Whole requests; most of them are authenticated, otherwise all would get 401. */
 const requests = fc
   .tuple(startLine, fc.array(header, { maxLength: 4 }), fc.integer({ max: 9, min: 0 }))
   .map(([start, headers, luck]) => {
@@ -234,7 +234,7 @@ const requests = fc
     return `${lines.join('\r\n')}\r\n\r\n`;
   });
 
-/** All that comes back until the connection ends. */
+/** Everything received until the connection ends. */
 function send(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(exporter.url.port), exporter.url.hostname, () =>
@@ -244,7 +244,7 @@ function send(text: string): Promise<string> {
     socket.setEncoding('latin1').on('data', (chunk) => {
       answer += chunk;
     });
-    // A reset after the answer: what else was sent was not read.
+    // A reset after the response: the rest of the request was not read.
     socket.on('error', () => {}).on('close', () => resolve(answer));
     socket.setTimeout(60_000, () => {
       socket.destroy();
@@ -274,7 +274,7 @@ test(`${REQUESTS} random requests do not crash the exporter, get no 5xx, and rev
       expect(answer.split('\r\n\r\n')[0], context).not.toMatch(/x-injected/i);
     }
   }
-  // That it was worth it: every kind of answer was among them.
+  // Every status occurred often enough.
   for (const status of ['200', '400', '401', '403', '404', '405', '414']) {
     expect(statuses.get(status), `${status} of ${JSON.stringify([...statuses])}`).toBeGreaterThan(10);
   }

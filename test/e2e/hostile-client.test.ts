@@ -1,4 +1,4 @@
-/** Whoever reaches the port: the exporter lives on with 256 MiB of heap, and answers other clients. */
+/** Hostile clients: the exporter survives with 256 MiB of heap, and serves other clients. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -46,7 +46,7 @@ const all = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]
 
 test('the exporter survives a hundred concurrent requests for a fleet of 6,000 targets, as JSON and as page', async () => {
   const exporter = await start('modules: { default: { allow: ["127.0.0.0/8"] } }');
-  // The same names as those of a fleet, though no fleet has such paths.
+  // As many names as in a fleet.
   await all(6_000, (index) =>
     statusOf(exporter, `/probe?target=${ollama.url.host}/${index}`, { dispatcher: agent }),
   );
@@ -82,7 +82,7 @@ test('2,000 idle connections are closed for new ones', async () => {
     await once(socket, 'data');
     return socket;
   });
-  // The first one finds no room, and makes it.
+  // The first one is dropped, and makes room.
   await statusOf(exporter, '/-/healthy').catch(() => {});
   expect(await statusOf(exporter, '/-/healthy')).toBe(200);
   for (const socket of sockets) {

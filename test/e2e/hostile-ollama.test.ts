@@ -1,4 +1,4 @@
-/** Whatever answers in Ollama's place: the exporter lives on with 256 MiB of heap, and other scrapes go on. */
+/** Hostile servers: the exporter survives with 256 MiB of heap, and other scrapes are not affected. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -10,13 +10,13 @@ import { type RunningExporter, startExporterProcess } from './exporter-process.t
 
 const MIB = 1024 ** 2;
 const AT_ONCE = 8;
-/** What another scrape may take meanwhile, and what a busy machine adds. */
+/** Maximum duration of another scrape, with a margin for a busy machine. */
 const MOST_MS = 1_000 + 1_000;
 
 const oneRow = (row: object) => JSON.stringify({ models: [{ model: 'a', size: 1, ...row }], version: '1' });
 const list = (rows: string) => `{"models":[${rows}]}`;
 
-/** Just under the limits, and far over them. */
+/** Just under the limits, and far above them. */
 const BODIES: Readonly<Record<string, string>> = {
   'five million objects': list(Array(5_000_000).fill('{}').join(',')),
   '99,000 objects': list(Array(99_000).fill('{}').join(',')),
@@ -105,7 +105,7 @@ async function get(
   return { status: statusCode, text, ms: performance.now() - start };
 }
 
-/** Scrapes of the good Ollama, one after the other, until the work is done. */
+/** Scrapes the good Ollama sequentially until the work is done. */
 async function whileOthersScrape(work: Promise<unknown>): Promise<number> {
   let slowestMs = 0;
   let done = false;
@@ -128,7 +128,7 @@ async function attack(): Promise<void> {
     const slowestMs = await whileOthersScrape(Promise.all(Array.from({ length: AT_ONCE }, () => get(path))));
     expect(slowestMs).toBeLessThan(MOST_MS);
   }
-  // All ways at the same time.
+  // All paths at the same time.
   const slowestMs = await whileOthersScrape(Promise.all(paths().flatMap((path) => [get(path), get(path)])));
   expect(slowestMs).toBeLessThan(MOST_MS);
   expect(exporter.child.exitCode).toBeNull();
@@ -151,7 +151,7 @@ describe('the exporter survives, and other scrapes are not delayed, if Ollama se
     answer = (response) => response.end(bytes);
     const page = `/?target=${hostile.url.host}`;
     await whileOthersScrape(Promise.all(Array.from({ length: 40 }, () => get(page))));
-    // Each of another order, so that none can share another one's text.
+    // With different orders, so that none can share the text of another.
     const orders = Array.from({ length: 40 }, (_, n) => get(`${page}&n=${n}`));
     await whileOthersScrape(Promise.all(orders));
     const unread = await Promise.all(

@@ -23,7 +23,7 @@ function open(): Socket {
   return socket;
 }
 
-/** All that comes back until the exporter ends the connection. */
+/** Everything received until the exporter closes the connection. */
 async function answerTo(text: string): Promise<string> {
   const socket = open();
   socket.write(text);
@@ -62,7 +62,7 @@ describe('the exporter rejects, without further information,', () => {
     for (const answer of answers) {
       expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
     }
-    // The 10 s that are promised, and what a busy machine adds.
+    // The documented 10 s, with a margin for a busy machine.
     expect(performance.now() - start).toBeLessThan(15_000);
   });
 });

@@ -9,13 +9,13 @@ import { freePort } from '../free-port.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** Each is a line of 400 bytes: twice what a pipe holds. */
+/** Each is a line of 400 bytes: twice the capacity of a pipe. */
 const FAILED = 320;
 const LONG_PATH = 'x'.repeat(200);
 /** Makes each failed probe one line. */
 const CONFIG = 'modules: { default: { allow: ["127.0.0.0/8"], collectors: [version] } }';
 
-/** What is spawned with `pipe` gets a socket for it. */
+/** With `pipe`, a spawned process gets a socket. */
 function realPipe(): { readonly from: number; readonly to: number } {
   const folder = mkdtempSync(join(tmpdir(), 'log-'));
   const fifo = join(folder, 'fifo');
@@ -27,7 +27,7 @@ function realPipe(): { readonly from: number; readonly to: number } {
   return { from, to };
 }
 
-/** All that is there to read. */
+/** Everything that is currently readable. */
 function readAvailable(fd: number): string {
   const chunk = Buffer.alloc(4_096);
   let text = '';
@@ -59,7 +59,7 @@ test('a log reader that stops reading blocks neither scrapes nor shutdown, and t
   const statusOf = async (path: string) =>
     (await fetch(new URL(path, `http://127.0.0.1:${port}`)).catch(() => undefined))?.status;
   await expect.poll(() => statusOf('/-/ready'), { timeout: 15_000 }).toBe(200);
-  // Tells that Ollama is up.
+  // Logs that Ollama is up.
   expect(await statusOf('/metrics')).toBe(200);
 
   for (let count = 0; count < FAILED; count += 1) {

@@ -1,4 +1,4 @@
-/** How many notifications an outage is: a real Prometheus and a real Alertmanager, with the shipped rules and example. */
+/** The number of notifications about an outage, with a real Prometheus and Alertmanager and the shipped files. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,7 +22,7 @@ import { shortenedAlertmanager, shortenedConfig, shortenedRules } from './short-
 const binaries = { ...inject('prometheus'), ...inject('alertmanager') };
 const { prometheus: prometheusBinary = '', 'prometheus-alertmanager': alertmanagerBinary = '' } = binaries;
 
-/** Behind one switch. */
+/** Servers behind one switch. */
 const RACK = Array.from({ length: 100 }, (_, index) => `gpu-${index + 1}.lan:11434`);
 const BOX = 'spilled.lan:11434';
 const LONG_MS = 120_000;
@@ -112,7 +112,7 @@ describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notificat
     };
   }
 
-  /** Of each notification about something that fires: the alert, and how many. */
+  /** For each notification about firing alerts: the alert, and their number. */
   const notified = () =>
     received
       .filter(({ status }) => status === 'firing')
@@ -123,7 +123,7 @@ describe.skipIf(prometheusBinary === '' || alertmanagerBinary === '')('notificat
     return [...new Set(names)].sort();
   }
 
-  /** As long as Alertmanager takes to send what has changed in a group. */
+  /** The time after which Alertmanager sends the changes of a group. */
   async function aGroupInterval(): Promise<void> {
     const [now] = await prometheus.query('time()');
     const later = (now?.samples[0]?.[1] ?? 0) + 20;

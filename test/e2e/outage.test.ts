@@ -1,4 +1,4 @@
-/** Half of a fleet hangs: what becomes of the other half. */
+/** Half of a fleet hangs, and the other half is not affected. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -12,12 +12,12 @@ import { startExporterProcess } from './exporter-process.ts';
 
 const HALF = 150;
 const ROUNDS = 10;
-/** As short as a scrape that hangs, so that rounds overlap. As in Prometheus, the scrapes of a round are spread over it. */
+/** Shorter than a hanging scrape, so that rounds overlap. As in Prometheus, scrapes are spread over a round. */
 const ROUND_MS = 5_000;
-/** Of Prometheus, its default. */
+/** Prometheus's default. */
 const TIMEOUT_SECONDS = 10;
 
-/** On every address of 127.0.0.0/8, so that one server is as many targets as are wanted. */
+/** On every address of 127.0.0.0/8, so that one server is any number of targets. */
 async function startEverywhere(handler: RequestListener): Promise<number> {
   const server: Server = createServer(handler);
   await new Promise<void>((resolve) => void server.listen(0, '0.0.0.0', 4_096, resolve));

@@ -1,4 +1,4 @@
-/** What npm publishes: packed, looked into, installed in an empty folder, and run. */
+/** The npm package: packed, inspected, installed in an empty folder, and run. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ interface Packed {
 let packed: Packed;
 
 beforeAll(() => {
-  // Without its scripts, which would build dist/ anew while others test it.
+  // Without its scripts, which would rebuild dist/ while other tests use it.
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
   [packed] = JSON.parse(execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }));
 });

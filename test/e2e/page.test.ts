@@ -21,7 +21,7 @@ import { type RunningExporter, startExporterProcess } from './exporter-process.t
 
 const found = inject('chromium');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** For what happens at the next refresh, on a busy machine. */
+/** For changes at the next refresh, on a busy machine. */
 const SOON = { timeout: 30_000, interval: 100 };
 
 const GIB = 1024 ** 3;
@@ -101,7 +101,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   let ollama: FakeOllama;
   let handlers: Handlers;
   let page: Page;
-  /** What the browser complains about: errors of scripts, violations of the policy. */
+  /** Errors in the browser's console: script errors and policy violations. */
   let complaints: string[];
 
   beforeAll(async () => {
@@ -152,7 +152,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
 
   const text = () => page.locator('body').innerText();
 
-  /** What axe finds, each with the first place. */
+  /** The violations that axe finds, each with its first location. */
   async function violations(): Promise<readonly string[]> {
     await page.evaluate(AXE);
     return await page.evaluate<readonly string[]>(
@@ -313,7 +313,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
       await open({ colorScheme }, new URL(`/?target=${ollama.url.host}${more}`, exporter.url).href);
       expect(await text()).toContain(words);
       expect(await violations()).toEqual([]);
-      // The browser complains of the status of a refusal.
+      // The browser logs the status of a rejection as an error.
       complaints = complaints.filter((complaint) => !complaint.includes('status of 400'));
     }
   });
@@ -335,11 +335,11 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   test('counts down each second between refreshes', async () => {
     handlers.ps = list(row('soon', 1, 1, 50));
     await open();
-    // No more refreshes: what changes from here on is the page's own doing.
+    // No more refreshes: from here on only the page's own script changes it.
     await page.context().setOffline(true);
     const seconds = async () => Number(/\t(\d+) s\b/.exec(await text())?.[1]);
     const seen = new Set([await seconds()]);
-    // A refresh every five seconds would show three of these at most, a busy machine may skip some.
+    // With a refresh every five seconds there would be three of these at most; a busy machine may skip some.
     const count = async () => seen.add(await seconds()).size;
     await expect.poll(count, { timeout: 12_000, interval: 100 }).toBeGreaterThan(5);
     complaints = [];
@@ -368,7 +368,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
       .poll(text, SOON)
       .toMatch(/The exporter does not respond\. Last scrape result: .*, \d+ s ago\./);
     expect(await text()).toContain('first');
-    // Nothing says that Ollama is up now.
+    // Ollama's state is now unknown.
     expect(await page.locator('.pill').innerText()).toBe('Unknown');
     expect(await page.title()).toBe('Exporter does not respond');
     expect(await violations()).toEqual([]);

@@ -27,7 +27,7 @@ async function open({ url }: RunningExporter): Promise<Socket> {
   return socket.pause();
 }
 
-/** Unread, the end of a connection does not show. */
+/** Data must be read for the end of a connection to be detected. */
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     socket.once('close', () => resolve()).resume();
@@ -49,7 +49,7 @@ test.each(['/', '/metrics', '/config', '/nowhere'])(
     for (const socket of sockets) {
       socket.write(get(path).repeat(2_000));
     }
-    // Unread, the end of a connection does not show.
+    // Data must be read for the end of a connection to be detected.
     await Promise.all(sockets.map(closed));
     await expectGoodScrape(exporter);
   },
@@ -108,7 +108,7 @@ test('a client that reads nothing for 30 s is disconnected, and a slow client is
   await large.close();
 });
 
-/** Whether the exporter still has its end of the connection; unread, the client's end does not show it. */
+/** Whether the exporter still has its end of the connection; the client's end does not show it while unread. */
 async function openTo({ child }: RunningExporter, { localPort }: Socket): Promise<boolean> {
   const table = await readFile(`/proc/${child.pid}/net/tcp`, 'utf8');
   const peer = `:${localPort?.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -9,7 +9,7 @@ import { parseExposition, sampleValue } from '../exposition.ts';
 import { json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 import { runExporter, startExporterProcess } from './exporter-process.ts';
 
-/** A port on loopback where nobody listens: it needs privileges, and its service (tcpmux) is long closed. */
+/** A port on loopback without a listener: it needs privileges, and its service (tcpmux) is obsolete. */
 const UNREACHABLE = '127.0.0.1:1';
 
 function hasIPv6(): boolean {
@@ -358,7 +358,7 @@ test('a burst of connections is queued while the exporter is busy, without retri
     }),
   );
   onTestFinished(() => sockets.forEach((socket) => void socket.destroy()));
-  // Who is turned away tries again for minutes, but finds nobody.
+  // A client whose SYN is dropped retries for minutes.
   await expect.poll(() => connected, { timeout: 15_000 }).toBe(connections);
   child.kill('SIGCONT');
 });

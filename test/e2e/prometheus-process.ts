@@ -1,4 +1,4 @@
-/** Runs a real Prometheus and a real Alertmanager with what the test configures, and asks them questions. */
+/** Runs a real Prometheus and a real Alertmanager, and queries them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ export interface Series {
 
 export interface Prometheus {
   readonly url: URL;
-  /** @param time Unix seconds; now, if left out */
+  /** @param time Unix seconds; by default the current time */
   readonly query: (promql: string, time?: number) => Promise<readonly Series[]>;
   /** Times in Unix seconds, the step in seconds. */
   readonly queryRange: (
@@ -28,8 +28,8 @@ export interface Prometheus {
 }
 
 /**
- * @param files by name; `prometheus.yml` among them
- * @param storage flags that say where it keeps its samples; in a folder of its own, if left out
+ * @param files by name, including `prometheus.yml`
+ * @param storage flags for the location of its samples; by default a new folder
  */
 export async function startPrometheus(
   binary: string,
@@ -58,7 +58,7 @@ export function scrapeEverySecond(jobs: Readonly<Record<string, URL>>): string {
 
 export interface Alertmanager {
   readonly host: string;
-  /** Labels and annotations of what is firing now; fails while it is not up yet. */
+  /** Labels and annotations of the alerts that fire now; fails until it is up. */
   readonly firing: () => Promise<readonly FiringAlert[]>;
   readonly stop: () => Promise<void>;
 }
@@ -79,7 +79,7 @@ export async function startAlertmanager(binary: string, config = WITHOUT_RECEIVE
     '--cluster.listen-address=',
     '--log.level=error',
   ];
-  // Its templates lie beside the binary, installed or not.
+  // Its templates are next to the binary, installed or not.
   const share = join(dirname(binary), '../share/prometheus/alertmanager');
   const templates = ['default.tmpl', 'email.tmpl'].map((name) => [
     name,
@@ -97,7 +97,7 @@ export async function startAlertmanager(binary: string, config = WITHOUT_RECEIVE
   };
 }
 
-/** @returns a function that ends the process and takes its folder away */
+/** @returns a function that ends the process and removes its folder */
 function run(
   binary: string,
   args: readonly string[],
@@ -126,7 +126,7 @@ interface QueryAnswer {
   };
 }
 
-/** No series while Prometheus is not up yet. */
+/** No series until Prometheus is up. */
 async function query(
   base: URL,
   kind: 'query' | 'query_range',

@@ -13,10 +13,10 @@ import { type Prometheus, scrapeEverySecond, startPrometheus } from './prometheu
 const binaries = inject('prometheus');
 const MODEL = CHAT_MODELS[0] ?? EMBEDDING_MODEL;
 
-/** What no label value of a scrape may break: quotes, escapes, line ends, NUL, lone surrogates, any script. */
+/** Label values that must not break a scrape: quotes, escapes, line breaks, NUL, lone surrogates, any script. */
 const HOSTILE_NAMES = ['say "x"', 'back\\slash\\', 'lone\ud800', '{a="b"} 1', '模型 🦙'];
 
-/** No names: they are skipped. */
+/** Invalid names: they are skipped. */
 const NOT_NAMES = ['two\nlines', 'nul\0', '\u2028'];
 
 describe.skipIf(binaries === undefined)('a real Prometheus', () => {
@@ -52,7 +52,7 @@ describe.skipIf(binaries === undefined)('a real Prometheus', () => {
     await Promise.all([simulated?.close(), hostile?.close()]);
   });
 
-  /** The first answer that is not empty. */
+  /** The first result that is not empty. */
   async function eventually(promql: string) {
     await expect.poll(() => prometheus.query(promql), { timeout: 30_000, interval: 200 }).not.toEqual([]);
     return prometheus.query(promql);

@@ -1,4 +1,4 @@
-/** Evaluates the shipped rules over series that a test makes up, with promtool. */
+/** Evaluates the shipped rules over synthetic series with promtool. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ export interface ExpectedSamples {
   readonly exp_samples: ReadonlyArray<{ readonly labels: string; readonly value: number }>;
 }
 
-/** @returns `SUCCESS`, or what promtool got in place of what was expected */
+/** @returns `SUCCESS`, or the unexpected result of promtool */
 export type RuleTest = (series: InputSeries, expected: Expected) => string;
 
 export interface Expected {
@@ -55,7 +55,7 @@ export function ruleTest(promtool: string): RuleTest {
     });
 }
 
-/** Where a series ends, Prometheus marks it stale at once; promtool leaves that to the test. */
+/** Prometheus marks the end of a series as stale at once; promtool leaves that to the test. */
 function markStale(values: string): string {
   return values.replaceAll(/(?<=\d )_(?:x(\d+))?/g, (_, count) =>
     count > 1 ? `stale _x${count - 1}` : 'stale',

@@ -10,7 +10,7 @@ const SCRAPES = 4_000;
 const AT_ONCE = 16;
 const GIB = 1024 ** 3;
 
-/** The n-th answer holds n % 7 models; every figure in it tells its n. */
+/** The n-th response has n % 7 models; every value in it identifies n. */
 function generation(n: number): string {
   const models = Array.from({ length: n % 7 }, (_, index) => ({
     name: `model-${index}`,
@@ -81,7 +81,7 @@ test('each of 4,000 concurrent scrapes returns one consistent and current respon
   await ollama.close();
 });
 
-/** undefined for an answer without models, which can't tell. */
+/** undefined for a response without models, which does not identify it. */
 function generationOf(exposition: Exposition): number | undefined {
   const context = exposition.get('ollama_model_context_length_tokens')?.samples[0]?.value;
   if (context === undefined) {
@@ -115,10 +115,10 @@ test('1,000 disconnected scrapers cancel their shared requests, and leave no soc
       controller.abort();
     }
     await Promise.allSettled(scrapers);
-    // Else the next ones would join these.
+    // Otherwise the next ones would join these.
     await expect.poll(() => cancelled, { timeout: 15_000, interval: 2 }).toBe(requestCount);
   }
-  // undici connects anew after an abort, and gives the idle connection up after 4 s.
+  // undici reconnects after an abort, and closes the idle connection after 4 s.
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
   await expect.poll(countTimers, { timeout: 15_000 }).toBeLessThanOrEqual(timers);
   expect(exporter.stateLines()).toEqual([]);

@@ -120,7 +120,7 @@ basic_auth_users:
       await newServerCertificate();
       const before = await scrapes();
       await expect.poll(scrapes, { timeout: 30_000, interval: 200 }).toBeGreaterThan(before + 2);
-      // The very first scrape has to wait for bcrypt, which a busy machine may take a second for.
+      // The very first scrape waits for bcrypt, which may take a second on a busy machine.
       const [last] = await prometheus.query('min_over_time(up{job="ollama"}[3s])');
       expect(last?.samples[0]?.[1]).toBe(1);
       expect(await prometheus.query('ollama_loaded_models{job="ollama"}')).toHaveLength(1);
@@ -134,7 +134,7 @@ basic_auth_users:
     for (let scrape = 0; scrape < 20; scrape += 1) {
       expect(await statusOf('/-/healthy', PASSWORD)).toBe(200);
     }
-    // Twenty times bcrypt would take more than a second on any machine; this is far from it, with room.
+    // Twenty bcrypt comparisons would take more than a second on any machine; this leaves a wide margin.
     expect(performance.now() - before).toBeLessThan(10_000);
   });
 

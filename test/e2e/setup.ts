@@ -1,10 +1,10 @@
-/** Once before the end-to-end tests: provides the programs that they run for real. */
+/** Provides the programs that the end-to-end tests run, once before them. */
 import type { TestProject } from 'vitest/node';
 import { type Chromium, findChromium } from './chromium.ts';
 import { type Binaries, findBinaries } from './debian-binaries.ts';
 
 declare module 'vitest' {
-  /** Paths by name; undefined where they can't be had on this machine. */
+  /** Paths by name; undefined if not available on this machine. */
   interface ProvidedContext {
     readonly prometheus: Binaries | undefined;
     readonly alertmanager: Binaries | undefined;

@@ -1,13 +1,13 @@
 /**
- * Makes the shipped Prometheus configuration fast enough for a test, mechanically and nothing else: every duration
- * (`for`, `keep_firing_for`, `[1m]`, `offset 9m`) is divided by DIVISOR, the intervals become one second, and the addresses
- * those of the test. Thresholds, labels and texts stay as they are.
+ * Makes the shipped Prometheus configuration fast enough for a test, and changes nothing else: every duration (`for`,
+ * `keep_firing_for`, `[1m]`, `offset 9m`) is divided by DIVISOR, the intervals are one second, and the addresses those
+ * of the test. Thresholds, labels and texts are unchanged.
  */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { PROMETHEUS_FOLDER } from '../rule-files.ts';
 
-/** A window of 1m becomes 3 s: three scrapes, as many as it bridges in life. */
+/** A window of 1m becomes 3 s, which is three scrapes of this test. */
 const DIVISOR = 20;
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
@@ -33,7 +33,7 @@ export function shortenedConfig(exporterHost: string, alertmanagerHost: string):
   return text.replace('localhost:10434', exporterHost).replace('localhost:9093', alertmanagerHost);
 }
 
-/** @param webhook where every receiver sends its notifications */
+/** @param webhook to which every receiver sends its notifications */
 export function shortenedAlertmanager(webhook: string): string {
   const config = parse(
     readFileSync(new URL('alertmanager.yml', PROMETHEUS_FOLDER), 'utf8').replaceAll(

@@ -1,4 +1,4 @@
-/** Sockets that are open already, handed over as systemd does it. */
+/** Open sockets, passed as by systemd. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { UNIT } from '../systemd.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** Node.js has no public way to its file descriptor. */
+/** Node.js has no public way to get its file descriptor. */
 function fdOf(server: Server): number {
   const handle: unknown = Reflect.get(server, '_handle');
   return typeof handle === 'object' && handle !== null && 'fd' in handle ? Number(handle.fd) : -1;
@@ -27,7 +27,7 @@ async function open(where: { readonly port: number; readonly host: string } | { 
   return { fd: fdOf(server), port: typeof address === 'object' ? (address?.port ?? 0) : 0, server };
 }
 
-/** LISTEN_PID is the process that the shell becomes. */
+/** LISTEN_PID is the process that the shell execs. */
 function activate(fds: readonly number[], args: readonly string[] = ['--web.systemd-socket']) {
   const child: ChildProcess = spawn(
     '/bin/sh',
@@ -51,7 +51,7 @@ test('the exporter listens on all inherited sockets and no other address, and sh
   expect([...log().matchAll(/msg=Listening address=(\S+)/g)].map(([, address]) => address)).toEqual(
     [first, second].map(({ port }) => `127.0.0.1:${port}`),
   );
-  // Else this process would accept some of the connections.
+  // Otherwise this process would accept some of the connections.
   first.server.close();
   second.server.close();
   for (const { port } of [first, second]) {

@@ -1,4 +1,4 @@
-/** The systemd unit by systemd's own tools, where they are installed, and its commands as systemd would run them. */
+/** The systemd unit checked with systemd's own tools, if installed, and its commands run as by systemd. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,9 +18,9 @@ const folder = mkdtempSync(join(tmpdir(), 'systemd-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /**
- * With the program of this checkout in the place of the one that npm installs.
+ * With the program of this checkout instead of the one that npm installs.
  *
- * @param dropIns files beside the unit that are enabled
+ * @param dropIns enabled drop-ins
  */
 function analyze(args: readonly string[], dropIns: readonly string[] = []) {
   const copy = join(mkdtempSync(join(folder, 'unit-')), 'ollama-exporter.service');
@@ -38,13 +38,13 @@ describe.skipIf(WITHOUT !== '')(`systemd-analyze${WITHOUT}`, () => {
     ['the unit', []],
     ['its drop-in for runners', ['runners.conf']],
   ])('accepts %s', (_, dropIns) => {
-    // Without the units that it names: what is wrong with those of the machine is no fault of this one.
+    // Without other units, whose problems on this machine are not relevant.
     const verified = analyze(['verify', '--recursive-errors=no'], dropIns);
     expect(verified).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 
   test('reports an exposure below 2.0, with the drop-in for runners too', () => {
-    // In tenths: 1.5 with systemd 252, 1.8 with the drop-in. What is left is the network, and the compiler of V8.
+    // In tenths: 1.5 with systemd 252, 1.8 with the drop-in. The remaining exposure is the network, and V8's JIT.
     const security = ['security', '--offline=true', '--threshold=19'];
     expect(analyze(security).status).toBe(0);
     expect(analyze(security, ['runners.conf']).status).toBe(0);
@@ -70,7 +70,7 @@ function environment(): Record<string, string> {
     [environmentName(OPTIONS.systemdSocket)]: 'false',
     // Any free port, as for the exporter itself.
     OLLAMA_EXPORTER_PROXY_LISTEN_ADDRESS: '127.0.0.1:0',
-    // Its lines are what tells the test where the exporter listens.
+    // The test reads the address from the log.
     OLLAMA_EXPORTER_LOG_LEVEL: 'info',
     OLLAMA_EXPORTER_LOG_FORMAT: 'logfmt',
     PATH: `${folder}:${process.env['PATH']}`,

@@ -1,11 +1,11 @@
 /**
- * What Prometheus makes of series whose target has labels of the same names as the exporter's own. The rules are tested
- * without such labels, and with them in both ways that Prometheus knows.
+ * What Prometheus makes of series whose target has labels with the exporter's names. The rules are tested without such
+ * labels, and with them in both ways that Prometheus supports.
  */
 
 type Labels = Readonly<Record<string, string>>;
 
-/** One for each label of the exporter's: a host's hardware, a pod's labels. */
+/** One for each label of the exporter: hardware of a host, labels of a pod. */
 const OF_THE_TARGET: Labels = {
   model: 'dgx',
   quantization: 'none',
@@ -21,7 +21,7 @@ const OF_THE_TARGET: Labels = {
 
 export interface TargetLabels {
   readonly title: string;
-  /** The labels of a series, or of an alert that is made of it. */
+  /** The labels of a series, or of an alert derived from it. */
   readonly of: (labels: Labels) => Labels;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Holds the exporter against what Ollama says of itself: the rows of `/api/ps`, and the table of `ollama ps`. The rules
- * are written anew here, sharing nothing with the exporter.
+ * Compares the exporter with Ollama itself: the rows of `/api/ps`, and the table of `ollama ps`. The rules are
+ * implemented independently of the exporter.
  */
 import { expect } from 'vitest';
 import { type Exposition, parseExposition, type Sample, sampleValue } from '../exposition.ts';
 import type { Ollama, PsRow } from './ollama.ts';
 
-/** From the status page's JSON. */
+/** From /api/status. */
 interface StatusRow {
   readonly model: string;
   readonly digest: string;
@@ -18,7 +18,7 @@ interface StatusRow {
 
 let scrapes = 0;
 
-/** Scrapes that were held against Ollama up to now. */
+/** Number of scrapes compared with Ollama so far. */
 export function scrapesHeld(): number {
   return scrapes;
 }
@@ -29,10 +29,10 @@ export async function scrape(exporter: URL): Promise<Exposition> {
 }
 
 /**
- * Everything is read between two readings of `/api/ps`. If those differ in more than a moving expiry, a model came or
- * went in between, and it is done again.
+ * Everything is read between two requests to `/api/ps`. If those differ in more than a moving expiry, a model was
+ * loaded or unloaded in between, and it is repeated.
  *
- * @returns the exposition that agreed, and the rows it was held against
+ * @returns the exposition that agreed, and the rows that it was compared with
  */
 export async function expectAgreement(
   ollama: Ollama,
@@ -76,7 +76,7 @@ function isDeepEqual(a: readonly unknown[], b: readonly unknown[]): boolean {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** The rows that share the labels of a series. */
+/** The rows with the labels of a series. */
 interface Group {
   readonly labels: Labels;
   readonly rows: readonly PsRow[];
@@ -112,7 +112,7 @@ function expectSeries(
   expect(samples(exposition, 'ollama_up')).toEqual([{ labels: {}, value: 1 }]);
   expect(samples(exposition, 'ollama_loaded_models')).toEqual([{ labels: {}, value: before.length }]);
   expect(samples(exposition, 'ollama_scrape_skipped_models')).toEqual([{ labels: {}, value: 0 }]);
-  // Of the runners, which are told apart by their own tests.
+  // Of the runners, which have their own tests.
   const isRunners = ({ labels }: Sample) => labels['api'] === 'runners';
   expect(samples(exposition, 'ollama_scrape_error').filter((sample) => !isRunners(sample))).toEqual([]);
   expectPerModel('ollama_model_size_bytes', (rows) => sum(rows.map(({ size }) => size)));
@@ -140,7 +140,7 @@ function info(labels: Labels, { digest, details: { format, family, parameter_siz
 
 const FOREVER_SECONDS = 21 * 365 * 24 * 3_600;
 
-/** Unix seconds, cut to milliseconds; the latest of the rows that share the labels. */
+/** Unix seconds, truncated to milliseconds; the latest of the rows with the same labels. */
 function expiryOf(rows: readonly PsRow[], { model }: Labels): number {
   const seconds = rows
     .filter(({ name }) => name === model)
@@ -158,7 +158,7 @@ function sorted(list: readonly Sample[]): readonly Sample[] {
   return list.toSorted((a, b) => key(a).localeCompare(key(b)));
 }
 
-/** Names whose expiry is always a whole keep_alive away: with `5m`, a millisecond decides whether that is 4 minutes. */
+/** Models whose expiry is always a whole keep_alive away: with `5m`, a millisecond decides if that is 4 minutes. */
 function moving(before: readonly PsRow[], after: readonly PsRow[]): readonly string[] {
   const unchanged = new Set(before.map(({ name, expires_at }) => `${name} ${expires_at}`));
   return after
@@ -167,7 +167,7 @@ function moving(before: readonly PsRow[], after: readonly PsRow[]): readonly str
 }
 
 /**
- * The words of the command line are those of the status page.
+ * The status page has the texts of the command line.
  *
  * @param statuses from before and after the table, since the minute may change in between
  */
@@ -189,7 +189,7 @@ function expectTable(
       matching.map((row) => row.processor),
       line,
     ).toContain(processor);
-    // Two rows of one name are one row there.
+    // Two rows with the same name are one row there.
     if (matching.every(({ digest }) => !digest.includes(','))) {
       expect(
         matching.map((row) => humanBytes(row.size)),
@@ -209,7 +209,7 @@ function expectTable(
   }
 }
 
-/** `ollama ps` calls every model past its expiry "Stopping...". */
+/** `ollama ps` shows "Stopping..." for every model past its expiry. */
 function cliUntil(words: string): string {
   return words.startsWith('overdue') ? 'Stopping...' : words;
 }

@@ -1,5 +1,5 @@
 /**
- * Writes a model that llama.cpp runs: architecture llama, random weights, a quarter of a megabyte.
+ * Writes a model for llama.cpp: architecture llama, random weights, a quarter of a megabyte.
  * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  */
 
@@ -10,17 +10,17 @@ const FEED_FORWARD = 128;
 
 const ALIGNMENT = 32;
 
-/** The types of GGUF's values that are needed here, by their numbers there. */
+/** The required types of GGUF values, by number. */
 const UINT32 = 4;
 const INT32 = 5;
 const FLOAT32 = 6;
 const STRING = 8;
 const ARRAY = 9;
 
-/** Of `llama.pooling_type`. */
+/** Values of `llama.pooling_type`. */
 const MEAN = 1;
 
-/** Of `tokenizer.ggml.token_type`. */
+/** Values of `tokenizer.ggml.token_type`. */
 const NORMAL = 1;
 const UNKNOWN = 2;
 const CONTROL = 3;
@@ -47,7 +47,7 @@ const TOKENS: readonly Token[] = [
   { text: '▁', type: NORMAL },
 ];
 
-/** Of tensors, and of the whole file (`general.file_type`). */
+/** Types of tensors, and of the whole file (`general.file_type`). */
 const F32 = 0;
 const BF16 = 30;
 const MOSTLY_BF16 = 32;
@@ -61,7 +61,7 @@ interface Tensor {
 
 /**
  * @param seed another one gives other weights, and so another blob
- * @param purpose what Ollama is to use it for
+ * @param purpose what Ollama uses it for
  */
 export function tinyModel(seed: number, purpose: 'completion' | 'embedding' = 'completion'): Buffer {
   const metadata = [
@@ -123,7 +123,7 @@ export function tinyModel(seed: number, purpose: 'completion' | 'embedding' = 'c
   return Buffer.concat([padded(head), ...bodies]);
 }
 
-/** llama.cpp takes vectors as 32-bit floats only. */
+/** llama.cpp accepts vectors as 32-bit floats only. */
 function typeOf(dimensions: readonly number[]): number {
   return dimensions.length === 1 ? F32 : BF16;
 }
@@ -138,7 +138,7 @@ function body({ dimensions, values }: Tensor): Buffer {
 
 /**
  * The first dimension of the hidden state is the same for each token, since no block writes to it. The output layer
- * uses it to keep the model from ending a response by itself, and from writing bytes that are no text.
+ * uses it to keep the model from ending a response early, and from generating bytes that are not text.
  */
 function weights(random: () => number): readonly Tensor[] {
   const matrix = (name: string, columns: number, rows: number, scale: number): Tensor => ({

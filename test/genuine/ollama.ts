@@ -1,4 +1,4 @@
-/** Runs a genuine `ollama serve`, drives it through its API and its command line, and sees its processes. */
+/** Runs a genuine `ollama serve`, controls it through its API and its command line, and lists its processes. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { freePort } from '../free-port.ts';
 
 const BINARY = process.env['OLLAMA_BINARY'] ?? '';
 
-/** What a finished request says of itself; the counts are absent where they are 0. */
+/** What a finished request reports; the counts are absent if 0. */
 export interface Answer {
   readonly done?: boolean;
   readonly done_reason?: string;
@@ -45,18 +45,18 @@ export interface Generation {
 export interface Ollama {
   readonly url: URL;
   readonly pid: number;
-  /** All that it and its runners have logged. */
+  /** Everything that it and its runners have logged. */
   readonly log: () => string;
-  /** @throws Error with the server's own message for any status but 200 */
+  /** @throws Error with the server's own message for any status except 200 */
   readonly post: (path: string, body: Readonly<Record<string, unknown>>) => Promise<Answer>;
   readonly ps: () => Promise<readonly PsRow[]>;
-  /** A generation that is at work: its first token has arrived. */
+  /** A running generation: its first token has arrived. */
   readonly generate: (body: Readonly<Record<string, unknown>>) => Promise<Generation>;
   readonly create: (model: string, gguf: Buffer) => Promise<void>;
   readonly delete: (model: string) => Promise<void>;
-  /** The command line; its standard output. */
+  /** Runs the command line; returns its standard output. */
   readonly cli: (...args: readonly string[]) => Promise<string>;
-  /** The same, as if the server were elsewhere. */
+  /** The same for a server at another address. */
   readonly cliAt: (at: URL, ...args: readonly string[]) => Promise<string>;
   /** Process ids of the `llama-server`s that have a model. */
   readonly runners: () => readonly number[];
@@ -64,8 +64,8 @@ export interface Ollama {
 }
 
 /**
- * @param folder for models, keys and history; a server started there again has the same models
- * @param port a free one, if left out
+ * @param folder for models, keys and history; a server restarted there has the same models
+ * @param port by default a free one
  */
 export async function startOllama(
   folder: string,
@@ -173,7 +173,7 @@ function cli(args: readonly string[], env: Readonly<Record<string, string>>): Pr
     const child = execFile(BINARY, args, { env }, (error, stdout) =>
       error === null ? resolve(stdout) : reject(error),
     );
-    // `ollama run` adds what it reads there to the prompt.
+    // `ollama run` appends its input to the prompt.
     child.stdin?.end();
   });
 }
@@ -186,7 +186,7 @@ function childrenOf(pid: number): readonly number[] {
   );
 }
 
-/** Empty for a process that has ended. */
+/** Empty for a process that has exited. */
 function commandLine(pid: number): readonly string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');

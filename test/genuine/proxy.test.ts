@@ -1,4 +1,4 @@
-/** `--proxy.listen-address` in front of a genuine Ollama: each response counts as what it says of itself. */
+/** `--proxy.listen-address` in front of a genuine Ollama: the metrics agree with each response. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const HAS_PROXY = execFileSync(process.execPath, [MAIN, '--help'], { encoding: '
   'proxy.listen-address',
 );
 
-/** Tokens, and nanoseconds where the API has them. */
+/** Tokens, and nanoseconds if the API has them. */
 interface Usage {
   readonly prompt: number;
   readonly generated: number;
@@ -31,7 +31,7 @@ const COUNTERS = {
   withoutUsage: 'ollama_proxy_responses_without_usage_total',
 } as const;
 
-/** Events of a stream, the last one first; of a response that is no stream, the response. */
+/** Events of a stream, last one first; for a response without streaming, the response. */
 function piecesOf(text: string): readonly unknown[] {
   return text
     .split('\n')
@@ -41,7 +41,7 @@ function piecesOf(text: string): readonly unknown[] {
     .toReversed();
 }
 
-/** In the words of each API, wherever in the piece they are. */
+/** By the field names of each API, at any position. */
 function usageOf(text: string): Usage {
   const [figures] = piecesOf(text)
     .map((piece) => JSON.stringify(piece))
@@ -92,7 +92,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
   const grown = (after: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>) =>
     Object.fromEntries(Object.entries(after).map(([key, value]) => [key, value - (before[key] ?? 0)]));
 
-  /** Of all models, and of none. */
+  /** For all models, and for none. */
   const outcome = async (wanted: string) => {
     const samples = (await scrape(exporter)).get('ollama_proxy_requests_total')?.samples ?? [];
     return samples
@@ -238,7 +238,7 @@ describe.skipIf(!HAS_PROXY)('the proxy in front of a genuine Ollama', () => {
   test('works with the command line of Ollama', async () => {
     await (await send('/api/generate', prompt)).text();
     expect(await ollama.cliAt(proxy, 'ps')).toBe(await ollama.cli('ps'));
-    // Without the age; models of one second have no order.
+    // Without the age; models of the same second have no order.
     const lines = (table: string) =>
       table
         .split('\n')

@@ -11,7 +11,7 @@ PATH is the program ollama, 0.30 or later, as installed: with its llama-server a
 and folders that it removes. It needs Linux, and no GPU.
 `;
 
-/** @returns {string} what the program says of its version; the reason why it says nothing, thrown as a sentence */
+/** @returns {string} the version that the program reports; throws an Error with the reason otherwise */
 function versionOf(/** @type {string} */ program) {
   const { error, stdout, stderr } = spawnSync(program, ['--version'], { encoding: 'utf8' });
   const [, version] = /version is (\S+)/.exec(`${stdout}${stderr}`) ?? [];

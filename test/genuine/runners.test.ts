@@ -1,6 +1,6 @@
 /**
- * `--collector.runners` beside a genuine Ollama: the counters grow by what the responses themselves say they cost, and
- * the gauges are those of the processes.
+ * `--collector.runners` next to a genuine Ollama: the counters increase by the usage in the responses, and the gauges
+ * agree with the processes.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -44,7 +44,7 @@ function countersOf(exposition: Exposition, model: string): Counted {
   };
 }
 
-/** The names of the counters that are ever less than in the reading before. */
+/** The counters that decreased between two scrapes. */
 function fallen(readings: readonly Counted[]): readonly string[] {
   return Object.keys(COUNTERS).filter((name) => {
     const values = readings.map((reading) => new Map(Object.entries(reading)).get(name) ?? 0);
@@ -60,7 +60,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
   let folder: string;
   let ollama: Ollama;
   let exporter: URL;
-  /** From 0.32.14 on, runners count cached prompt tokens, embeddings, and requests whose client left. */
+  /** From 0.32.14, runners count cached prompt tokens, embeddings, and requests whose client disconnected. */
   let countsAll: boolean;
   const generations: Generation[] = [];
 
@@ -73,7 +73,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     await found();
   }
 
-  /** The exporter looks for the processes of a server at most once in 10 s. */
+  /** The exporter searches for the processes of a server at most once in 10 s. */
   async function found(): Promise<void> {
     await ollama.post('/api/generate', { model: 'one' });
     await expect.poll(() => gauge('slots'), { timeout: 20_000, interval: 500 }).toBe(SLOTS);
@@ -102,7 +102,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
   const failure = (exposition: Exposition, reason: string) =>
     sampleValue(exposition, 'ollama_scrape_error', { api: 'runners', reason });
 
-  /** Runs the requests between two scrapes; the counters must have grown by what the answers say. */
+  /** Runs the requests between two scrapes; the counters must have increased by the usage in the responses. */
   async function expectCounted(
     run: () => Promise<readonly Answer[]>,
     model = 'one:latest',
@@ -250,7 +250,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
       models.map(async (model) => (await Promise.all([requests(model, 0), requests(model, 25)])).flat()),
     );
     const ended = work.then(() => true);
-    // Asked without a pause, runners before Ollama 0.32.14 get little else done.
+    // Queried without a pause, runners before Ollama 0.32.14 make little progress.
     while (!(await Promise.race([ended, delay(200, false)]))) {
       readings.push(await read());
     }
@@ -285,7 +285,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     await busy('one');
     expect(await gauge('slots_busy')).toBe(3);
     await busy('one');
-    // Ollama keeps it from the runner until a slot is free.
+    // Ollama queues it until a slot is free.
     const waiting = generate('one', { options: { num_predict: 10 } });
     await expect.poll(() => gauge('slots_busy')).toBe(SLOTS);
     await expectAgreement(ollama, exporter);

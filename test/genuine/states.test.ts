@@ -1,4 +1,4 @@
-/** What the exporter says of a genuine Ollama, in every state that its models and the server itself can be in. */
+/** The exporter's metrics of a genuine Ollama, in every state of its models and of the server itself. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -221,7 +221,7 @@ test('a name recreated while loaded has two rows, whose sizes are summed', async
   expect(new Set(rows.map(({ digest }) => digest)).size).toBe(2);
   expect(sampleValue(exposition, 'ollama_loaded_models')).toBe(2);
   await expectInstalled(exposition);
-  // By name only the newer one can be unloaded; the older one has to run out.
+  // Only the newer one can be unloaded by name; the older one must expire.
   await startAgain();
 });
 

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     name: 'ollama',
     include: ['test/genuine/**/*.test.ts'],
-    // A server and its models are enough for a machine of two cores.
+    // One server with its models fully uses a machine with two cores.
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -8,7 +8,7 @@ import { exportedNames } from '../metric-names.ts';
 import { metricNames, selectors, withVariables } from '../promql.ts';
 import { readRuleGroups, readRules } from '../rule-files.ts';
 
-/** Ids that Grafana knows (packages/grafana-data, valueFormats/categories.ts). */
+/** Unit ids of Grafana (packages/grafana-data, valueFormats/categories.ts). */
 const UNITS = ['none', 'bytes', 's', 'percent', 'percentunit', 'locale'];
 
 /** Panels and transformations of Grafana 11.6; formatString was experimental before 11. */
@@ -92,7 +92,7 @@ describe('the dashboard', () => {
     );
     expect(new Set(cells).size).toBe(cells.length);
     expect(dashboard.panels.every(({ gridPos: { x, w } }) => x + w <= 24)).toBe(true);
-    // Nor is there a gap below a closed row.
+    // There is no gap below a collapsed row.
     const rows = new Set(
       dashboard.panels.flatMap(({ gridPos: { y, h } }) => [...Array(h).keys()].map((row) => y + row)),
     );
@@ -220,13 +220,13 @@ describe('links', () => {
   });
 });
 
-/** Grafana's linter wants `job` and `instance` as they are chosen; what departs from it, and why. */
+/** Grafana's linter requires `job` and `instance` as selected; exceptions, with reasons. */
 function chosen(selector: string): readonly string[] {
-  // An alert about an exporter that has vanished has neither label.
+  // An alert about an exporter that has disappeared has neither label.
   if (selector.startsWith('ALERTS')) {
     return ['job=~"$job|"', 'instance=~"$instance|"'];
   }
-  // Behind /probe, the process of the exporter is in a job of its own.
+  // With /probe, the process of the exporter has its own job.
   return /^(process_|nodejs_|ollama_exporter_)/.test(selector)
     ? ['job=~"$exporter_job"']
     : ['job=~"$job"', 'instance=~"$instance"'];

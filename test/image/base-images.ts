@@ -1,4 +1,4 @@
-/** Stand-ins for the two base images, of Node.js from npm and the libraries of this machine. */
+/** Replacements for the two base images, from Node.js in npm and the libraries of this machine. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,7 +6,7 @@ import { fetchNode } from '../matrix.mjs';
 
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 
-/** A name that no registry knows. */
+/** A name that no registry has. */
 export const BUILD_IMAGE = 'localhost/node:test';
 export const RUNTIME_IMAGE = 'localhost/distroless:test';
 
@@ -40,7 +40,7 @@ export function assembleBaseImages(
   }
 }
 
-/** @param programs from where to where, with the libraries that they are linked with */
+/** @param programs from source to destination, with their shared libraries */
 function rootFileSystem(root: string, programs: Readonly<Record<string, string>>): string {
   const copy = (from: string, to: string) => cpSync(from, join(root, to), { dereference: true });
   for (const [from, to] of Object.entries(programs)) {
@@ -55,7 +55,7 @@ function rootFileSystem(root: string, programs: Readonly<Record<string, string>>
   return root;
 }
 
-/** The one of this machine, with its registry. */
+/** The npm configuration of this machine, with its registry. */
 function addNpm(root: string): void {
   const npm = (...args: readonly string[]) => execFileSync('npm', args, { encoding: 'utf8' }).trim();
   const to = join(root, 'usr/local/lib/node_modules/npm');

@@ -1,4 +1,4 @@
-/** Buildah, Podman and what they need, from Debian's packages, with all that they write below folders of ours. */
+/** Buildah, Podman and their dependencies, from Debian's packages, with all data below temporary folders. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,16 +7,16 @@ import { CACHE, extractWithDependencies } from '../e2e/debian-binaries.ts';
 
 const PACKAGES = ['buildah', 'podman', 'runc', 'patchelf', 'iproute2'];
 
-/** Linked with libraries that come along. By path: Buildah starts itself without the environment. */
+/** With bundled libraries. By path: Buildah re-executes itself without the environment. */
 const PATCHED = ['bin/buildah', 'bin/podman', 'bin/conmon', 'sbin/runc', 'sbin/xtables-nft-multi'];
 
 export interface ContainerTools {
-  /** Where images and containers are kept; whoever asked for it removes it. */
+  /** Where images and containers are stored; the caller removes it. */
   readonly folder: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Undefined where containers can't be run, with the reason on stderr. */
+/** Undefined if containers can't be run, with the reason on stderr. */
 export function findContainerTools(): ContainerTools | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
     process.stderr.write('skipping the tests of the image: they need root, and packages of Debian\n');
@@ -32,7 +32,7 @@ export function findContainerTools(): ContainerTools | undefined {
   return { folder, env: configure(folder, join(root, 'usr')) };
 }
 
-/** Memory, where there is enough of it: copying images takes less than half the time there. */
+/** In memory if there is enough: copying images takes less than half the time there. */
 function roomyFolder(): string {
   const memory = '/dev/shm';
   if (!existsSync(memory)) {
@@ -62,7 +62,7 @@ function libraries(usr: string): string {
   return join(usr, 'lib', readdirSync(join(usr, 'lib')).find((name) => name.endsWith('-linux-gnu')) ?? '');
 }
 
-/** Each path of ours first, then the one of an installed package. */
+/** Each bundled path first, then that of an installed package. */
 function configure(folder: string, usr: string): Record<string, string> {
   const file = (name: string, text: string) => {
     const path = join(folder, name);
@@ -79,7 +79,7 @@ function configure(folder: string, usr: string): Record<string, string> {
     HOME: folder,
     TMPDIR: file('tmp/.keep', '').replace('/.keep', ''),
     PATH: `${bin}:${sbin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-    // Where iptables has its matches.
+    // The directory of iptables's matches.
     ...(existsSync(join(sbin, 'iptables')) ? { XTABLES_LIBDIR: join(libraries(usr), 'xtables') } : {}),
     CONTAINERS_REGISTRIES_CONF: file('registries.conf', ''),
     CONTAINERS_STORAGE_CONF: file(

@@ -1,4 +1,4 @@
-/** The image, really built and run: by Buildah and Podman, on base images that stand in for the real ones. */
+/** The image, built and run with Buildah and Podman, on replacements of the base images. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -35,7 +35,7 @@ describe.skipIf(tools === undefined)('the image', () => {
 
   const podman = (...args: readonly string[]) => inside('podman', ...args);
 
-  /** As strict as the documentation asks for; port 9999 of the container is port 10434 outside. */
+  /** As strict as documented; port 9999 of the container is port 10434 outside. */
   const STRICT = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges', '--pull=never'];
 
   /** @returns its name, once it listens */
@@ -145,7 +145,7 @@ describe.skipIf(tools === undefined)('the image', () => {
 
   test('can be cross-built for another platform', () => {
     const [native, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
-    // On nothing, as no base image of that platform is at hand; BUILDPLATFORM Docker says by itself.
+    // From scratch, as no base image of that platform is available; Docker sets BUILDPLATFORM itself.
     const values = ['RUNTIME_IMAGE=scratch', `BUILDPLATFORM=linux/${native}`];
     const platform = ['--platform', `linux/${other}`];
     build(`${IMAGE}-${other}`, ...platform, ...values.flatMap((value) => ['--build-arg', value]));

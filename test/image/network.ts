@@ -1,12 +1,12 @@
-/** A network and mounts of our own, so that containers leave neither bridges, nor rules, nor mounts on the machine. */
+/** A separate network and mount namespace, so that containers leave no bridges, rules or mounts on the machine. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Longer than all tests together, should they be ended without having a chance to clean up. */
+/** Longer than all tests together, in case they are killed before cleaning up. */
 const AT_MOST_S = 900;
 
 export interface Network {
-  /** What to write before a command, for it to run in there. */
+  /** The prefix of a command to run in there. */
   readonly enter: readonly string[];
   readonly close: () => Promise<void>;
 }

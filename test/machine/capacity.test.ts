@@ -138,7 +138,7 @@ echo 1024`);
   });
 });
 
-/** There is no event to wait for where nothing is to happen. */
+/** There is no event to wait for if nothing is expected to happen. */
 async function tenTries(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 10 * machine.retryMs));
 }

@@ -29,7 +29,7 @@ describe('the VRAM of NVIDIA GPUs', () => {
     async (value) => {
       machine.installNvidiaSmi(`echo "${value}"`);
       machine.write('proc/meminfo', `MemTotal: ${(120 * GIB) / 1024} kB\n`);
-      // The limit of the exporter's own container is not that of the GPU.
+      // The limit of the exporter's own container does not apply to the GPU.
       machine.write('proc/self/cgroup', '0::/\n');
       machine.write('sys/fs/cgroup/memory.max', 64 * MIB);
       expect(await detect()).toEqual({ bytes: 120 * GIB, problem: undefined });

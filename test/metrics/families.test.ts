@@ -56,7 +56,7 @@ describe('the corpus of /api/ps bodies', () => {
   });
 });
 
-/** The PROCESSOR column of `ollama ps` (cmd/cmd.go:1124-1177), from the series alone. */
+/** The PROCESSOR column of `ollama ps` (cmd/cmd.go:1124-1177), derived from the series. */
 function processorOf(exposition: Exposition, model: string): string {
   const size = sampleValue(exposition, 'ollama_model_size_bytes', { model }) ?? Number.NaN;
   const vram = sampleValue(exposition, 'ollama_model_size_vram_bytes', { model });
@@ -70,7 +70,7 @@ function processorOf(exposition: Exposition, model: string): string {
   return vram > size || size === 0 ? 'Unknown' : `${cpu}%/${100 - cpu}% CPU/GPU`;
 }
 
-/** The UNTIL column as far as it is a matter of the sign; a zero time is shown as past there and absent here. */
+/** The UNTIL column as far as it depends on the sign; a zero time is shown as past there and absent here. */
 function untilOf(exposition: Exposition, model: string): string {
   const expiresIn = sampleValue(exposition, 'ollama_model_expires_in_seconds', { model }) ?? -1;
   if (expiresIn === Number.POSITIVE_INFINITY) {
@@ -195,7 +195,7 @@ describe('untrusted text', () => {
   });
   const text = fc.oneof(anything, nasty, fc.string({ unit: fc.constantFrom('\ud800', '\udc00', 'a') }));
 
-  /** As it comes out: a text with line ends or invisible characters is no text. */
+  /** The expected label value: texts with line breaks or invisible characters are dropped. */
   const shown = (value: string) =>
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u.test(value)
       ? ''

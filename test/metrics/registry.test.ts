@@ -22,7 +22,7 @@ function running(name: string) {
   return { ok: true, value, seconds: 0.1 } as const;
 }
 
-/** Something for every family but the version. */
+/** Values for every family except the version. */
 const FULL: Snapshot = {
   capacity: { vramBytes: 1, memoryBytes: 2 },
   ps: running('02-one-gpu.json'),

@@ -1,4 +1,4 @@
-/** What the Agent keeps of targets, as their servers see it. */
+/** What the Agent keeps for targets, as seen by their servers. */
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Agents, createAgents } from '../../src/ollama/agent.ts';

@@ -1,4 +1,4 @@
-/** Names with several addresses. All are of 127.0.0.0/8; the resolver of the test says which family they are. */
+/** Names with several addresses. All are in 127.0.0.0/8; the resolver of the test defines their families. */
 import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { createServer, type LookupFunction, type Server } from 'node:net';

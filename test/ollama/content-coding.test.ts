@@ -1,4 +1,4 @@
-/** Responses that a gateway compressed, although it was asked not to. */
+/** Responses that a gateway compressed, although the request accepts only identity. */
 import type { IncomingHttpHeaders, RequestListener } from 'node:http';
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';

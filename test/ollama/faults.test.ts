@@ -7,17 +7,17 @@ import { type InProcessExporter, startInProcess } from '../exporter-in-process.t
 import { type Exposition, parseExposition, sampleValue } from '../exposition.ts';
 import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
-/** For an Ollama that never answers in full. */
+/** For an Ollama that never sends a complete response. */
 const SHORT_MS = 400;
-/** For one that answers somehow, on a busy machine. */
+/** For one that responds, on a busy machine. */
 const LONG_MS = 20_000;
-/** What a busy machine may add to a budget. */
+/** Additional time on a busy machine. */
 const SLACK_MS = 5_000;
 
 const PS_BODY = readCorpus('11-names-odd.json');
 const good: Readonly<Handlers> = { ps: json(PS_BODY), version: json(VERSION_BODY) };
 
-/** 3 MiB that would be a fine list of models, were they not 3 MiB. */
+/** A valid list of models, except for its size of 3 MiB. */
 const HUGE_BODY = JSON.stringify({ models: [], padding: 'x'.repeat(3 * 1024 * 1024) });
 
 const FAULTS: Readonly<Record<string, readonly [reason: string, answer: RequestListener]>> = {
@@ -125,7 +125,7 @@ afterEach(async () => {
   await ollama.close();
 });
 
-/** Scrapes within the budget. */
+/** Scrapes within the timeout. */
 async function scrapeWithin(timeoutMs: number): Promise<Exposition> {
   await exporter?.close();
   exporter = await startInProcess(ollama.url, { timeoutMs });
@@ -232,7 +232,7 @@ test('an Ollama whose packets are dropped is down (timeout) within the scrape ti
 });
 
 test('an Ollama whose name does not resolve is down (dns)', async () => {
-  // A label of over 63 characters fails in the resolver of the machine, without a question to the network.
+  // A label longer than 63 characters fails in the local resolver, without a query to the network.
   const lost = await startInProcess(new URL(`http://${'x'.repeat(64)}.invalid:11434`));
   expect(reasonOf(await lost.scrape(), 'ps')).toBe('dns');
   await lost.close();

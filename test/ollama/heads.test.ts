@@ -1,4 +1,4 @@
-/** Heads of responses that can't be parsed: what answers there is not Ollama, whatever undici calls it. */
+/** Response headers that can't be parsed: the server is not Ollama, whatever error undici reports. */
 import { afterEach, expect, test } from 'vitest';
 import { startInProcess } from '../exporter-in-process.ts';
 import { type RawServer, responseOf, startRawServer } from '../raw-server.ts';

@@ -7,7 +7,7 @@ interface Vector {
   readonly connectable_url: string;
 }
 
-/** What Ollama's parser lets through and no client can connect to, with the words of the refusal. */
+/** Accepted by Ollama's parser but unusable for a client, with the expected error. */
 const REFUSED: Readonly<Record<string, RegExp>> = {
   '://foo': /scheme "" is not supported/,
   'HTTPS://example.com': /scheme "HTTPS" is not supported.*lower case/,
@@ -23,8 +23,8 @@ const vectors = readFixture('ollama-host-vectors.json') as readonly Vector[];
 const accepted = vectors.filter(({ input }) => !Object.hasOwn(REFUSED, input));
 
 test.each(accepted)('$input is parsed as in Ollama: $connectable_url', ({ input, connectable_url }) => {
-  // Ollama keeps an empty host, which a server binds everywhere; a client connects to loopback.
-  // Go's dialler understands a port with a plus sign, URL does not.
+  // Ollama keeps an empty host, which a server binds to all addresses; a client connects to loopback.
+  // Go's dialer accepts a port with a plus sign, URL does not.
   const expected = new URL(connectable_url.replace('://:', '://127.0.0.1:').replace(':+', ':'));
   expect(parseOllamaHost(input).href).toBe(expected.href);
 });

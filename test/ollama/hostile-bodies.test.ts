@@ -25,7 +25,7 @@ const corpus = corpusNames()
   .filter((name) => !name.startsWith('17-'))
   .map((name) => readCorpus(name));
 
-/** A good body with one stretch of it cut out, doubled or overwritten. */
+/** A valid body with a part removed, repeated or overwritten. */
 const mutated = fc
   .record({
     text: fc.constantFrom(...corpus),
@@ -38,7 +38,7 @@ const mutated = fc
     return text.slice(0, start) + by + text.slice(start + length);
   });
 
-/** Rows with the right keys and values of any kind. */
+/** Rows with the right keys and values of any type. */
 const value = fc.oneof(fc.jsonValue(), fc.double(), fc.string({ unit: 'binary' }), fc.constant('1e999'));
 const row = fc.record(
   {

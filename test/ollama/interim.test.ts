@@ -1,4 +1,4 @@
-/** Interim responses, which a client reads past (RFC 9110, 15.2). */
+/** Interim responses, which clients must skip (RFC 9110, 15.2). */
 import { afterEach, expect, test } from 'vitest';
 import { newAuthority } from '../certificates.ts';
 import { startInProcess } from '../exporter-in-process.ts';
@@ -11,7 +11,7 @@ afterEach(() => {
   server?.close();
 });
 
-/** Two scrapes, of which the second one finds its connection open. */
+/** Two scrapes; the second one reuses the connection. */
 async function scrapeTwice(respond: Respond): Promise<readonly Exposition[]> {
   server = await startRawServer(respond);
   const exporter = await startInProcess(server.url, { timeoutMs: 10_000 });

@@ -6,7 +6,7 @@ import { createLookup } from '../../src/ollama/lookup.ts';
 
 const ADDRESS: LookupAddress = { address: '10.0.0.1', family: 4 };
 
-/** What has been asked of the resolver and is not answered yet. */
+/** Pending requests to the resolver. */
 let resolving: {
   readonly hostname: string;
   readonly answer: () => void;

@@ -1,4 +1,4 @@
-/** What the page and the log advise, by what stands between the exporter and Ollama. */
+/** Remedies on the page and in the log for various servers and gateways. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -35,7 +35,7 @@ async function adviceAt(url: URL, configYaml = 'modules: {}'): Promise<Advice> {
   return { reason, message, remedy };
 }
 
-/** @param head without the line of the HTTP version */
+/** @param head without the HTTP version */
 async function adviceFor(head: string, body = ''): Promise<Advice> {
   server = await startRawServer(() => `HTTP/1.1 ${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   return await adviceAt(server.url);

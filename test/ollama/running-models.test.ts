@@ -27,7 +27,7 @@ const INVISIBLE = [
   '\u2029',
   '\u202e',
   '\u200b',
-  // Hangul fillers, the Braille blank, selectors and marks that no font shows.
+  // Hangul fillers, the Braille blank, selectors and invisible marks.
   ...'\u3164\u115f\u1160\uffa0\u2800\u034f\u17b4\u180b\ufe0f\u{e0100}',
   '\ufeff',
 ];

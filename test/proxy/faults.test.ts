@@ -1,4 +1,4 @@
-/** Whoever leaves or breaks in the middle: the other side sees it at once, and nothing is sent twice. */
+/** Disconnects on either side: the other side is closed at once, and nothing is sent twice. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -10,7 +10,7 @@ import { startProxyBefore } from './started-proxy.ts';
 const STREAM = 'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-/** As promised to clients that wait for a GPU to be free. */
+/** As documented for clients that wait for a GPU. */
 const AT_ONCE_MS = 50;
 
 function chunk(text: string): string {
@@ -26,7 +26,7 @@ async function start(script: Script) {
   return { ollama, proxy, client: await rawClient(proxy.port) };
 }
 
-/** Milliseconds until the connection has ended after this. */
+/** Milliseconds until the connection has closed after this. */
 async function endsAfter(socket: Socket, act: () => void): Promise<number> {
   const ended = once(socket, 'close');
   const startMs = performance.now();
@@ -250,7 +250,7 @@ test('a response sent before the whole request was read arrives in full', async 
 });
 
 describe('if a kept-alive connection closes when the next request is sent,', () => {
-  /** Answers the first request of each connection, and resets it at the second. */
+  /** Responds to the first request of each connection, and resets it at the second. */
   const dying: Script = ({ socket, nth }) => (nth === 1 ? socket.write(OK) : socket.resetAndDestroy());
 
   async function second(request: string, script = dying) {

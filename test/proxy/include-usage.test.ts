@@ -1,4 +1,4 @@
-/** `--proxy.include-usage`: token figures of OpenAI streams whose clients do not request them. */
+/** `--proxy.include-usage`: usage in OpenAI streams whose clients do not request it. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { randomNumbers } from '../../src/demo/workload.ts';
@@ -26,7 +26,7 @@ const STREAMS = [
   '0.33.0-rc2/v1-completions-stream',
 ];
 
-/** What Ollama answers to who does not request the figures: by hand, from what it answers to who does. */
+/** Ollama's response without usage, derived from the response with usage. */
 function withoutUsage(stream: string): string {
   return stream
     .split(/(?<=\n\n)/)

@@ -1,4 +1,4 @@
-/** What is counted of a request, and that counting it never breaks its passing. */
+/** The metrics of a request, and that measuring never affects it. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseListenAddresses } from '../../src/config/listen-address.ts';
@@ -13,7 +13,7 @@ import { type StartedProxy, startProxyBefore } from './started-proxy.ts';
 const NDJSON = 'application/x-ndjson';
 const EVENTS = 'text/event-stream';
 
-/** An answer in one chunk for each text. */
+/** A response with one chunk per text. */
 function stream(contentType: string, texts: readonly string[]): string {
   const chunks = texts.map((text) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`).join('');
   return `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
@@ -27,7 +27,7 @@ const DONE =
   '{"model":"a","done":true,"done_reason":"stop","load_duration":2500000000,"prompt_eval_count":11,"prompt_eval_cached_count":4,"prompt_eval_duration":1500000000,"eval_count":7,"eval_duration":3000000000}';
 const TOKEN = '{"model":"a","message":{"role":"assistant","content":"x"},"done":false}\n';
 
-/** One request of this kind, answered so. */
+/** A request with this path and response. */
 async function counted(path: string, answer: string | Buffer, more = {}): Promise<StartedProxy> {
   const ollama = await startScripted(({ socket }) => socket.write(answer));
   const proxy = await startProxyBefore(ollama.url, more);

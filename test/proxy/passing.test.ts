@@ -1,4 +1,4 @@
-/** What a client and Ollama say to each other arrives as it was said. */
+/** Requests and responses are passed on unchanged. */
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -19,7 +19,7 @@ async function start(script: Script = answering(OK)) {
   return { ollama, proxy, client: await rawClient(proxy.port) };
 }
 
-/** What Ollama has received for these bytes of a client; those of this connection, and Host, aside. */
+/** What Ollama has received for these bytes of a client, except hop-by-hop headers and Host. */
 async function sent(bytes: string) {
   const { ollama, client } = await start();
   const answer = await client.send(bytes).answer();
@@ -33,7 +33,7 @@ async function sent(bytes: string) {
   };
 }
 
-/** Both answers: of Ollama itself, and through the proxy. */
+/** Both responses: from Ollama directly, and through the proxy. */
 async function bothAnswers(message: string | Buffer, request = get('/api/tags'), toHead = false) {
   const { ollama, client } = await start(answering(message));
   const direct = await rawClient(Number(ollama.url.port));

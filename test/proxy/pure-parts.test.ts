@@ -1,4 +1,4 @@
-/** The parts that read, without sockets: the same for any pieces in which a text comes, and bounded for any length. */
+/** The parsers, without sockets: independent of chunk boundaries, and in bounded memory. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Ends } from '../../src/proxy/ends.ts';
@@ -9,7 +9,7 @@ import { OUTCOMES, outcomeOf } from '../../src/proxy/outcome.ts';
 
 const RUNS = { seed: 11434, numRuns: 1_000 };
 
-/** A text as bytes, in pieces of any lengths. */
+/** A text as bytes, split at random. */
 function pieces(text: fc.Arbitrary<string>): fc.Arbitrary<{ text: string; parts: Buffer[] }> {
   return fc.tuple(text, fc.array(fc.nat({ max: 400 }), { maxLength: 30 })).map(([whole, cuts]) => {
     const bytes = Buffer.from(whole);
@@ -114,7 +114,7 @@ test('every status and ending has exactly one outcome', () => {
     (status, ending, end) => {
       const outcome = outcomeOf(status, ending, end && { end });
       expect(OUTCOMES).toContain(outcome);
-      // Never well, if it was not.
+      // Never ok for a failure.
       expect(outcome === 'ok' && (ending === 'cut' || end === 'missing' || (status ?? 500) >= 400)).toBe(
         false,
       );

@@ -1,26 +1,26 @@
-/** A client that sees the bytes of an answer, and how its connection ended. */
+/** A client that returns the bytes of a response, and how its connection ended. */
 import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { dechunked } from './scripted-ollama.ts';
 
-/** For this connection only, so that they may differ (RFC 9110, 7.6.1). */
+/** Hop-by-hop headers, which may differ (RFC 9110, 7.6.1). */
 const HOP_BY_HOP = /^(connection|keep-alive|transfer-encoding|proxy-connection|te|upgrade):/i;
 
 export interface RawAnswer {
   readonly statusLine: string;
-  /** All that are not hop-by-hop, as they came. */
+  /** All other headers, as received. */
   readonly headers: readonly string[];
-  /** What came of it, without its framing. */
+  /** The received body, without framing. */
   readonly body: Buffer;
   readonly trailers: string;
-  /** Whether the framing says that this is all. */
+  /** Whether the message is complete according to its framing. */
   readonly complete: boolean;
 }
 
 export class RawClient {
   readonly socket: Socket;
-  /** An error of the socket is no error of those who wait. */
+  /** An error of the socket does not reject pending calls. */
   readonly #progress = new EventEmitter();
   #bytes = Buffer.alloc(0);
   #ended: 'open' | 'closed' | 'reset' = 'open';
@@ -54,7 +54,7 @@ export class RawClient {
     return this;
   }
 
-  /** Until this has come, or the connection has ended. */
+  /** Resolves when this was received, or the connection has ended. */
   async until(condition: (text: string) => boolean): Promise<void> {
     while (!condition(this.text) && this.#ended === 'open') {
       await once(this.#progress, 'progress');
@@ -65,7 +65,7 @@ export class RawClient {
     await this.until(() => false);
   }
 
-  /** The next answer, which is then taken; what is there of it, if the connection ends before. */
+  /** Removes and returns the next response; an incomplete one if the connection ends before. */
   async answer({ toHead = false, untilClosed = false } = {}): Promise<RawAnswer> {
     for (;;) {
       const { answer, length } = parse(
@@ -118,7 +118,7 @@ function parse(
   return done(rest.subarray(0, Number(length)), rest.length >= Number(length), headEnd + Number(length));
 }
 
-/** The chunks that came whole. */
+/** The complete chunks. */
 function partlyDechunked(bytes: Buffer): Buffer {
   for (let end = bytes.length; end > 0; end = bytes.lastIndexOf('\r\n', end - 1)) {
     const whole = dechunked(Buffer.concat([bytes.subarray(0, end), Buffer.from('\r\n0\r\n\r\n')]));
@@ -138,7 +138,7 @@ export async function rawClient(port: number): Promise<RawClient> {
   return new RawClient(socket);
 }
 
-/** A request with everything that HTTP/1.1 demands. */
+/** A request with all headers that HTTP/1.1 requires. */
 export function post(path: string, body: string, moreHead = ''): string {
   return `POST ${path} HTTP/1.1\r\nHost: ollama\r\n${moreHead}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }

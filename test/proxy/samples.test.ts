@@ -1,4 +1,4 @@
-/** Every answer of real servers, cut in two, passes as it was sent, and counts what it says. */
+/** Every recorded response is passed on unchanged and measured correctly, at any chunk boundaries. */
 import { expect, test } from 'vitest';
 import { randomNumbers } from '../../src/demo/workload.ts';
 import { measuredApi } from '../../src/proxy/apis.ts';
@@ -8,7 +8,7 @@ import { bodyOf, messageOf, SAMPLES, type Sample } from './samples.ts';
 import { startScripted } from './scripted-ollama.ts';
 import { startProxyBefore } from './started-proxy.ts';
 
-/** What each sample is to count: outcome, and tokens of prompt and answer. By hand, from the samples. */
+/** The expected outcome, prompt tokens and generated tokens of each sample, determined by hand. */
 const OUTCOMES: ReadonlyArray<readonly [name: RegExp, outcome: string, prompt: number, generated: number]> = [
   [/bad-json|generate-on-embedding/, 'bad_request', 0, 0],
   [/unknown-model|0\.12\.6\/v1-(messages|responses)/, 'not_found', 0, 0],
@@ -58,9 +58,9 @@ test.each(MEASURED.map((sample) => [sample.name, sample] as const))(
   },
 );
 
-/** Places at which the message is cut: all would take minutes. */
+/** Number of split positions: all of them would take minutes. */
 const CUTS = 24;
-/** Longer ones come in pieces of seven bytes, shorter ones byte by byte. */
+/** Longer ones are sent in pieces of seven bytes, shorter ones byte by byte. */
 const SHORT_BYTES = 700;
 
 function requestOf({ method, path, requestBody }: Sample): string {
@@ -117,7 +117,7 @@ test.each(SAMPLES.map((sample) => [sample.name, sample] as const))(
   },
 );
 
-/** Written once in each sample that has it, and never as an estimate in the last place. */
+/** Occurs once in each sample that has it; the last one is never an estimate. */
 function promptOf(sample: Sample): number {
   const found = [
     ...bodyOf(sample)

@@ -1,4 +1,4 @@
-/** What real servers answered (test/fixtures/answers), as messages that can be sent again. */
+/** Recorded responses of real servers (test/fixtures/answers), as messages that can be sent again. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 const FOLDER = new URL('../fixtures/answers/', import.meta.url);
@@ -9,9 +9,9 @@ export interface Sample {
   readonly method: string;
   readonly path: string;
   readonly requestBody: string;
-  /** With its line ends. */
+  /** With line breaks. */
   readonly head: string;
-  /** One for each piece that the server flushed. */
+  /** One for each flush of the server. */
   readonly chunks: readonly string[];
   readonly status: number;
   readonly contentType: string;
@@ -25,7 +25,7 @@ function parseSample(name: string, text: string): Sample {
   const [request = '', head = '', ...rest] = text.split('\n\n');
   const [line = '', requestBody = ''] = request.split('\n');
   const [method = '', path = ''] = line.split(' ');
-  // What was left out when they were recorded, and how the connection ended.
+  // What was omitted when recording, and how the connection ended.
   const lines = rest
     .join('\n')
     .replace(/\n?\(closed by the \w+\)\n?$/, '')
@@ -55,7 +55,7 @@ function chunksOf(contentType: string, lines: readonly string[]): readonly strin
     return lines.map((line) => `${line}\n`);
   }
   if (contentType === 'text/event-stream') {
-    // The blank lines were left out, too.
+    // The blank lines were omitted, too.
     return lines.map((line) => (line.startsWith('event:') ? `${line}\n` : `${line}\n\n`));
   }
   return lines.length === 0 ? [] : [lines.join('\n')];
@@ -70,7 +70,7 @@ export function messageOf({ head, chunks }: Pick<Sample, 'head' | 'chunks'>): Bu
   return Buffer.from(head + body);
 }
 
-/** As a stream of its own, for those who read it without HTTP. */
+/** As a stream without HTTP framing. */
 export function bodyOf({ chunks }: Pick<Sample, 'chunks'>): Buffer {
   return Buffer.from(chunks.join(''));
 }

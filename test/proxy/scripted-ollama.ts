@@ -1,27 +1,27 @@
-/** A server that sends the bytes that a test has written, and remembers the bytes that it was sent. */
+/** A server that sends the bytes that a test defines, and records the received bytes. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { onTestFinished } from 'vitest';
 
 export interface Received {
-  /** With its line ends. */
+  /** With line breaks. */
   readonly head: string;
-  /** Without its framing. */
+  /** Without framing. */
   readonly body: Buffer;
   readonly socket: Socket;
-  /** How many requests the connection has carried, this one included. */
+  /** The number of requests on the connection, including this one. */
   readonly nth: number;
 }
 
-/** Called when all of a request has come. */
+/** Called when a request is complete. */
 export type Script = (request: Received) => unknown;
 
 export interface ScriptedOllama {
   readonly url: URL;
   readonly received: readonly Received[];
   readonly sockets: ReadonlySet<Socket>;
-  /** What is done from now on. */
+  /** The script for further requests. */
   script: Script;
 }
 
@@ -62,7 +62,7 @@ export async function startScripted(script: Script, tls?: TlsOptions): Promise<S
   });
 }
 
-/** @returns undefined until all of one is there */
+/** @returns undefined until it is complete */
 function requestIn(bytes: Buffer) {
   const end = bytes.indexOf('\r\n\r\n');
   if (end === -1) {
@@ -80,7 +80,7 @@ function requestIn(bytes: Buffer) {
     : { head, body: Buffer.from(rest.subarray(0, length)), length: end + 4 + length };
 }
 
-/** @returns undefined until the last chunk is there; its trailers have the lines after it */
+/** @returns undefined until the last chunk has arrived, with its trailers */
 export function dechunked(bytes: Buffer) {
   const parts: Buffer[] = [];
   let at = 0;

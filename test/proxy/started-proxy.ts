@@ -1,4 +1,4 @@
-/** The proxy as it listens on a real socket, inside the test's process. */
+/** The proxy on a real socket, inside the test's process. */
 import { createServer } from 'node:http';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';

@@ -1,4 +1,4 @@
-/** Stopping, silence, and readers that do not read. */
+/** Shutdown, silence, and slow readers. */
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -74,13 +74,13 @@ test('the error for an address in use names the address', async () => {
 });
 
 describe('ten minutes without data', () => {
-  /** undici's own clock, which began to tick before this test. */
+  /** undici's own clock, which has started before this test. */
   const undiciClock: { readonly tick: (ms: number) => void } = createRequire(import.meta.url)(
     'undici/lib/util/timers.js',
   );
 
   async function minutesPass(minutes: number): Promise<void> {
-    // The first one begins what is to be measured.
+    // The first tick starts the timers.
     undiciClock.tick(1_000);
     undiciClock.tick(minutes * 60_000);
     for (let second = 0; second < minutes * 60; second += 5) {
@@ -126,7 +126,7 @@ describe('ten minutes without data', () => {
 
 describe('backpressure', () => {
   const MEBIBYTES = 64;
-  /** 64 MiB take a busy machine seconds. */
+  /** 64 MiB take seconds on a busy machine. */
   const TRANSFER_TIMEOUT = { timeout: 20_000 };
 
   test('a client that does not read pauses Ollama, and receives everything later', async () => {
@@ -151,7 +151,7 @@ describe('backpressure', () => {
     await client.until((text) => text.length > 0);
     client.socket.pause();
     const stopped = await settled(() => sent);
-    // What kernels keep for four sockets.
+    // The buffers of the kernel for four sockets.
     expect(stopped).toBeLessThan(MEBIBYTES / 2);
     let read = 0;
     client.socket.removeAllListeners('data').on('data', (chunk) => {
@@ -200,7 +200,7 @@ describe('backpressure', () => {
   });
 });
 
-/** The figure, once it has not changed for a while. */
+/** The value once it has not changed for a while. */
 async function settled(figure: () => number): Promise<number> {
   let last = -1;
   for (let same = 0; same < 5; ) {

@@ -1,4 +1,4 @@
-/** TLS and passwords before the proxy. */
+/** TLS and authentication for the proxy. */
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';

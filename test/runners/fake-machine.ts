@@ -1,4 +1,4 @@
-/** A machine with an Ollama and its runners: files of /proc, and real sockets that answer what the test says. */
+/** A machine with an Ollama and its runners: files of /proc, and real sockets with responses defined by the test. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
@@ -14,7 +14,7 @@ export const NAMES = {
   promptSeconds: 'ollama_model_prompt_seconds_total',
 } as const;
 
-/** What a runner counts: the values of `/metrics` by the names of the exporter's counters. */
+/** The counters of a runner: values of `/metrics` by the exporter's names. */
 export type Counts = Partial<Record<keyof typeof NAMES, number | string>>;
 
 const LLAMA_NAMES: Readonly<Record<keyof typeof NAMES, string>> = {
@@ -39,7 +39,7 @@ export function slots(total: number, busy: number): RequestListener {
 export interface FakeRunner {
   readonly process: FakeProcess;
   readonly port: number;
-  /** Paths of the requests that have come, in their order. */
+  /** Paths of the received requests, in order. */
   readonly requested: string[];
   slots: RequestListener;
   metrics: RequestListener;
@@ -58,14 +58,14 @@ export class FakeMachine {
   readonly proc = new FakeProc();
   /** Rows of /api/ps. */
   rows: readonly LoadedRow[] = [];
-  /** What is on disk: name → digest. */
+  /** Installed models: name → digest. */
   readonly installed = new Map<string, string>();
   /** The blob of each digest. */
   readonly blobs = new Map<string, string>();
   /** Requests to Ollama, by path. */
   readonly requested: string[] = [];
   readonly url: URL;
-  /** Those of Ollama; they can be changed. */
+  /** The handlers of Ollama; they can be changed. */
   readonly handlers: Required<Handlers>;
   readonly #servers: Server[] = [];
   #nextPid = 200;
@@ -78,7 +78,7 @@ export class FakeMachine {
     this.proc.add({ pid: 100, comm: 'ollama', argv: ['ollama', 'serve'], sockets: [port] });
   }
 
-  /** Puts a model on disk, and loads it. */
+  /** Installs and loads a model. */
   load(model: string, weights = model): LoadedRow {
     const digest = hash(`manifest ${weights}`).slice(0, 64);
     this.installed.set(model, digest);
@@ -92,7 +92,7 @@ export class FakeMachine {
     this.rows = this.rows.filter((row) => row.model !== model);
   }
 
-  /** Starts a runner of these weights, after the exporter if not said otherwise. */
+  /** Starts a runner with these weights, by default after the exporter. */
   async run(weights: string, overrides: Partial<FakeProcess> = {}): Promise<FakeRunner> {
     const requested: string[] = [];
     const server = createServer((request, response) => {

@@ -1,4 +1,4 @@
-/** A folder of files as the kernel has them in /proc, so that the real reader is tested. */
+/** A folder with the files of /proc, for the real reader. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,9 +13,9 @@ export interface FakeProcess {
   readonly state?: string;
   readonly startTicks?: number;
   readonly residentKib?: number;
-  /** Inodes; undefined: not to be seen by another user. */
+  /** Inodes; undefined: not visible to another user. */
   readonly sockets?: readonly number[] | undefined;
-  /** The thread that starts processes. */
+  /** The thread that forks processes. */
   readonly forkingThread?: number;
 }
 
@@ -23,12 +23,12 @@ export interface FakeSocket {
   readonly port: number;
   readonly uid?: number;
   readonly inode?: number;
-  /** As in /proc/net/tcp: the bytes of a word backwards. */
+  /** As in /proc/net/tcp: with the bytes of each word reversed. */
   readonly address?: string;
 }
 
 export const OLLAMA_UID = 998;
-/** When the exporter began. */
+/** The start time of the exporter. */
 const SELF_TICKS = 5_000;
 
 export class FakeProc {
@@ -148,7 +148,7 @@ function socketLine(
   return `  ${index}: ${local} ${remote} 0A 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0 100 0 0 10 0\n`;
 }
 
-/** What Ollama 0.33 starts. */
+/** The command line of Ollama 0.33. */
 export function llamaServer(blob: string, port: number): readonly string[] {
   return [
     '/usr/lib/ollama/llama-server',
@@ -167,7 +167,7 @@ export function llamaServer(blob: string, port: number): readonly string[] {
   ];
 }
 
-/** 64 hexadecimal digits, the same ones for the same text. */
+/** 64 hexadecimal digits, the same for the same text. */
 export function hash(text: string): string {
   return Buffer.from(text).toString('hex').padEnd(64, '0').slice(0, 64);
 }

@@ -315,7 +315,7 @@ test('a hanging command line is skipped, read only once, and does not delay othe
   expect(await blobsOf(finder)).toEqual([A]);
   expect(performance.now() - start).toBeLessThan(5_000);
   expect(reads).toBe(1);
-  // Else its thread would never end.
+  // Otherwise its thread would never end.
   closeSync(openSync(file, constants.O_WRONLY));
 });
 

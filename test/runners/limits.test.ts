@@ -13,7 +13,7 @@ import { hash } from './fake-proc.ts';
 
 const { signal } = new AbortController();
 
-/** Answers from what is on disk, and counts the questions. */
+/** Returns the installed models, and records the requests. */
 function ollamaWith(installed: ReadonlyMap<string, string>) {
   const requested: string[] = [];
   const unused = () => Promise.reject(new Error('not requested'));
@@ -111,7 +111,7 @@ test('the counters of the names unloaded first are dropped, and start again when
   for (let index = 0; index < 258; index += 1) {
     add(index, `${index}`, 5);
   }
-  // 257 that are not loaded, and one that is: the first is gone.
+  // 257 are unloaded and one is loaded: the first one was dropped.
   expect(await text(counters)).not.toContain('m0"');
   expect(await text(counters)).toContain('m1"');
   add(0, 'new', 7);

@@ -86,7 +86,7 @@ describe('/metrics', () => {
   ])('with the value %j is invalid', (value) => {
     const text = NEW.replace(/^(llamacpp:tokens_predicted_total) .*$/m, `$1 ${value}`);
     if (value === '') {
-      // Without a number, it is no sample at all.
+      // Without a value, it is not a sample.
       expect(parseMetrics(text).counters).not.toHaveProperty('tokens_predicted_total');
     } else {
       expect(() => parseMetrics(text)).toThrow(expect.objectContaining({ reason: 'invalid' }));

@@ -16,7 +16,7 @@ beforeEach(async () => {
   machine = await startFakeMachine();
 });
 
-/** Of the runners of a model; what has no series is left out. */
+/** Gauges of the runners of a model, without missing series. */
 function gaugesOf(exposition: Exposition, model = 'a') {
   const names = {
     up: 'runner_up',

@@ -19,7 +19,7 @@ const up = {
 const refused: Snapshot = { capacity, ps: failed('refused'), version: failed('refused') };
 const timedOut: Snapshot = { capacity, ps: failed('timeout'), version: failed('timeout') };
 
-/** Level, message and the interesting fields of each line that these snapshots make. */
+/** Level, message and fields of each line logged for these snapshots. */
 function lines(...snapshots: readonly Snapshot[]): Record<string, unknown>[] {
   const written: Record<string, unknown>[] = [];
   const out = { write: (line: string) => written.push(JSON.parse(line)) };

@@ -10,7 +10,7 @@ test('refusals are logged when they start, and two minutes after the last one', 
   const onRefused = createLimitLog(log, 'scrapes', { option: '--web.max-requests', limit: 40 });
   const begins = 'level=WARN msg="Refusing scrapes: the limit is reached" option=--web.max-requests limit=40';
   const ended = (refused: number) => `level=INFO msg="No longer refusing scrapes" refused=${refused}`;
-  // A burst at each scrape of an interval of a minute.
+  // A burst at each scrape, with an interval of a minute.
   for (let burst = 0; burst < 3; burst += 1) {
     onRefused();
     onRefused();

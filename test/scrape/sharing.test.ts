@@ -4,7 +4,7 @@ import { createScrapeLimit } from '../../src/scrape/limits.ts';
 import { createSharing, type Shareable } from '../../src/scrape/sharing.ts';
 import type { RunningScrape, Snapshot } from '../../src/scrape/snapshot.ts';
 
-/** A reading that ends when, and as, the test says; its outcome tells which one it was. */
+/** A scrape that the test completes; its result identifies it. */
 interface Started {
   readonly number: number;
   readonly signal: AbortSignal;
@@ -19,7 +19,7 @@ function snapshotOf(number: number): Snapshot {
 
 const CUT_SHORT: Snapshot = { capacity: { vramBytes: undefined, memoryBytes: undefined } };
 
-/** Targets by key, whose readings the test ends. */
+/** Targets by key, whose scrapes the test completes. */
 function workplace(max = 0) {
   const started: Started[] = [];
   const start = (signal: AbortSignal): RunningScrape => {

@@ -42,7 +42,7 @@ test('a closed exporter stops detecting the capacity', async () => {
   const exporter = await start('modules: {}');
   await exporter.close();
   machine.installNvidiaSmi(`echo x >> ${machine.root}/calls`);
-  // There is no event to wait for where nothing is to happen.
+  // There is no event to wait for if nothing is expected to happen.
   await new Promise((resolve) => setTimeout(resolve, 10 * machine.retryMs));
   expect(machine.read('calls')).toBe('');
 });

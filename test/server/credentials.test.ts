@@ -1,4 +1,4 @@
-/** Where a module's credentials go, and that nothing a client can read tells of them. */
+/** Where a module's credentials are sent, and that clients can't read them. */
 import dns from 'node:dns';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
@@ -8,7 +8,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createLogger } from '../../src/log/log.ts';
 import { type InProcessExporter, startInProcess } from '../exporter-in-process.ts';
 
-/** In place of DNS: no name resolves. */
+/** Replaces DNS: no name resolves. */
 beforeAll(() => {
   const failureOf = (name: unknown) =>
     Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND' });
@@ -47,7 +47,7 @@ afterEach(async () => {
   }
 });
 
-/** A server on an address that the module allows. @returns its host and port */
+/** A server on an allowed address. @returns its host and port */
 async function serve(answer: RequestListener): Promise<string> {
   const server: Server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -64,7 +64,7 @@ interface Started extends InProcessExporter {
   readonly lines: readonly string[];
 }
 
-/** @param module as flow YAML, that of the telemetry path, too */
+/** @param module as flow YAML, also for the telemetry path */
 async function start(module: string, ollama = 'http://127.0.0.1:1'): Promise<Started> {
   const lines: string[] = [];
   const out = { write: (line: string) => lines.push(line) };
@@ -80,7 +80,7 @@ async function start(module: string, ollama = 'http://127.0.0.1:1'): Promise<Sta
 const TOKEN = '9f8e7d6c5b4a39281706f5e4d3c2b1a0';
 const CREDENTIALS = `{ allow: ["127.0.0.0/8", "*.lan"], authorization: { credentials: ${TOKEN} } }`;
 
-/** Repeats what it was asked for, and with which credentials, in all the places that a report could show. */
+/** Repeats the request and its credentials in every part of the response that a report could show. */
 const echoInHeaders: RequestListener = ({ url = '', headers }, response) => {
   const [, typed = ''] = url.split('/');
   const sent = headers.authorization?.slice('Bearer '.length) ?? '';

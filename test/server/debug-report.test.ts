@@ -26,7 +26,7 @@ const WITH_CREDENTIALS = `
     basic_auth: { username: user, password: p4ssword }
 `;
 
-/** The report on a target that answers so; the address of the target reads HOST in it, and each time 0 s. */
+/** The report on a target with these handlers; its address is replaced by HOST, and each duration by 0 s. */
 async function report(handlers: Partial<Handlers>, module = MODULE): Promise<string> {
   const ollama = await startFakeOllama({
     ps: json('{"models":[]}'),

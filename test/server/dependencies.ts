@@ -1,4 +1,4 @@
-/** What a server works with, for a test that puts one of them in place of the real thing. */
+/** Dependencies of the server, for tests that replace one of them. */
 import { createServer } from 'node:http';
 import pino from 'pino';
 import { UNLIMITED } from '../../src/scrape/limits.ts';

@@ -42,7 +42,7 @@ describe('a doubly encoded target', () => {
   test.each([
     ['', '/api/ps'],
     ['/gpu/7/', '/gpu/7/api/ps'],
-    // A path means what it says, whether its target was encoded once or twice.
+    // A path has the same meaning, whether its target was encoded once or twice.
     ['/a%20b', '/a%20b/api/ps'],
     ['/a%2Fb', '/a%2Fb/api/ps'],
     ['/a%252Fb', '/a%252Fb/api/ps'],
@@ -62,7 +62,7 @@ describe('a doubly encoded target', () => {
     ['%5Bfd00%3A%3A7%5D%3A11434', '[fd00::7]:11434'],
     ['https%3A%2F%2Fgpu-07%2Fa', 'https://gpu-07/a'],
     ['m%C3%BCller.lan%3A11434', 'müller.lan:11434'],
-    // These have a path already, so that only their host was encoded twice.
+    // These already have a path, so only their host was encoded twice.
     ['gpu-07%3A11434/a%20b', 'gpu-07:11434/a%20b'],
     ['http://gpu-07%3A11434/a%2Fb', 'http://gpu-07:11434/a%2Fb'],
     // These were encoded once.

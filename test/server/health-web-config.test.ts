@@ -1,4 +1,4 @@
-/** The image's health check against exporters that ask for passwords and certificates, which it has none of. */
+/** The image's health check, without credentials, against exporters with TLS and authentication. */
 import { hashSync } from 'bcryptjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { checkHealth } from '../../src/server/health.ts';

@@ -15,7 +15,7 @@ let authority: Authority;
 let client: Certificate;
 let server: Server;
 let target: string;
-/** Of each request, whom the client's certificate names, what server it asked for, and the Host header. */
+/** For each request, the name in the client certificate, the requested server name, and the Host header. */
 let seen: {
   readonly client: string | undefined;
   readonly sni: string | false | null;
@@ -145,7 +145,7 @@ test('certificate files are read for each new connection', async () => {
   write('rotating.pem', next.cert);
   write('rotating.key', next.key);
   server.closeAllConnections();
-  // The end of the old connections may be noticed by the call that they are used for; then it is made again.
+  // If a request finds its old connection closed, it is retried.
   expect(isUp(await probe(config))).toBe(true);
   expect(new Set(seen.slice(2).map((request) => request.client))).toEqual(new Set(['CN=exporter two']));
 

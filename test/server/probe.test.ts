@@ -10,10 +10,10 @@ import { type InProcessExporter, type InProcessOptions, startInProcess } from '.
 import { parseExposition, sampleValue } from '../exposition.ts';
 import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
-/** What each name resolves to, at each resolution the next, and then the last again. */
+/** The addresses of each name: the next ones at each lookup, and the last ones repeatedly. */
 const names = new Map<string, string[][]>();
 
-/** In place of DNS. An address is no name, and Node.js resolves those that it listens on, too. */
+/** Replaces DNS. Addresses are passed through, as Node.js resolves listen addresses, too. */
 beforeAll(() => {
   const real = dns.lookup;
   const lookup = vi.spyOn(dns, 'lookup').mockImplementation((...args: readonly unknown[]) => {
@@ -56,7 +56,7 @@ afterEach(async () => {
   names.clear();
 });
 
-/** The telemetry path of it is one of the requests to `unreachable`. */
+/** Its telemetry path scrapes `unreachable`. */
 async function start(
   configYaml: string | undefined,
   options: InProcessOptions = {},
@@ -237,7 +237,7 @@ test('a name that resolves to an allowed address is scraped with the name as Hos
 });
 
 test('a name that resolves to another address for the next connection is rejected', async () => {
-  // The first answer, which both connections share, is good; a check before the connection would see only such.
+  // Both connections share the first, allowed lookup; a check before the connection would see only that.
   names.set('gpu-1.lan', [['127.0.0.1'], ['127.9.9.9']]);
   const exporter = await start('modules: { default: { allow: ["127.0.0.1"] } }');
   ollama.server.prependListener('request', (_request, response) => response.setHeader('connection', 'close'));
@@ -322,7 +322,7 @@ modules:
     const hanging = await startFakeOllama({ ps: () => {}, version: () => {} });
     const { text } = await probe(exporter, hanging.url.host, '&module=blue');
     expect(text).toContain('ollama_scrape_error{api="version",reason="timeout"} 1');
-    // Of 0.3 s, where the options would give 5.
+    // 0.3 s, instead of the 5 s of the options.
     const seconds = sampleValue(parseExposition(text), 'ollama_scrape_duration_seconds', { api: 'version' });
     expect(seconds).toBeLessThan(3);
     await hanging.close();
@@ -397,7 +397,7 @@ describe('--web.max-requests', () => {
     const view = ({ url }: FakeOllama) => requestPath(exporter, `/?target=${url.host}`);
     const first = [view(slow), view(slower)];
     await expect.poll(() => waiting.length, { timeout: 15_000 }).toBe(2);
-    // One that shares what is at work is none beyond it.
+    // One that shares a running scrape does not count.
     first.push(view(slow));
     for (const path of ['/metrics', '/api/status', '/?target=127.0.0.1:1']) {
       expect(await requestPath(exporter, path)).toMatchObject({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { notifyReady } from '../../src/server/readiness.ts';
 
-/** The environment of a systemd-notify of our own, which can write down what it is notified. */
+/** An environment with a fake systemd-notify, which can record its arguments. */
 function fakeNotify(script: string): {
   readonly env: Record<string, string>;
   readonly notified: () => string;

@@ -1,4 +1,4 @@
-/** Scrapes that overlap, from the outside: what Ollama sees of them, and what each of them gets. */
+/** Concurrent scrapes, tested from outside: the requests to Ollama, and the responses. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import { type InProcessExporter, type InProcessOptions, startInProcess } from '.
 import { parseExposition, sampleValue } from '../exposition.ts';
 import { type FakeOllama, type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
 
-/** Calls of /api/ps that wait for an answer; each tells in which one it was. */
+/** Pending requests to /api/ps. */
 let waiting: ServerResponse[];
 let handlers: Handlers;
 let ollama: FakeOllama;
@@ -37,7 +37,7 @@ beforeEach(() => start({ configYaml: 'modules: { default: { allow: ["127.0.0.0/8
 interface ScrapeOptions {
   readonly path?: string;
   readonly signal?: AbortSignal;
-  /** Of the scraper, in seconds. */
+  /** The timeout of the scraper, in seconds. */
   readonly timeout?: number;
 }
 
@@ -55,16 +55,16 @@ async function scrape({ path = '/metrics', signal, timeout }: ScrapeOptions = {}
 const loaded = (text: string) => sampleValue(parseExposition(text), 'ollama_loaded_models');
 const calls = (count: number) => expect.poll(() => psCalls, { timeout: 15_000 }).toBe(count);
 
-/** With so many models, to the oldest call that waits. */
+/** Responds with so many models to the oldest pending request. */
 function answer(models: number): void {
   const list = Array.from({ length: models }, (_, index) => ({ model: `m${index}`, size: 1 }));
   waiting.shift()?.end(JSON.stringify({ models: list }));
 }
 
-/** The exporter has got so many requests by now, and read them. */
+/** Waits until the exporter has received these requests. */
 async function arrived(scrapes: () => readonly Promise<unknown>[]): Promise<readonly Promise<unknown>[]> {
   const all = scrapes();
-  // What a later connection asks is answered after the requests before it were taken in.
+  // A request on a later connection is answered only after the earlier requests were received.
   await request(new URL('/-/healthy', exporter.url)).then(({ body }) => body.dump());
   await request(new URL('/-/healthy', exporter.url)).then(({ body }) => body.dump());
   return all;

@@ -43,7 +43,7 @@ test('/ scrapes --ollama.url at each request, and has a strict Content-Security-
   expect(headers['content-security-policy']).toMatch(/^default-src 'none'; style-src 'sha256-/);
   expect(text).toContain('gpt-oss:120b');
   expect(text).toContain('href="./metrics"');
-  // Only the telemetry path tells of Ollama's state in the log.
+  // Only the telemetry path logs Ollama's state.
   expect(exporter.stateLines()).toEqual([]);
 });
 
@@ -136,7 +136,7 @@ describe('another target', () => {
     const [, link = ''] = /href="(\.\/api\/status[^"]*)"/.exec(text) ?? [];
     const numbers = await requestPath(exporter, link.replaceAll('&amp;', '&'));
     expect(JSON.parse(numbers.text)).toMatchObject({ target: ollama.url.href, module: 'blue' });
-    // What is simulated is the Ollama of the options.
+    // Only the Ollama of the options is simulated.
     expect(text).not.toContain('Simulated');
   });
 
@@ -167,7 +167,7 @@ describe('another target', () => {
     const { status, text } = await requestPath(exporter, '/api/status?target=127.0.0.1:1');
     await requestPath(exporter, '/?target=127.0.0.1:1');
     await requestPath(exporter, '/?target=');
-    // The second one within ten seconds is counted.
+    // The second one within ten seconds is only counted.
     expect(lines).toEqual([
       expect.stringContaining('msg="Refused a probe" client=127.0.0.1 target=127.0.0.1:1'),
     ]);

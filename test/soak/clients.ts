@@ -1,6 +1,7 @@
 /**
- * A thread: clients of the exporter. Posts a `Scraped` for each scrape, and ends when all have ended. Arguments: process
- * id and port of the exporter, seed, scrapes at once; or 0, scrapes a second beside clients that misbehave, until when.
+ * A thread: clients of the exporter. Posts a `Scraped` for each scrape, and ends when all have ended.
+ * Arguments: process id and port of the exporter, seed, concurrent scrapes; or 0, scrapes per second next to
+ * misbehaving clients, end time.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

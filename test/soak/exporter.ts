@@ -1,4 +1,4 @@
-/** The exporter under test: how it starts and ends, what it holds and what it logs. */
+/** The exporter under test: its start and end, its memory and its log. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ export async function startExporter(port: number, ollamaPort: number) {
   return { child, port, exit, log };
 }
 
-/** Resolves once something answers on the port. */
+/** Resolves once the port is open. */
 export async function answering(port: number): Promise<void> {
   const answer = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
   while ((await answer().catch(() => '')) === '') {
@@ -36,7 +36,7 @@ const CHANGE = /level=(INFO|WARN) msg="(Ollama is |Refusing connections: |No lon
 const START_OR_END =
   /level=(INFO|WARN) msg=("Starting ollama-exporter"|"VRAM capacity not set: |Listening |Stopping )/;
 
-/** @returns what is wrong with how it ends, and with its log if no more has changed */
+/** @returns problems with its exit, and with its log if nothing else has changed */
 export async function stopExporter(exporter: Exporter, mostChanges: number): Promise<readonly string[]> {
   const start = performance.now();
   exporter.child.kill('SIGTERM');
@@ -67,12 +67,12 @@ export async function exhaustFiles({ child, port }: Exporter, over: Promise<unkn
 }
 
 const MIB = 1024 ** 2;
-/** By how much what it holds may grow. */
+/** Maximum growth. */
 const MOST_GROWTH = {
-  // 300 bytes that each scrape of ten minutes leaves behind are more.
+  // A leak of 300 bytes per scrape in ten minutes exceeds this.
   heapMiB: 8,
   externalMiB: 8,
-  // V8's young generation grows to 48 MiB under load; the allocator may keep two responses of 17 MiB, in pieces and whole.
+  // V8's young generation grows to 48 MiB under load; the allocator may keep two responses of 17 MiB.
   residentMiB: 48 + 68,
   peakMiB: 250,
   files: 20,
@@ -80,7 +80,7 @@ const MOST_GROWTH = {
 
 type Usage = Readonly<Record<string, number>>;
 
-/** Once garbage is collected. */
+/** After garbage collection. */
 export async function measure({ child, port }: Exporter): Promise<Usage> {
   child.kill('SIGWINCH');
   const exposition = parseExposition(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());

@@ -1,10 +1,10 @@
-/** The faults: which occurs when, and which responses are allowed then. */
+/** The faults: when each occurs, and which responses are allowed then. */
 import { randomNumbers } from '../../src/demo/workload.ts';
 
-/** More clients at once than the exporter accepts connections. */
+/** More concurrent clients than the exporter accepts connections. */
 export const STORM = { name: 'storm', effects: ['none'] } as const;
 
-/** The effects are what a response may be besides complete and right. */
+/** The effects are the allowed responses besides a complete and correct one. */
 const FAULTS = [
   { name: 'killed', effects: ['failed'] },
   { name: 'stopped', effects: ['failed'] },
@@ -60,9 +60,9 @@ export function schedule(seed: number): (after: number) => readonly Fault[] {
 export interface Scraped {
   readonly start: number;
   readonly end: number;
-  /** Delays of the machine that fall into this time. */
+  /** Delays of the machine within this time. */
   readonly lagMs: number;
-  /** How long Ollama was read, which may have begun before the scrape. */
+  /** The duration of the scrape of Ollama, which may have started before. */
   readonly readMs: number;
   /** `failed`: metrics that report a failed API call; `none`: no response. */
   readonly kind: 'right' | 'failed' | 'none' | 'wrong';
@@ -77,12 +77,12 @@ export const MOST_LATE_MS = 250;
 /** Until responses that were on their way when a fault ended have arrived. */
 const SETTLE_MS = 250;
 
-/** How long the response came after the end of its budget, without the machine's delays. */
+/** The time from the end of its budget to the response, without the machine's delays. */
 export function lateMs({ start, end, lagMs }: Scraped): number {
   return Math.round(end - start - BUDGET_MS - lagMs);
 }
 
-/** @returns what is wrong with the response; undefined if nothing is */
+/** @returns the problem with the response; undefined if there is none */
 export function violation(scraped: Scraped, faults: readonly Fault[]): string | undefined {
   const { kind, note } = scraped;
   const begin = scraped.start - scraped.readMs;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from './faults.ts';
 import { bodyOf, now, sleepUntil } from './states.ts';
 
-/** Long enough for readings to overlap. */
+/** Long enough for scrapes to overlap. */
 const RESPONSE_MS = 3;
 const DRIP_MS = 50;
 /** Go listens with net.core.somaxconn, usually 4,096. */
@@ -60,7 +60,7 @@ const server = createServer((request, response) => {
     response.end('Ollama is running');
     return;
   }
-  // An overlap counts if the exporter still waits for the earlier response; it may have given up on it.
+  // An overlap counts only if the exporter still waits for the earlier response.
   const earlier = latest.get(path);
   if (earlier && !earlier.writableFinished && !earlier.destroyed) {
     const report = () =>
@@ -77,7 +77,7 @@ const server = createServer((request, response) => {
     response.setHeader('date', new Date(wallClockMs).toUTCString());
     return bodyOf(path, wallClockMs);
   };
-  // Of two faults, each has one of the two paths.
+  // With two faults, each has one of the two paths.
   const fault = active.filter(({ name }) => name in MISBEHAVIOURS).at(path === '/api/ps' ? 0 : -1);
   const misbehave = fault && MISBEHAVIOURS[fault.name];
   if (misbehave) {

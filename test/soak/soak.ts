@@ -16,19 +16,19 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '600' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    /** Scrapes a second. */
+    /** Scrapes per second. */
     steady: { type: 'string', default: '50' },
-    /** Scrapes at once, in each storm. */
+    /** Concurrent scrapes in each burst. */
     storm: { type: 'string', default: '2000' },
   },
 });
 const [seed, steady, storm] = [Number(values.seed), Number(values.steady), Number(values.storm)];
 
-/** Until connections are closed that clients have left. */
+/** Until connections of disconnected clients are closed. */
 const CALM_MS = 1_000;
-/** For a busy machine. */
+/** Margin for a busy machine. */
 const MORE_MS = 60_000;
-/** Lines in the log for a fault: it begins and ends, and can show in two ways (reset, then refused). */
+/** Log lines per fault: start and end, in up to two forms (reset, then refused). */
 const LINES_PER_FAULT = 4;
 
 void sleepUntil(now() + Number(values.seconds) * 1_000 + MORE_MS).then(() =>
@@ -49,7 +49,7 @@ let ollama = await startOllama();
 process.once('exit', () => ollama.kill('SIGKILL'));
 const exporter = await startExporter(await freePort(), ollamaPort);
 
-/** Either scrapes that many times at once, or steadily until a moment. Resolves when all clients have ended. */
+/** Either so many concurrent scrapes, or a steady rate until an end time. Resolves when all clients have ended. */
 function startClients(scrapes: Scraped[], atOnce: number, until = 0): Promise<unknown> {
   const argv = [exporter.child.pid, exporter.port, seed, atOnce, steady, until];
   const clients = new Worker(new URL('clients.js', import.meta.url), { argv });
@@ -76,7 +76,7 @@ const causes: { readonly [name in Fault['name']]?: (over: Promise<void>) => Prom
   storm: () => startClients(ofStorms, storm),
 };
 
-/** @returns the fault with the end that it really had */
+/** @returns the fault with its actual end */
 async function cause(fault: Fault): Promise<Fault> {
   await sleepUntil(fault.start);
   const over = sleepUntil(fault.end);
@@ -84,7 +84,7 @@ async function cause(fault: Fault): Promise<Fault> {
   return { ...fault, end: now() };
 }
 
-// What the first storm leaves behind is no leak.
+// Memory after the first burst is not a leak.
 const faults = [await cause({ ...STORM, start: now(), end: now(), variant: 0 })];
 await sleepUntil(now() + CALM_MS);
 const before = await measure(exporter);

@@ -21,7 +21,7 @@ export const sleepUntil = (ms: number) => sleep(Math.max(0, ms - now()));
 const stateAt = (ms: number) => Math.floor(ms / STATE_MS);
 const versionOf = (state: number) => `0.33.${state}`;
 
-/** None to four rows of /api/ps. Every figure but the expiry identifies the state. */
+/** None to four rows of /api/ps. Every value except the expiry identifies the state. */
 const modelsOf = (state: number, wallClockMs: number) =>
   Array.from({ length: state % 5 }, (_, index) => ({
     name: `model-${index}`,
@@ -39,7 +39,7 @@ export function bodyOf(path: string, wallClockMs: number): string {
   return JSON.stringify(body);
 }
 
-/** What an exposition shows if it is right. */
+/** What an exposition shows if it is correct. */
 function shownOf(state: number): string {
   const models = modelsOf(state, 0);
   return [
@@ -53,7 +53,7 @@ function shownOf(state: number): string {
 
 type Verdict = Pick<Scraped, 'kind' | 'note' | 'readMs'>;
 
-/** @param status 0 where there is no response, but an error as its text */
+/** @param status 0 if there is no response, but an error as its text */
 export function judge(status: number, text: string, start: number, end: number): Verdict {
   if (status === 0) {
     return { kind: 'none', note: text, readMs: 0 };
@@ -66,12 +66,12 @@ export function judge(status: number, text: string, start: number, end: number):
   }
 }
 
-/** @throws AssertionError unless it shows a state that Ollama had in this time; of an API call that failed, nothing */
+/** @throws AssertionError unless it shows a state of Ollama within this time, and nothing for a failed request */
 function judgeExposition(exposition: Exposition, start: number, end: number): Verdict {
   const samples = (name: string) => exposition.get(name)?.samples ?? [];
   const values = (name: string) => samples(name).map(({ value }) => value);
   const labels = (name: string, label: string) => samples(name).map((sample) => sample.labels[label] ?? '');
-  // The scrape may share a reading that began before it.
+  // The scrape may share one that started before it.
   const readMs = 1_000 * Math.max(...values('ollama_scrape_duration_seconds'));
   const [first, last] = [stateAt(start - readMs), stateAt(end)];
   const slackSeconds = SLACK_SECONDS + (end - start + readMs) / 1_000;
@@ -94,7 +94,7 @@ function judgeExposition(exposition: Exposition, start: number, end: number): Ve
       : first <= state && state <= last && shown === of(state);
     assert(isTrue, `${api} of no state from ${first} to ${last}: ${shown}`);
   };
-  // One without models could be any of those.
+  // A response without models could be any of those.
   assertTrue('ps', ps, contexts[0] ?? Math.ceil(first / 5) * 5, shownOf);
   assertTrue('version', version, Number(version.split('.')[2]), versionOf);
   const note = samples('ollama_scrape_error').map(({ labels: { api, reason } }) => `${api} ${reason}`);

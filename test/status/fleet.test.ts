@@ -30,7 +30,7 @@ function up(models: readonly RunningModel[], vramBytes?: number): Snapshot {
 const failed = (reason: 'refused' | 'timeout' | 'status') =>
   ({ ok: false, seconds: 0, error: new ApiError(reason, 'why') }) as const;
 
-/** A fleet and a clock that the test moves. */
+/** A fleet and a clock controlled by the test. */
 function fleetWithClock() {
   let nowMs = Date.UTC(2026, 0, 1);
   const fleet = createFleet(() => nowMs);

@@ -30,7 +30,7 @@ function page(snapshot: Partial<Snapshot>, frame = FRAME, simulated = false): st
     readAt: new Date(0),
   };
   const status = statusOf({ capacity: NO_CAPACITY, version: VERSION, ...snapshot }, source);
-  // Without what is inlined, which holds words of its own.
+  // Without the inlined style and script, which contain words, too.
   return statusPage(status, frame, { ...ASSETS, style: '', script: '-' });
 }
 
@@ -48,7 +48,7 @@ const model = (name: string, size: number, size_vram: number) => ({
   size_vram: size_vram * GIB,
 });
 
-/** What a reader sees of a piece of HTML. */
+/** The visible text of HTML. */
 function words(html: string): string {
   return html
     .replaceAll(/<[^>]*>/g, ' ')
@@ -80,10 +80,10 @@ describe('the page reports the state:', () => {
     const text = words(html);
     expect(html).toContain('<title>Down: gpu-07:11434 – Ollama Exporter</title>');
     expect(text.replace(/.*<\/title>/, '').split('Down')).toHaveLength(3);
-    // Once, though both calls failed so.
+    // Once, although both requests failed in the same way.
     expect(text.split('is Ollama running?')).toHaveLength(2);
     expect(text).toContain('/api/ps and /api/version failed: refused (connect ECONNREFUSED).');
-    // What can't be known is not there at all.
+    // Unknown values are omitted.
     expect(text).not.toMatch(/VRAM|Models|unknown/i);
     expect(html).not.toContain('#models');
   });
@@ -176,7 +176,7 @@ describe('memory', () => {
     expect(Number(last[1]) + Number(last[2])).toBeCloseTo(99, 0);
   });
 
-  /** Name, start and width of each segment, in percent; but for the last one they reach a little under the next. */
+  /** Name, start and width of each segment, in percent; all except the last one slightly overlap the next. */
   function segments(html: string): ReadonlyArray<readonly [string, number, number]> {
     return html.split('<svg').flatMap((bar) => {
       const all = [
@@ -319,7 +319,7 @@ describe('the models', () => {
       render();
       return performance.now() - start;
     });
-    // The best of ten: a busy machine adds to each.
+    // The best of ten, as other processes delay each.
     expect(Math.min(...times)).toBeLessThan(50);
     expect(gzipSync(render()).length).toBeLessThan(40_000);
     expect(render()).toContain('data-wanted');

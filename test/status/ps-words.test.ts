@@ -17,7 +17,7 @@ describe('the columns match `ollama ps`', () => {
       digest.slice(0, 12),
       processor,
       String(context_length ?? 0),
-      // Truer than the original, where the time is past or none.
+      // More precise than the original for a past or missing time.
       words.replace(/^(overdue .*: busy or stopping|not set yet: loading)$/, 'Stopping...'),
     ]);
     // The page shows sizes in GiB.

@@ -5,7 +5,7 @@ import { ForbiddenAddressError } from '../../src/ollama/errors.ts';
 import { parseOllamaHost } from '../../src/ollama/host.ts';
 import { createAllowList, parseAllowEntry } from '../../src/targets/allow-list.ts';
 
-/** As /probe does: the text of a target by the rules of OLLAMA_HOST. */
+/** As in /probe: the target is parsed by the rules of OLLAMA_HOST. */
 function isAllowed(entry: string, target: string): boolean {
   return createAllowList([parseAllowEntry(entry)]).allows(parseOllamaHost(target));
 }
@@ -100,17 +100,17 @@ describe('a target is allowed', () => {
     ['::/0', '[::ffff:10.20.0.1]', false],
     ['::/0', '[2001:db8::1]', true],
     ['::ffff:0:0/96', '10.20.0.1', true],
-    // what a name resolves to is known only when it is connected to
+    // the addresses of a name are only checked when connecting
     ['10.20.0.0/16', 'gpu-1.lan', true],
     ['10.20.0.0/16:8080', 'gpu-1.lan:11434', false],
   ])('by %j: %j, %s', (entry, target, allowed) => {
     expect(isAllowed(entry, target)).toBe(allowed);
   });
 
-  /** The many ways to write 127.0.0.1, 169.254.169.254 and ::1. */
+  /** Different notations of 127.0.0.1, 169.254.169.254 and ::1. */
   test.each([
     '127.0.0.1',
-    'localhost.', // a name; see below for what it resolves to
+    'localhost.', // a name; its addresses are checked below
     '127.1',
     '0x7f.0.0.1',
     '0x7f000001',
@@ -216,7 +216,7 @@ describe('an entry is rejected:', () => {
 
 type Answer = readonly LookupAddress[] | Error;
 
-/** What comes out of the lookup of a target whose name resolves to these addresses. */
+/** The result of the lookup of a target whose name resolves to these addresses. */
 function resolve(
   entries: readonly string[],
   target: string,
@@ -281,7 +281,7 @@ describe('a name that matches a pattern', () => {
     'feff::1',
   ])('must not resolve to %s', async (address) => {
     expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', address)).toBeInstanceOf(ForbiddenAddressError);
-    // A good one beside it does not help: which of them is connected to is not ours to say.
+    // An allowed address in addition does not help, since either may be used.
     expect(await resolve(['gpu-*.lan'], 'gpu-1.lan', '10.0.0.1', address)).toBeInstanceOf(
       ForbiddenAddressError,
     );

@@ -111,7 +111,7 @@ describe('the headers of a module', () => {
 describe('the file is rejected, with file, line and path:', () => {
   const module = (content: string) => `modules:\n  default:\n    ${content}\n`;
   test.each([
-    // A file that is being written, perhaps.
+    // Perhaps a file that is being written.
     ['', 1, 'modules: "modules" is missing'],
     ['modules:', 1, 'modules: "modules" is missing'],
     ['module: {}', 1, 'module: unknown key, expected one of modules'],

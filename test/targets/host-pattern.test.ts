@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseHostPattern } from '../../src/targets/host-pattern.ts';
 
-/** What a pattern means, as a regular expression. */
+/** The equivalent regular expression of a pattern. */
 function asRegExp(glob: string): RegExp {
   const [, any = '', rest = ''] = /^(\*\.)?(.*)$/.exec(glob) ?? [];
   const labels = rest.replaceAll('.', '\\.').replaceAll('*', '[^.]*').replaceAll('?', '[^.]');

@@ -9,7 +9,7 @@ import { bcryptThread } from '../../src/web/bcrypt.ts';
 
 const WEB = new URL('../../src/web/', import.meta.url);
 
-/** A thread that takes equal texts for a match, and ends at some passwords. */
+/** A thread that treats equal texts as a match, and exits for some passwords. */
 const WORKER = `
   import { parentPort } from 'node:worker_threads';
   parentPort.on('message', ({ password, hash }) => {

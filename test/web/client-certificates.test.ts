@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { refusal, subjectAltNames } from '../../src/web/client-certificates.ts';
 import { newAuthority } from '../certificates.ts';
 
-/** @returns whether a certificate with these names, as Node.js writes them, may go on where `allowed` may */
+/** @returns whether a certificate with these names, in the format of Node.js, is accepted if `allowed` are */
 function mayGoOn(allowed: readonly string[], subjectAltName: string | undefined): boolean {
   const policy = { clientAuth: 'RequireAnyClientCert', clientAllowedSans: allowed } as const;
   return refusal(policy, { subjectAltName, problem: undefined }) === undefined;

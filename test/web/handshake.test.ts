@@ -19,7 +19,7 @@ beforeAll(async () => {
   certificate = await authority.issue();
 });
 
-/** @param lines of `tls_server_config`, beside certificate and key */
+/** @param lines of `tls_server_config`, in addition to certificate and key */
 function start(dependencies: Partial<GuardDependencies> = {}, lines: readonly string[] = []): Promise<Live> {
   const all = ['tls_server_config:', 'cert_file: server.crt', 'key_file: server.key', ...lines];
   const files = {
@@ -34,7 +34,7 @@ function start(dependencies: Partial<GuardDependencies> = {}, lines: readonly st
 function open({ port }: Live): Socket {
   const socket = connect(port, '127.0.0.1').setNoDelay(true);
   onTestFinished(() => void socket.destroy());
-  // The server may end the connection while more is sent.
+  // The server may close the connection while more is sent.
   return socket.on('error', () => {});
 }
 
@@ -43,7 +43,7 @@ function closeOf(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
-/** All that comes back until the connection ends. */
+/** Everything received until the connection ends. */
 async function answerOn(socket: Socket): Promise<string> {
   let received = '';
   socket.setEncoding('latin1').on('data', (part) => {
@@ -53,7 +53,7 @@ async function answerOn(socket: Socket): Promise<string> {
   return received;
 }
 
-/** A request by TLS. @returns the error of the client, if it got none */
+/** A request over TLS. @returns the error of the client, if it failed */
 async function requestByTls(port: number, options: ConnectionOptions): Promise<unknown> {
   const socket = connectTls({ port, host: '127.0.0.1', ca: authority.cert, ...options });
   onTestFinished(() => void socket.destroy());
@@ -68,7 +68,7 @@ async function requestByTls(port: number, options: ConnectionOptions): Promise<u
   }
 }
 
-/** What a client begins its handshake with. Node.js itself sends no alert when it does not trust a certificate. */
+/** The first bytes of a client's handshake. Node.js sends no alert if it does not trust a certificate. */
 async function clientHello(options: ConnectionOptions): Promise<Buffer> {
   const collector = createServer();
   await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));

@@ -20,7 +20,7 @@ function checkWith(compare: (password: string, hash: string) => Promise<boolean>
   };
 }
 
-/** With the hashes that were compared. */
+/** Records the compared hashes. */
 function counted() {
   const hashes: string[] = [];
   const check = checkWith((password, hash) => {
@@ -30,7 +30,7 @@ function counted() {
   return { check, hashes };
 }
 
-/** Answers each comparison only when told to: a password that contains `right` matches. */
+/** Completes each comparison when called: a password that contains `right` matches. */
 function held() {
   const compared: string[] = [];
   const answers: (() => void)[] = [];
@@ -48,7 +48,7 @@ function held() {
   return { check, compared, answer };
 }
 
-/** After all that can happen without an answer has happened. */
+/** Lets pending callbacks run. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

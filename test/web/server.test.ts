@@ -16,7 +16,7 @@ const BOB = hashSync('bob123', 5);
 const USERS = `basic_auth_users:\n  alice: ${ALICE}\n`;
 const SILENT = pino({ level: 'silent' });
 
-/** All that a server answers to these bytes until it ends the connection. */
+/** Everything that a server sends in response to these bytes. */
 async function answerTo({ port }: Live, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.write(bytes);
@@ -27,7 +27,7 @@ async function answerTo({ port }: Live, bytes: string): Promise<string> {
   return received;
 }
 
-/** Answers each comparison only when told to, and then waits until there is one. */
+/** Completes each comparison when called, and waits until there is one. */
 function heldCompare() {
   const compared: string[] = [];
   const answers: ((matches: boolean) => void)[] = [];
@@ -151,7 +151,7 @@ describe('an authenticated client', () => {
     write('web.yml', `${USERS}  bob: ${BOB}\n`);
     expect([await status('alice:alice123'), await status('bob:bob123')]).toEqual([200, 200]);
     expect(connections).toBe(1);
-    // A refusal ends it.
+    // A rejection closes it.
     write('web.yml', `${USERS}  bob: ${ALICE}\n`);
     expect([await status('bob:bob123'), await status('alice:alice123')]).toEqual([401, 200]);
     expect(connections).toBe(2);
@@ -171,9 +171,9 @@ describe('an authenticated client', () => {
     const arrived = requestsAt(server, 50);
     const flood = Array.from({ length: 50 }, (_, number) => get({ as: `${name}:${number}` }));
     await arrived;
-    // A known password needs no comparison.
+    // A cached password needs no comparison.
     expect((await get({ as: 'alice:alice123' })).status).toBe(200);
-    // A new one waits for the comparison under way.
+    // A new one waits for the running comparison.
     const another = requestsAt(server, 1);
     const first = get({ as: 'alice:from elsewhere', localAddress: '127.0.0.2' });
     await another;

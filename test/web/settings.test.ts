@@ -15,7 +15,7 @@ function writeOld(file: string, content: string): string {
   return file;
 }
 
-/** Of files that are old enough to tell. */
+/** For files that are old enough to be cached. */
 async function settled(...files: readonly string[]): Promise<() => boolean> {
   await expect.poll(() => changeDetector(files)(), { interval: 10 }).toBe(false);
   return changeDetector(files);

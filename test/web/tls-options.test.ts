@@ -30,7 +30,7 @@ beforeAll(async () => {
   file('broken.crt', authority.cert.replace('MII', 'MIJ'));
 });
 
-/** @param lines of `tls_server_config`, beside certificate and key */
+/** @param lines of `tls_server_config`, in addition to certificate and key */
 function tlsConfig(...lines: readonly string[]): TlsConfig {
   const given = (key: string) => lines.some((line) => line.startsWith(key));
   const cert = given('cert_file') ? [] : ['cert_file: server.crt'];

@@ -28,7 +28,7 @@ beforeAll(async () => {
   clients['of another CA'] = otherClient;
 });
 
-/** @param lines of `tls_server_config`, beside certificate and key */
+/** @param lines of `tls_server_config`, in addition to certificate and key */
 function files(...lines: readonly string[]): Record<string, string> {
   const all = ['tls_server_config:', 'cert_file: server.crt', 'key_file: server.key', ...lines];
   return {
