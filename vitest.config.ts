@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: 'in-process',
-          // Loading Fastify, undici and YAML anew for each file took half of the time.
+          // Otherwise loading Fastify, undici and YAML for each file takes half of the time.
           isolate: false,
           include: ['test/**/*.test.ts'],
           exclude: ['test/{e2e,image,genuine}/**'],

@@ -1,12 +1,12 @@
-// Prints the section of CHANGELOG.md for a version, the text of its release: `node .github/release-notes.mjs 0.1.0`.
+// Prints the section of CHANGELOG.md for a version, for the release notes: `node .github/release-notes.mjs 0.1.0`.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /**
  * @param {string} changelog
  * @param {string} version
- * @returns {string} the text under `## 0.1.0 / 2026-11-22`, the form of Prometheus's own changelogs
- * @throws Error that says what is missing
+ * @returns {string} the text under `## 0.1.0 / 2026-11-22`, the format of Prometheus's own changelogs
+ * @throws Error that states what is missing
  */
 export function releaseNotes(changelog, version) {
   if (!/^\d+\.\d+\.\d+$/.test(version)) {

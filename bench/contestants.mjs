@@ -1,4 +1,4 @@
-/** What is compared, and how each of them is started. */
+/** What is compared, and how each contestant is started. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { startServer } from './processes.mjs';
@@ -20,7 +20,7 @@ export const FLOOR = contestant('floor', UP, (ollama, models) =>
 
 export const EXPORTER = exporter('exporter', '--web.disable-exporter-metrics');
 export const EXPORTER_AND_OWN = exporter('exporter+own');
-/** Its response counts only where all runners answered. */
+/** Its response counts only if all runners responded. */
 export const EXPORTER_OF_RUNNERS = {
   ...exporter('exporter+runners', '--web.disable-exporter-metrics', '--collector.runners'),
   expected: 'ollama_scrape_success{api="runners"} 1\n',
@@ -34,7 +34,7 @@ function exporter(name, ...options) {
   );
 }
 
-/** @type {(name: string, url: string, pid: number | undefined) => Contestant} for what somebody else has started */
+/** @type {(name: string, url: string, pid: number | undefined) => Contestant} for a server that is already running */
 export const other = (name, url, pid) => contestant(name, '\n', async () => ({ url, pid }));
 
 /** @param {readonly string[]} args of node */
@@ -45,7 +45,7 @@ async function started(args) {
 
 /**
  * @param {string} name
- * @param {string} expected text that a good response contains
+ * @param {string} expected text that a correct response contains
  * @param {(ollama: string, models: number) => Promise<Server>} launch
  */
 function contestant(name, expected, launch) {

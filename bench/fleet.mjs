@@ -4,7 +4,7 @@ import { rssMiB } from './processes.mjs';
 
 const INTERVAL_SECONDS = 15;
 
-/** autocannon sends a second's scrapes at its beginning, so many at a time. */
+/** autocannon sends the scrapes of a second at its start, up to so many at a time. */
 const CONNECTIONS = 20;
 
 /** @param {import('./run.mjs').Bench} bench */

@@ -1,14 +1,14 @@
-/** The floor: the least that a scrape can cost on Node.js. The same two requests, and fixed bytes for a response. */
+/** The floor: the minimum cost of a scrape with Node.js: the same two requests, and fixed bytes as the response. */
 import { createServer } from 'node:http';
 import { Pool } from 'undici';
 
 const [ollama = '', models = ''] = process.argv.slice(2);
-// About as long as the exporter's response.
+// About the length of the exporter's response.
 const answer = Buffer.alloc(3_000 + 650 * Number(models), 'bytes like those of the exporter\n');
 answer.write('\nollama_up 1\n');
 const headers = { 'content-type': 'text/plain; version=0.0.4', 'content-length': answer.length };
 
-// Connections are kept as long as the exporter keeps them.
+// Connections are kept as long as in the exporter.
 const pool = new Pool(ollama, { keepAliveTimeout: 90_000 });
 
 /** @param {string} path */
@@ -23,7 +23,7 @@ const server = createServer(async (_request, response) => {
 });
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
-  // In the exporter's own words.
+  // The exporter's own log message.
   process.stderr.write(
     `msg=Listening address=127.0.0.1:${typeof address === 'object' ? address?.port : ''}\n`,
   );

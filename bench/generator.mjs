@@ -1,4 +1,4 @@
-/** The load generator: autocannon, in a process of its own. A message describes a job, the reply is its outcome. */
+/** The load generator: autocannon, in a separate process. A message is a job, the reply its outcome. */
 import { once } from 'node:events';
 import autocannon from 'autocannon';
 import { cpuSeconds } from './processes.mjs';
@@ -35,7 +35,7 @@ async function run({ url, expected, seconds, scrapes, connections = 1, paths, ra
     url,
     connections,
     duration: seconds,
-    // Milliseconds between two checks whether it is time to stop.
+    // Interval in milliseconds for checking whether to stop.
     sampleInt: 10,
     setupClient: (/** @type {autocannon.Client} */ client) => {
       const own = paths === undefined ? 0 : clients++;
@@ -51,7 +51,7 @@ async function run({ url, expected, seconds, scrapes, connections = 1, paths, ra
   const [result] = await once(instance, 'done');
   const responses = latencies.length;
   const own = process.cpuUsage(ownBefore);
-  // With a rate, the number of requests includes some that were not sent. Those under way at the end don't count.
+  // With a rate, the number of requests includes some that were not sent. Requests running at the end don't count.
   const lost = rate ? 0 : (result?.requests.sent ?? 0) - responses - connections;
   return {
     seconds: (performance.now() - start) / 1_000,

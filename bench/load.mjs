@@ -1,4 +1,4 @@
-/** Section load: scrapes a second, CPU per scrape and latency, by number of models and connections. */
+/** Section load: scrapes per second, CPU per scrape and latency, by number of models and connections. */
 
 const CELLS = /** @type {const} */ ([
   { models: 10, connections: 1, mode: 'unchanged' },
@@ -11,7 +11,7 @@ const CELLS = /** @type {const} */ ([
 
 /** @param {import('./run.mjs').Bench} bench */
 export async function measureLoad(bench) {
-  // The outer loop, so that a busy minute of the machine falls on one round of every cell.
+  // The outer loop, so that a busy minute of the machine affects one round of every cell.
   for (let round = 0; round < bench.settings.rounds; round += 1) {
     for (const cell of CELLS) {
       await measureCell(bench, cell, round);
@@ -32,7 +32,7 @@ async function measureCell({ settings, serve, load, progress, record }, cell, ro
   for (const { name, expected, whileRunning } of settings.contestants) {
     const outcome = await whileRunning(ollama, models, async ({ url, pid }) => {
       const job = { url, pid, expected, connections };
-      // By scrapes, because Node.js compiles what has run often enough.
+      // By scrapes, because Node.js compiles code that has run often enough.
       await load({ ...job, seconds: settings.warmUpSeconds, scrapes: settings.warmUpSeconds * 1_000 });
       return load({ ...job, seconds: settings.seconds });
     });

@@ -1,4 +1,4 @@
-/** Sections start and memory: time to the first good scrape, memory at rest, and whether memory grows. */
+/** Sections start and memory: time to the first complete scrape, memory when idle, and memory growth. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXPORTER_AND_OWN, FLOOR } from './contestants.mjs';
 import { rssMiB } from './processes.mjs';
@@ -11,7 +11,7 @@ export async function measureStart({ serve, progress, record }) {
   for (let round = 0; round < 10; round += 1) {
     for (const { name, whileRunning } of [FLOOR, EXPORTER_AND_OWN]) {
       const figures = await whileRunning(ollama, 10, async ({ pid = 0, startMs }) => {
-        // For work left over from the start.
+        // For remaining work of the startup.
         await sleep(300);
         return { startMs, restMiB: rssMiB(pid) };
       });

@@ -1,4 +1,4 @@
-/** A simulated Ollama that answers with prepared bytes. A message says with which. */
+/** A simulated Ollama that responds with prepared bytes, which a message configures. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
  * @property {number} [runners] to start, one for each of the first models
  */
 
-/** Enough that no cache of a few entries sees a body twice. */
+/** Enough that no small cache sees a body twice. */
 const VARIANTS = 64;
 
 const VERSION = responseOf('{"version":"0.12.6"}');
@@ -42,7 +42,7 @@ function modelOf(request) {
   );
 }
 
-/** As Ollama starts them: its children. @param {number} index */
+/** As children, like Ollama. @param {number} index */
 async function startRunner(index) {
   const model = `/root/.ollama/models/blobs/sha256-${blobOf(index)}`;
   const args = ['--model', model, '--port', String(port + 1 + index)];
@@ -62,7 +62,7 @@ function listOf(models, variant) {
       size,
       digest: index.toString(16).padStart(64, '46e0c10c039e0191'),
       details: { format: 'gguf', family: 'llama', parameter_size: '8.0B', quantization_level: 'Q4_K_M' },
-      // With nanoseconds, as Go writes it.
+      // With nanoseconds, as in Go.
       expires_at: expiry.toISOString().replace('Z', '530129Z'),
       size_vram: index % 3 === 0 ? Math.floor(size / 2) : size,
       context_length: 32_768,
@@ -72,7 +72,7 @@ function listOf(models, variant) {
 }
 
 /**
- * By hand, because node:http would take several times the CPU from the cores that it shares with the contestants.
+ * Without node:http, which would take several times the CPU from the cores that it shares with the contestants.
  *
  * @param {import('node:net').Socket} socket
  */
@@ -100,7 +100,7 @@ async function listen(address) {
   port = typeof bound === 'object' ? (bound?.port ?? 0) : 0;
 }
 
-// By which the exporter knows the parent of the runners.
+// By this the exporter finds the parent of the runners.
 writeFileSync('/proc/self/comm', 'ollama');
 await listen('127.0.0.1');
 process.on('disconnect', () => process.exit());

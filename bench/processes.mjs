@@ -1,4 +1,4 @@
-/** Starts the processes of the bench, ends them with it, and reads their CPU time and memory from /proc. */
+/** Starts the processes of the bench, stops them with it, and reads their CPU time and memory from /proc. */
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ async function exitOf(child) {
 }
 
 /**
- * Starts a server that logs to stderr where it listens.
+ * Starts a server that logs its address to stderr.
  *
  * @param {readonly string[]} args of node
  */
@@ -59,7 +59,7 @@ export async function startServer(args) {
 export function startHelper(script, ...args) {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child = fork(path, args, { serialization: 'advanced' });
-  // Why it failed is on stderr already.
+  // The reason for a failure is already on stderr.
   void exitOf(child).then((code) => code !== 0 && process.exit(1));
   /** @param {object} message */
   const send = async (message) => {

@@ -1,4 +1,4 @@
-/** Sets what was measured as text, and holds it to the budgets. */
+/** Formats the results as text, and checks them against the budgets. */
 
 /** With ×, as a ratio to the floor. */
 const BUDGETS = /** @type {const} */ ([

@@ -1,4 +1,4 @@
-/** `npm run bench`: measures the exporter beside the least that its work can cost. README.md says how. */
+/** `npm run bench`: compares the exporter with the minimum cost of its work. See README.md. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
@@ -32,7 +32,7 @@ function openBench(settings) {
   return {
     settings,
     results,
-    /** @type {(orders: import('./ollama.mjs').Orders) => Promise<string>} from now on Ollama answers so, at this URL */
+    /** @type {(orders: import('./ollama.mjs').Orders) => Promise<string>} configures Ollama, and returns its URL */
     serve: ollama.send,
     /** @type {(job: import('./generator.mjs').Job) => Promise<import('./generator.mjs').Outcome>} */
     load: generator.send,

@@ -1,4 +1,4 @@
-/** A simulated runner: a llama-server by its name and its arguments, with 4 slots, that answers with prepared bytes. */
+/** A simulated runner: a llama-server by its name and arguments, with 4 slots, that responds with prepared bytes. */
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 
@@ -8,7 +8,7 @@ writeFileSync('/proc/self/comm', 'llama-server');
 const responseOf = (type, body) =>
   Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
 
-/** As long as a real one: 1.2 KB a slot. */
+/** The size of a real one: 1.2 KB per slot. */
 const PARAMS = Object.fromEntries(Array.from({ length: 45 }, (_, index) => [`parameter_${index}`, 0.95]));
 const SLOTS = responseOf(
   'application/json',

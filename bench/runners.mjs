@@ -1,4 +1,4 @@
-/** Section runners: what `--collector.runners` adds to a scrape, with real processes that are found in the real /proc. */
+/** Section runners: the cost of `--collector.runners` per scrape, with real processes in the real /proc. */
 import { EXPORTER, EXPORTER_OF_RUNNERS } from './contestants.mjs';
 
 const RUNNERS = 4;

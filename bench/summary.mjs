@@ -9,7 +9,7 @@
  * @typedef {ReturnType<typeof summarize>[number]} Row
  */
 
-/** Of other figures a ratio says nothing. */
+/** Other values have no meaningful ratio. */
 const COMPARED = ['perSecond', 'cpuMs', 'p99Ms', 'startMs', 'restMiB'];
 
 /** @param {readonly number[]} values */

@@ -31,7 +31,7 @@ const run = (program, args) => {
 /** @type {(name: string, content: unknown) => void} JSON is YAML */
 const write = (name, content) => writeFileSync(join(folder, name), JSON.stringify(content));
 
-/** Speaks as much SMTP as Alertmanager needs. @type {(socket: import('node:net').Socket) => AsyncGenerator<string>} */
+/** The SMTP that Alertmanager needs. @type {(socket: import('node:net').Socket) => AsyncGenerator<string>} */
 async function* mailsOf(socket) {
   let text = '';
   let end = '\r\n';
@@ -53,7 +53,7 @@ async function* mailsOf(socket) {
   }
 }
 
-/** @type {(wanted: string) => Promise<string>} the first mail whose text holds `wanted` */
+/** @type {(wanted: string) => Promise<string>} the first mail whose text contains `wanted` */
 const receiveMail = (wanted) =>
   new Promise((resolve, reject) => {
     const server = createServer(async (socket) => {
@@ -71,7 +71,7 @@ const receiveMail = (wanted) =>
 function htmlOf(/** @type {string} */ mail) {
   const [, part = ''] = /text\/html[\s\S]*?\r\n\r\n([\s\S]*?)\r\n--/.exec(mail) ?? [];
   const bytes = part
-    // A line that begins with a dot has a second one (RFC 5321, 4.5.2).
+    // Leading dots are doubled (RFC 5321, 4.5.2).
     .replaceAll('\r\n..', '\r\n.')
     .replaceAll(/=\r\n/g, '')
     .replaceAll(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));

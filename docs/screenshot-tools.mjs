@@ -1,4 +1,4 @@
-// What the scripts that take pictures have from the tests: TypeScript, loaded on every supported Node.js.
+// Tools for the screenshot scripts: loads TypeScript of the tests on every supported Node.js.
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { runnerImport } from 'vite';

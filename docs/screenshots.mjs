@@ -1,4 +1,4 @@
-// Writes the pictures of the page, docs/page-*.png, from a simulated Ollama: `npm run screenshots`.
+// Writes the images of the page, docs/page-*.png, from a simulated Ollama: `npm run screenshots`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** Columns of tables, and how a table joins its queries to rows. */
+/** Columns of tables, and the transformations that merge queries into rows. */
 import { TableCellDisplayMode, TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common';
 import type { DynamicConfigValue } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
@@ -15,7 +15,7 @@ export const hidden = { id: 'custom.hidden', value: true };
 export const textColor = { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.ColorText } };
 export const gauge = { id: 'custom.cellOptions', value: { type: TableCellDisplayMode.Gauge, mode: 'basic' } };
 export const unit = (value: string) => ({ id: 'unit', value });
-/** In an existing row: an unknown value. */
+/** Shown for an unknown value in an existing row. */
 export const noValue = (value = '–') => ({ id: 'noValue', value });
 export const mappings = (value: unknown) => ({ id: 'mappings', value });
 export const thresholds = (...steps: readonly Step[]) => ({
@@ -25,9 +25,9 @@ export const thresholds = (...steps: readonly Step[]) => ({
 export const links = (...value: readonly unknown[]) => ({ id: 'links', value });
 
 /**
- * Joins the queries to one row for each set of labels that they share.
+ * Merges the queries into one row for each set of labels that they share.
  *
- * @param columns by label, or by refId of the query, in the order of their appearance
+ * @param columns by label, or by refId of the query, in display order
  */
 export function joined(
   frame: Frame,

@@ -1,4 +1,4 @@
-/** Puts the dashboard together; `grafana/ollama.json` is its JSON, and a test holds the two equal. */
+/** Builds the dashboard; `grafana/ollama.json` is its JSON, which a test compares. */
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
   AnnotationQueryBuilder,
@@ -23,11 +23,11 @@ import { modelRow, problemRow, serverRow } from './rows.ts';
 import { exporterRow, scrapeRow } from './scrape-rows.ts';
 import { requestRow, workRow } from './work-rows.ts';
 
-/** The least version of Grafana, and the schema of its first releases; later ones migrate it when they load it. */
+/** The minimum version of Grafana, and the schema of its first releases; later ones migrate it on load. */
 const LEAST_GRAFANA = '11.6.0';
 const SCHEMA_VERSION = 39;
 
-/** What people write onto the dashboard; every dashboard has this entry. */
+/** Grafana's built-in annotations, which every dashboard has. */
 const GRAFANAS_OWN_ANNOTATIONS = new AnnotationQueryBuilder()
   .name('Annotations & Alerts')
   .type('dashboard')
@@ -71,7 +71,7 @@ export function buildDashboard() {
     opened('Is anything wrong?', problemRow()),
     opened('Servers', serverRow()),
     opened('Models', modelRow()),
-    // Most exporters have neither: closed rows ask nothing of Prometheus.
+    // Most installations have neither: collapsed rows send no queries.
     closed('Work', workRow()),
     closed('Requests', requestRow()),
     opened('Scrapes', scrapeRow()),
@@ -101,7 +101,7 @@ function opened(title: string, panels: Panels) {
   };
 }
 
-/** A row whose panels are shown when someone opens it. */
+/** A row whose panels are shown when it is opened. */
 function closed(title: string, panels: Panels) {
   return (builder: DashboardBuilder) => {
     const row = new RowBuilder(title).collapsed(true);
@@ -143,7 +143,7 @@ function annotation(name: string, color: string, expr: string): AnnotationQueryB
     .step('60s');
 }
 
-/** Grafana wants an id for each panel, and what is below a closed row close to it; the builders do neither. */
+/** Grafana requires an id for each panel, and no gap below a collapsed row; the builders provide neither. */
 function numbered(dashboard: Dashboard): Dashboard {
   let last = 0;
   let hidden = 0;

@@ -1,4 +1,4 @@
-/** Where the dashboard leads: to itself for one server, to the exporter's page, to the documentation. */
+/** Links of the dashboard: to itself for one server, to the exporter's page, to the documentation. */
 
 export const DASHBOARD_UID = 'ollama-overview';
 
@@ -18,17 +18,17 @@ export const onlyThisServer: Link = {
   targetBlank: false,
 };
 
-/** The variable ends with what the instance is appended to: `http://`, or `http://exporter:10434/?target=`. */
+/** The variable is a prefix of the instance: `http://`, or `http://exporter:10434/?target=`. */
 export const exporterPage: Link = {
   title: "Open the exporter's page",
   url: `\${exporter_page:raw}\${__value.raw}`,
   targetBlank: true,
 };
 
-/** @param anchor its heading, in lower case */
+/** @param anchor of its heading, in lower case */
 export function runbook(anchor: string): Link {
   return { title: 'Open the runbook', url: `${RUNBOOKS}#${anchor}`, targetBlank: true };
 }
 
-/** Of the alert that its row names. */
+/** The runbook of the alert in this row. */
 export const runbookOfAlert = runbook(`\${__data.fields.runbook}`);

@@ -1,4 +1,4 @@
-/** Panels with what each one of the dashboard has to have: title, description, unit, queries, no-data text. */
+/** Panels with what each one of the dashboard must have: title, description, unit, queries, text for no data. */
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
 import * as common from '@grafana/grafana-foundation-sdk/common';
 import {
@@ -27,7 +27,7 @@ import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
 
 export const DATASOURCE: DataSourceRef = { type: 'prometheus', uid: '$datasource' };
 
-/** What it most often means that there is nothing to see. */
+/** The most common reason for no data. */
 const NOTHING_LOADED = 'No data: nothing is loaded, or Ollama or the exporter is down';
 export const NOTHING_SCRAPED = 'No data: the exporter is down, or not selected';
 /** Both are off by default. */
@@ -48,7 +48,7 @@ export interface Frame {
 
 export interface Query {
   readonly expr: string;
-  /** How a series is called; a table has no need of it. */
+  /** The legend of a series; a table needs none. */
   readonly legend?: string;
 }
 
@@ -79,7 +79,7 @@ function target({ expr, legend = '' }: Query, index: number): DataqueryBuilder {
   return new DataqueryBuilder().refId(refId).datasource(DATASOURCE).expr(expr).legendFormat(legend);
 }
 
-/** A color from a value on. */
+/** A color from a value upwards. */
 export type Step = readonly [from: number | null, color: string];
 
 export function colored(...steps: readonly Step[]) {
@@ -88,7 +88,7 @@ export function colored(...steps: readonly Step[]) {
     .steps(steps.map(([value, color]) => ({ value, color })));
 }
 
-/** Values that are shown as words. */
+/** Values that are shown as text. */
 export function words(
   ...pairs: ReadonlyArray<readonly [value: string, text: string, color: string]>
 ): ValueMapping[] {
@@ -102,8 +102,8 @@ export function range(from: number, to: number, text: string): ValueMapping[] {
   return [{ type: MappingType.RangeToText, options: { from, to, result: { text, index: 0 } } }];
 }
 
-export function statPanel(look: Omit<Frame, 'height'>, ...queries: readonly Query[]): stat.PanelBuilder {
-  const panel = frame(new stat.PanelBuilder(), { ...look, height: 4 })
+export function statPanel(options: Omit<Frame, 'height'>, ...queries: readonly Query[]): stat.PanelBuilder {
+  const panel = frame(new stat.PanelBuilder(), { ...options, height: 4 })
     .graphMode(BigValueGraphMode.None)
     .colorMode(BigValueColorMode.Value)
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
@@ -115,16 +115,16 @@ export function statPanel(look: Omit<Frame, 'height'>, ...queries: readonly Quer
 }
 
 /** @param queries by refId */
-export function tablePanel(look: Frame, queries: Readonly<Record<string, string>>): table.PanelBuilder {
-  const panel = frame(new table.PanelBuilder(), look).align(FieldTextAlignment.Left);
+export function tablePanel(options: Frame, queries: Readonly<Record<string, string>>): table.PanelBuilder {
+  const panel = frame(new table.PanelBuilder(), options).align(FieldTextAlignment.Left);
   for (const [index, expr] of Object.values(queries).entries()) {
     panel.withTarget(target({ expr }, index).instant().format(PromQueryFormat.Table));
   }
   return panel;
 }
 
-export function timePanel(look: Frame, ...queries: readonly Query[]): timeseries.PanelBuilder {
-  const panel = frame(new timeseries.PanelBuilder(), look)
+export function timePanel(options: Frame, ...queries: readonly Query[]): timeseries.PanelBuilder {
+  const panel = frame(new timeseries.PanelBuilder(), options)
     .lineWidth(1)
     .showPoints(VisibilityMode.Never)
     .legend(
@@ -141,8 +141,8 @@ export function timePanel(look: Frame, ...queries: readonly Query[]): timeseries
   return panel;
 }
 
-export function timelinePanel(look: Frame, ...queries: readonly Query[]): statetimeline.PanelBuilder {
-  const panel = frame(new statetimeline.PanelBuilder(), look)
+export function timelinePanel(options: Frame, ...queries: readonly Query[]): statetimeline.PanelBuilder {
+  const panel = frame(new statetimeline.PanelBuilder(), options)
     .showValue(VisibilityMode.Auto)
     .mergeValues(true)
     .rowHeight(0.8)

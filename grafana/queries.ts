@@ -1,4 +1,4 @@
-/** The PromQL of the dashboard, as text by meaning. Metrics only, no recording rules: it works without them. */
+/** The PromQL of the dashboard by meaning. Uses metrics only, no recording rules, which may not be loaded. */
 import { ALERTS, byModel, byServer, EXPORTERS, own, SERVER_LABELS, TARGETS } from './selectors.ts';
 
 const size = byModel('sum', 'ollama_model_size_bytes');
@@ -9,22 +9,22 @@ const ram = `clamp_min(${size} - ${vram}, 0)`;
 const up = byServer('ollama_up');
 const loaded = byServer('ollama_loaded_models');
 
-/** Targets that had Ollama's metrics within the last day, and which Prometheus can't scrape now. */
+/** Targets that had Ollama's metrics within the last day, and that Prometheus can't scrape now. */
 const notScraped = `(${byServer('up')} == 0 and on (${SERVER_LABELS}) last_over_time(ollama_up{${TARGETS}}[1d]))`;
 
 /** 1 up, 0 down, -1 not scraped. */
 const state = `(${up} or ${notScraped} - 1)`;
 
-/** Bytes; 0 while idle, nothing while unknown. */
+/** Bytes; 0 when idle, none if unknown. */
 const vramUsed = `(${byServer('ollama_model_size_vram_bytes', 'sum')} or ${loaded} == 0)`;
-/** Only of servers whose capacity is known. */
+/** Only for servers whose capacity is known. */
 const vramShare = `${vramUsed} / (${byServer('ollama_vram_capacity_bytes')} > 0)`;
 
 /** Neither all in VRAM nor all in RAM. */
 const spilled = `(${vram} > 0) < ${size}`;
 
 const series = `ollama_model_size_bytes{${TARGETS}}`;
-/** A model was loaded or unloaded within a minute, or loaded anew with other options, which changes its size. */
+/** A model was loaded or unloaded within a minute, or loaded again with other options, which changes its size. */
 const changed = `${series} != ${series} offset 1m or ${series} unless ${series} offset 1m or ${series} offset 1m unless ${series}`;
 
 const firing = own(`ALERTS{${ALERTS}, alertstate="firing"}`, 'model');
@@ -38,7 +38,7 @@ const version = (range: string) =>
     'version',
   );
 
-/** Those with the highest values at the end of the time range, so that a line doesn't begin and end in the middle. */
+/** Those with the highest values at the end of the time range, so that a line doesn't start or end in the middle. */
 function highest(count: number, labels: string, expr: string, atEnd: string): string {
   return `${expr} and on (${labels}) topk(${count}, ${atEnd})`;
 }
@@ -60,7 +60,7 @@ export const QUERIES = {
   downReason: `topk by (${SERVER_LABELS}) (1, max by (${SERVER_LABELS}, reason) (${own(`ollama_scrape_error{${TARGETS}}`, 'reason')}) and on (${SERVER_LABELS}) (${up} == 0)) or label_replace(${notScraped}, "reason", "not scraped", "", "")`,
   downFor: `time() - max by (${SERVER_LABELS}) (max_over_time(timestamp(ollama_up{${TARGETS}} == 1)[6h:1m])) and on (${SERVER_LABELS}) (${state} < 1)`,
 
-  // The second label is for the anchor of the runbook, which is in lower case.
+  // The second label is the anchor of the runbook, in lower case.
   alertsFiring: `label_replace(max by (${ALERT_LABELS}) (${firing}), "runbook", "$1", "alertname", "(.+)")`,
   alertsActiveFor: `time() - max by (${ALERT_LABELS}) (${own(`ALERTS_FOR_STATE{${ALERTS}}`, 'model')}) and on (${ALERT_LABELS}) max by (${ALERT_LABELS}) (${firing})`,
 
@@ -73,7 +73,7 @@ export const QUERIES = {
   serverBusySlots: byServer('ollama_model_slots_busy', 'sum'),
   serverLastChange: `time() - max by (${SERVER_LABELS}) (max_over_time(timestamp(${changed})[1h:1m]))`,
 
-  // On average over 5 minutes, as in the alerts, since a swap of models empties a server for a moment.
+  // On average over 5 minutes, as in the alerts, since a swap of models briefly empties a server.
   vramShareByServer: highest(
     20,
     SERVER_LABELS,
@@ -83,11 +83,11 @@ export const QUERIES = {
 
   modelSize: size,
   modelVram: vram,
-  // As `ollama ps` rounds it: what is in RAM.
+  // Rounded like in `ollama ps`: the part in RAM.
   modelGpu: `100 - round(${ram} / (${size} > 0) * 100)`,
   modelContext: byModel('max', 'ollama_model_context_length_tokens'),
   modelContextChanges: `${byModel('max', 'ollama_model_context_length_tokens', (selector) => `changes(${selector}[$__range])`)} and ${size}`,
-  // Forever is +Inf, which a table can't show.
+  // Never is +Inf, which a table can't show.
   modelUntil: `clamp_max(${byModel('max', 'ollama_model_expires_in_seconds')}, 1e9)`,
 
   residency: `count by (model) (${size})`,
@@ -105,7 +105,7 @@ export const QUERIES = {
   exporterBuilds: `count by (version, node_version) (${own(`ollama_exporter_build_info{${EXPORTERS}}`, 'version')})`,
 
   annotationAlerts: `count by (alertname) (${firing})`,
-  // Not after an outage, only where another version was there before.
+  // Not after an outage, only if there was another version before.
   annotationVersions: `count by (version) (max by (${SERVER_LABELS}, version) (${version('')}) unless on (${SERVER_LABELS}, version) ${version('[1d] offset 2m')} and on (${SERVER_LABELS}) ${version('[1d] offset 2m')})`,
 
   // A separate proxy is a separate job, which may expose nothing else.

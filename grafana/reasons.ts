@@ -1,8 +1,8 @@
-/** Reasons of failed requests in words, shown in tables. */
+/** Reasons of failed requests as texts for tables. */
 import type { FailureReason } from '../src/ollama/errors.ts';
 import { words } from './panels.ts';
 
-/** By the label `reason` of `ollama_scrape_error`; the last one is the dashboard's own. */
+/** By the label `reason` of `ollama_scrape_error`; the last one exists only in the dashboard. */
 const REASON_WORDS: Readonly<Record<FailureReason | 'not scraped', string>> = {
   refused: 'Connection refused',
   dns: 'Name does not resolve',

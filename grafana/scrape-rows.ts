@@ -1,4 +1,4 @@
-/** The last rows: how scrapes go, and the exporter's own process. */
+/** The last rows: scrapes, and the exporter's own process. */
 import { BigValueTextMode } from '@grafana/grafana-foundation-sdk/common';
 import { FieldColorBuilder, FieldColorModeId } from '@grafana/grafana-foundation-sdk/dashboard';
 import { COLORS, colored, NOTHING_SCRAPED, statPanel, timelinePanel, timePanel } from './panels.ts';

@@ -1,19 +1,19 @@
-/** Selects the series that the dashboard's variables choose, whatever labels the targets have of their own. */
+/** Selects series by the dashboard's variables, regardless of additional labels of the targets. */
 
-/** What the variables `job` and `instance` select. */
+/** The selection by the variables `job` and `instance`. */
 export const TARGETS = 'job=~"$job", instance=~"$instance"';
 
-/** The exporter's own process: for `/probe`, its job and instance are not those of the servers. */
+/** The exporter's own process: with `/probe`, its job and instance differ from those of the servers. */
 export const EXPORTERS = 'job=~"$exporter_job"';
 
-/** An alert about an exporter that has vanished has neither job nor instance. */
+/** An alert about an exporter that has disappeared has neither job nor instance. */
 export const ALERTS = 'alertname=~"Ollama.+", job=~"$job|", instance=~"$instance|"';
 
 /** Labels that identify a model, and a server. */
 const MODEL_LABELS = 'job, instance, model, quantization';
 export const SERVER_LABELS = 'job, instance';
 
-/** Prometheus renames a label of ours to `exported_…` where the target has one of that name: takes it back. */
+/** Prometheus renames a label of the exporter to `exported_…` if the target has one of that name: reverts it. */
 export function own(expr: string, ...labels: readonly string[]): string {
   return labels.reduce(
     (inner, label) => `label_replace(${inner}, "${label}", "$1", "exported_${label}", "(.+)")`,
@@ -22,9 +22,9 @@ export function own(expr: string, ...labels: readonly string[]): string {
 }
 
 /**
- * The series of the models that the variables select, under whichever name the label has.
+ * The series of the selected models, under either name of the label.
  *
- * @param of a selector → what is taken of it, such as `changes(…[1h])`
+ * @param of a selector → an expression, such as `changes(…[1h])`
  */
 export function ofModels(metric: string, of = (selector: string) => selector): string {
   const [plain, renamed] = ['model', 'exported_model'].map((label) =>
@@ -34,9 +34,9 @@ export function ofModels(metric: string, of = (selector: string) => selector): s
 }
 
 /**
- * One series for each model that the variables select.
+ * One series for each selected model.
  *
- * @param of as of `ofModels`
+ * @param of as in `ofModels`
  */
 export function byModel(aggregation: 'sum' | 'max', metric: string, of = (selector: string) => selector) {
   return `${aggregation} by (${MODEL_LABELS}) (${own(ofModels(metric, of), 'model', 'quantization')})`;

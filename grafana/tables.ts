@@ -1,4 +1,4 @@
-/** The tables: what is down, what is firing, the servers, the models. */
+/** The tables: servers that are down, firing alerts, servers, models. */
 import type { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
 import {
   ascending,

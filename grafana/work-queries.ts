@@ -1,10 +1,10 @@
-/** The PromQL of the rows that `--collector.runners` and the proxy fill. */
+/** The PromQL of the rows for `--collector.runners` and the proxy. */
 import { byModel, ofModels, own, TARGETS } from './selectors.ts';
 
-/** Of a counter, over the interval that Grafana chooses. */
+/** The rate of a counter, over the interval that Grafana chooses. */
 const rate = (selector: string) => `rate(${selector}[$__rate_interval])`;
 
-/** What the runners of a model counted per second, one series for each name. */
+/** The rate of a runner counter per model, one series for each name. */
 const perSecond = (metric: string) => `sum by (model) (${byModel('sum', metric, rate)})`;
 
 const slots = byModel('sum', 'ollama_model_slots');
@@ -13,14 +13,14 @@ const generated = perSecond('ollama_model_generated_tokens_total');
 const prompt = perSecond('ollama_model_prompt_tokens_total');
 const cached = perSecond('ollama_model_prompt_cached_tokens_total');
 
-/** Requests to other paths pass the proxy unmeasured. */
+/** Requests to other paths pass the proxy without being measured. */
 const MEASURED = `${TARGETS}, api!="other", exported_api!="other"`;
 const requests = own(rate(`ollama_proxy_requests_total{${MEASURED}}`), 'outcome');
 const inFlight = `sum by (instance) (ollama_proxy_requests_in_flight{${MEASURED}})`;
-/** While its only model loads, a server has no slots: none is busy then, where slots were known within an hour. */
+/** While its only model loads, a server has no slots: none are busy then, if slots were known within an hour. */
 const busyByServer = `(sum by (instance) (ollama_model_slots_busy{${TARGETS}}) or sum by (instance) (last_over_time(ollama_model_slots_busy{${TARGETS}}[1h])) * 0)`;
 
-/** Of all requests whose model is selected: time within which a part of them was served. */
+/** A quantile of the duration, over all requests with a selected model. */
 function quantile(part: number, metric: string): string {
   return `histogram_quantile(${part}, sum by (le) (${ofModels(`${metric}_bucket`, rate)}))`;
 }

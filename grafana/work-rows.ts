@@ -1,30 +1,30 @@
-/** The rows that are closed until someone opens them: what models do, and what clients see of it. */
+/** The collapsed rows: activity of models, and requests of clients. */
 import { StackingConfigBuilder, StackingMode } from '@grafana/grafana-foundation-sdk/common';
 import { FieldColorBuilder, FieldColorModeId } from '@grafana/grafana-foundation-sdk/dashboard';
 import { NO_COUNTERS, NO_PROXY, NO_RUNNERS, type Query, timePanel } from './panels.ts';
 import { WORK } from './work-queries.ts';
 
-interface Look {
+interface GraphOptions {
   readonly title: string;
   readonly description: string;
-  readonly unit: string;
-  readonly nothing: string;
+  readonly unit?: string;
+  readonly noValue: string;
 }
 
-function graph({ nothing, ...look }: Look, ...queries: readonly Query[]) {
-  return timePanel({ ...look, width: 12, height: 7 }, ...queries)
-    .noValue(nothing)
+function graph({ noValue, unit = 'none', ...options }: GraphOptions, ...queries: readonly Query[]) {
+  return timePanel({ ...options, unit, width: 12, height: 7 }, ...queries)
+    .noValue(noValue)
     .min(0)
     .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName));
 }
 
-function stackedGraph(look: Look, ...queries: readonly Query[]) {
-  return graph(look, ...queries)
+function stackedGraph(options: GraphOptions, ...queries: readonly Query[]) {
+  return graph(options, ...queries)
     .fillOpacity(40)
     .stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
 }
 
-/** A query of a stacked graph that is a limit, and no part of the stack. */
+/** A query of a stacked graph that is a limit, not part of the stack. */
 const limit = [
   { id: 'custom.stacking', value: { mode: StackingMode.None, group: 'A' } },
   { id: 'custom.fillOpacity', value: 0 },
@@ -37,8 +37,7 @@ export const workRow = () => [
       title: 'Busy slots',
       description:
         'Requests that the models work on. The dashed line is how many they take at once: further ones wait.',
-      unit: 'none',
-      nothing: NO_RUNNERS,
+      noValue: NO_RUNNERS,
     },
     { expr: WORK.slotsBusy, legend: '{{model}}' },
     { expr: WORK.slots, legend: 'all slots' },
@@ -50,8 +49,7 @@ export const workRow = () => [
       title: 'Tokens per second by model',
       description:
         'Tokens that each model generates. They are counted when a request ends, so a long one shows as a peak at its end.',
-      unit: 'none',
-      nothing: NO_COUNTERS,
+      noValue: NO_COUNTERS,
     },
     { expr: WORK.generated, legend: '{{model}}' },
   ),
@@ -60,8 +58,7 @@ export const workRow = () => [
       title: 'Tokens per second of one request',
       description:
         'Generated tokens by the time that requests spent on generating them: the speed that a user sees. It falls when requests share a model, and when a part of it is in RAM.',
-      unit: 'none',
-      nothing: NO_COUNTERS,
+      noValue: NO_COUNTERS,
     },
     { expr: WORK.generatedPerRequest, legend: '{{model}}' },
   ),
@@ -71,7 +68,7 @@ export const workRow = () => [
       description:
         'Share of the prompt tokens that came from the cache, so that they were not computed again. With Ollama 0.32.14 or later.',
       unit: 'percentunit',
-      nothing: NO_COUNTERS,
+      noValue: NO_COUNTERS,
     },
     { expr: WORK.cachedShare, legend: '{{model}}' },
   ).max(1),
@@ -80,8 +77,7 @@ export const workRow = () => [
       title: 'Prompt and generated tokens per second',
       description:
         'Prompt tokens that were computed, those that came from the cache, and generated tokens, of all selected models.',
-      unit: 'none',
-      nothing: NO_COUNTERS,
+      noValue: NO_COUNTERS,
     },
     { expr: WORK.allPrompt, legend: 'prompt, computed' },
     { expr: WORK.allCached, legend: 'prompt, from the cache' },
@@ -93,15 +89,15 @@ export const workRow = () => [
       description:
         "Resident memory of the models' processes. It includes their prompt caches, which Ollama's sizes leave out, and no VRAM.",
       unit: 'bytes',
-      nothing: NO_RUNNERS,
+      noValue: NO_RUNNERS,
     },
     { expr: WORK.runnerMemory, legend: '{{model}}' },
   ),
 ];
 
-function quantiles(look: Omit<Look, 'unit' | 'nothing'>, median: string, p95: string) {
+function quantiles(options: Omit<GraphOptions, 'unit' | 'noValue'>, median: string, p95: string) {
   return graph(
-    { ...look, unit: 's', nothing: NO_PROXY },
+    { ...options, unit: 's', noValue: NO_PROXY },
     { expr: p95, legend: '95%' },
     { expr: median, legend: '50%' },
   );
@@ -113,8 +109,7 @@ export const requestRow = () => [
       title: 'Requests per second by outcome',
       description:
         'Requests through the proxy that ended, by how they ended. Requests that fail early name no model: all models are shown.',
-      unit: 'none',
-      nothing: NO_PROXY,
+      noValue: NO_PROXY,
     },
     { expr: WORK.requestsByOutcome, legend: '{{outcome}}' },
   ),
@@ -123,8 +118,7 @@ export const requestRow = () => [
       title: 'In flight and waiting',
       description:
         'Requests in the proxy, slots that are busy, and the difference: requests that wait for a slot or for a model to load. The slots need --collector.runners, and the same label instance on both targets.',
-      unit: 'none',
-      nothing: NO_PROXY,
+      noValue: NO_PROXY,
     },
     { expr: WORK.inFlight, legend: 'in flight' },
     { expr: WORK.inSlots, legend: 'busy slots' },
@@ -162,8 +156,7 @@ export const requestRow = () => [
       title: 'Tokens per second through the proxy',
       description:
         'Tokens that each model generates for requests through the proxy. They are counted when a response ends.',
-      unit: 'none',
-      nothing: NO_PROXY,
+      noValue: NO_PROXY,
     },
     { expr: WORK.requestTokens, legend: '{{model}}' },
   ),

@@ -1,4 +1,4 @@
-/** Compiles src/ into dist/, file by file, and puts beside it what the programs read at run time. */
+/** Compiles src/ into dist/, file by file, and copies the files that the programs read at run time. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ for (const asset of ['style.css', 'live.js', 'become.js', 'until.js']) {
 writeFileSync('dist/REVISION', revision());
 chmodSync('dist/main.js', 0o755);
 
-/** The commit; from the environment where there is no git checkout. */
+/** The commit; from the environment if there is no git checkout. */
 function revision() {
   try {
     return process.env['REVISION'] || execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();

@@ -8,7 +8,7 @@ const SHADES = [100, 65, 40];
 const style = getComputedStyle(document.documentElement);
 const themed = (name) => style.getPropertyValue(`--${name}`).trim();
 
-/** As many colors as there are series, distinct for the first ten. */
+/** As many colors as there are series; the first ten are distinct. */
 function colorOf(index) {
   const share = SHADES[Math.floor(index / HUES.length) % SHADES.length];
   return `color-mix(in srgb, ${themed(HUES[index % HUES.length])} ${share}%, ${themed('text')})`;
@@ -29,7 +29,7 @@ function formatted(unit) {
   };
 }
 
-/** Each series on top of those before it, but for limits. */
+/** Each series on top of the previous ones, except for limits. */
 function stackedValues(series) {
   const sums = [];
   return series.map(({ values, isLimit }) =>
@@ -43,7 +43,7 @@ function stackedValues(series) {
   );
 }
 
-/** Distances between ticks that are whole numbers of the unit. */
+/** Tick distances that are whole numbers of the unit. */
 const INCREMENTS = {
   bytes: Array.from({ length: 24 }, (_, power) => 2 ** (20 + power)),
 };

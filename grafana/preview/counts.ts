@@ -1,4 +1,4 @@
-/** Counters and histograms that only grow, as a process would expose them. */
+/** Monotonic counters and histograms, as a process would expose them. */
 export interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ export class Counts {
     this.#samples.set(key, { name, labels, value: before + value });
   }
 
-  /** @param times how many observations of that value; a part of one is one that is not over yet */
+  /** @param times number of observations of that value; a fraction is an observation that is not complete */
   observe(
     name: string,
     labels: Sample['labels'],

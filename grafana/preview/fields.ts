@@ -1,9 +1,9 @@
-/** Values as Grafana shows them: unit, decimals, mappings, thresholds. */
+/** Formats values as Grafana does: unit, decimals, mappings, thresholds. */
 import type { FieldConfig, Mapped } from '../../test/dashboard.ts';
 
 export interface Shown {
   readonly text: string;
-  /** A name of Grafana's palette. */
+  /** A name in Grafana's palette. */
   readonly color: string | undefined;
 }
 

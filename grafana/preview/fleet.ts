@@ -1,4 +1,4 @@
-/** Simulated servers for the preview: what a scrape of each of them brings at any moment of the hour. */
+/** Simulated servers for the preview: the result of a scrape at any time of the hour. */
 import { psBody } from '../../src/demo/api.ts';
 import {
   type CatalogModel,
@@ -22,9 +22,9 @@ import { simulateWork, type WorkSamples } from './work.ts';
 export interface Server {
   readonly job: string;
   readonly instance: string;
-  /** Moments, in Unix milliseconds, must not go back; undefined where the exporter can't be scraped. */
+  /** Times, in Unix milliseconds, must not decrease; undefined if the exporter can't be scraped. */
   readonly scrape: (nowMs: number) => Snapshot | undefined;
-  /** What `--collector.runners` and the proxy add to that scrape. */
+  /** The additional series of `--collector.runners` and the proxy. */
   readonly work: (snapshot: Snapshot | undefined) => WorkSamples;
 }
 
@@ -40,7 +40,7 @@ interface Load {
   readonly vramBytes?: number;
 }
 
-/** Requests for one of the models, at random moments. */
+/** Requests for one of the models, at random times. */
 function serve(
   seed: number,
   { models, everyMs, keepAliveMs, pinned = [], vramBytes }: Load,
@@ -63,7 +63,7 @@ function serve(
   };
 }
 
-/** What teams do with their servers: each fits, with room to spare. */
+/** Typical uses of servers: each fits, with room to spare. */
 const LOADS: readonly Load[] = [
   { models: [LLAMA], everyMs: 40_000, keepAliveMs: 5 * MINUTE_MS, pinned: [EMBEDDING_MODEL] },
   { models: [GPT_OSS, QWEN], everyMs: 90_000, keepAliveMs: 5 * MINUTE_MS },
@@ -77,7 +77,7 @@ const LOADS: readonly Load[] = [
   },
 ];
 
-/** Servers of each twenty that have too much to do, by their number. */
+/** Overloaded servers in each twenty, by number. */
 const OVERLOADS: Readonly<Record<number, Load>> = {
   2: { models: [GPT_OSS], everyMs: 100_000, keepAliveMs: 10 * MINUTE_MS, pinned: [LLAMA] },
   8: { models: [QWEN], everyMs: 60_000, keepAliveMs: 5 * MINUTE_MS, pinned: [GPT_OSS, GEMMA] },
@@ -112,7 +112,7 @@ export function oneServer(startMs: number, endMs: number): readonly Server[] {
   return [server('localhost:10434', DEMO_MACHINE, endMs, simulate(7, startMs), () => VERSION)];
 }
 
-/** Most are well, one is down, one is not scraped, one had a runner that hangs, one was upgraded, some are full, one spills. */
+/** Most are healthy, one is down, one is not scraped, one had a hanging runner, one was upgraded, some are full. */
 export function manyServers(count: number, startMs: number, endMs: number): readonly Server[] {
   return Array.from({ length: count }, (_, index) => {
     const ofTwenty = index % 20;

@@ -1,13 +1,13 @@
-/** What all panels are written with. */
+/** Functions and constants that all panels use. */
 
-/** Grafana's row of the grid, with the gap below it. */
+/** Height of a row in Grafana's grid, including the gap below it. */
 export const CELL_PX = 38;
 
 export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }
 
-/** A name of Grafana's palette → the color of the theme. */
+/** A name in Grafana's palette → the color of the theme. */
 export function color(name: string | undefined): string {
   return name === undefined || name === 'text' ? 'var(--text)' : `var(--${name})`;
 }

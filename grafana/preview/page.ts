@@ -1,9 +1,9 @@
-/** The dashboard as one HTML page: its grid, its titles, and in each panel what its queries found. */
+/** The dashboard as one HTML page: its grid, titles, and the query results in each panel. */
 import { readFileSync } from 'node:fs';
 import { type DashboardPanel, filledIn, readDashboard, type ShippedDashboard } from '../../test/dashboard.ts';
 import type { Prometheus, Series } from '../../test/e2e/prometheus-process.ts';
 import { CELL_PX, escaped } from './html.ts';
-import { type Answer, type Chart, chartOf, type Range, statHtml, timelineHtml } from './panels.ts';
+import { type Chart, chartOf, type QueryResult, type Range, statHtml, timelineHtml } from './panels.ts';
 import { tableHtml } from './tables.ts';
 
 export interface Page {
@@ -13,7 +13,7 @@ export interface Page {
 
 const GAP_PX = 8;
 
-/** @param opened rows to show opened, and nothing else; all as the dashboard is shipped, if left out */
+/** @param opened rows to show opened, and nothing else; by default everything as shipped */
 export async function pageOf(
   prometheus: Prometheus,
   range: Range,
@@ -42,7 +42,7 @@ export async function pageOf(
   return { html, charts };
 }
 
-/** As Grafana shows closed rows after a click: their panels below them. */
+/** Like opened rows in Grafana: their panels are below them. */
 function openedRows(panels: readonly DashboardPanel[], titles: readonly string[]): readonly DashboardPanel[] {
   const rows = panels.filter(({ type, title }) => type === 'row' && titles.includes(title));
   const shown: DashboardPanel[] = [];
@@ -85,17 +85,17 @@ async function contentOf(
   prometheus: Prometheus,
   range: Range,
 ): Promise<Chart | string> {
-  const answers = new Map<string, Answer>();
+  const results = new Map<string, QueryResult>();
   for (const { refId, expr, instant, legendFormat = '' } of panel.targets ?? []) {
     const series = await runQuery(prometheus, range, expr, instant);
-    answers.set(refId, { legendFormat, series, isLimit: isLimit(panel, refId) });
+    results.set(refId, { legendFormat, series, isLimit: isLimit(panel, refId) });
   }
-  const all = [...answers.values()];
+  const all = [...results.values()];
   switch (panel.type) {
     case 'stat':
       return statHtml(panel, all);
     case 'table':
-      return tableHtml(panel, new Map([...answers].map(([refId, { series }]) => [refId, series])));
+      return tableHtml(panel, new Map([...results].map(([refId, { series }]) => [refId, series])));
     case 'state-timeline':
       return timelineHtml(panel, all, range);
     case 'timeseries':
@@ -105,7 +105,7 @@ async function contentOf(
   }
 }
 
-/** A query that an override takes out of the stack. */
+/** A query that an override excludes from the stack. */
 function isLimit({ fieldConfig }: DashboardPanel, refId: string): boolean {
   return (fieldConfig?.overrides ?? []).some(
     ({ matcher, properties }) =>

@@ -1,12 +1,12 @@
-/** Makes a PNG smaller: a palette of the 256 most frequent colors takes a third of the bytes. */
+/** Reduces the size of a PNG: a palette of the 256 most frequent colors takes a third of the bytes. */
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 
 const SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 const CHANNELS = 3;
 
 /**
- * @param png as Chromium writes it: 8 bits for each of red, green and blue, not interlaced
- * @returns the same picture with 8 bits a pixel; rare colors become the nearest frequent one
+ * @param png as written by Chromium: 8 bits for each of red, green and blue, not interlaced
+ * @returns the same image with 8 bits per pixel; rare colors become the nearest frequent one
  */
 export function withPalette(png: Buffer): Buffer {
   const { header, data } = readChunks(png);
@@ -66,10 +66,10 @@ function readChunks(png: Buffer): { readonly header: Buffer; readonly data: Buff
   return { header, data: bodies('IDAT') };
 }
 
-/** Adds to each byte what its row's filter predicts from the bytes to the left and above (PNG 1.2, section 6). */
+/** Reverses the row's filter, which predicts each byte from those to the left and above (PNG 1.2, section 6). */
 function unfiltered(filtered: Buffer, width: number, height: number): Buffer {
   const length = width * CHANNELS;
-  // A row and a pixel of zeros before the first ones stand for what lies outside.
+  // A row and a pixel of zeros before the first ones represent the area outside.
   const padded = length + CHANNELS;
   const rows = Buffer.alloc(padded * (height + 1));
   for (let y = 0; y < height; y += 1) {

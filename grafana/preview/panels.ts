@@ -1,4 +1,4 @@
-/** Panels as HTML; time series as what the page draws with uPlot. */
+/** Panels as HTML; time series as input for uPlot. */
 import type { DashboardPanel, FieldConfig } from '../../test/dashboard.ts';
 import type { Series } from '../../test/e2e/prometheus-process.ts';
 import { show } from './fields.ts';
@@ -11,14 +11,14 @@ export interface Range {
   readonly step: number;
 }
 
-export interface Answer {
+export interface QueryResult {
   readonly legendFormat: string;
   /** A dashed line above a stack. */
   readonly isLimit: boolean;
   readonly series: readonly Series[];
 }
 
-/** What `charts.js` draws. */
+/** The input of `charts.js`. */
 export interface Chart {
   readonly id: number;
   readonly times: readonly number[];
@@ -41,9 +41,9 @@ const nothing = ({ noValue = 'No data' }: FieldConfig) => `<p class="nothing">${
 const nameOf = (legendFormat: string, { labels }: Series) =>
   legendFormat.replaceAll(/\{\{(\w+)\}\}/g, (_, label) => labels[label] ?? '');
 
-export function statHtml({ fieldConfig, options }: DashboardPanel, answers: readonly Answer[]): string {
+export function statHtml({ fieldConfig, options }: DashboardPanel, results: readonly QueryResult[]): string {
   const config = fieldConfig?.defaults ?? {};
-  const values = answers.flatMap(({ legendFormat, series }) =>
+  const values = results.flatMap(({ legendFormat, series }) =>
     series.map((one) => ({ name: nameOf(legendFormat, one), value: one.samples.at(-1)?.[1] ?? Number.NaN })),
   );
   if (values.length === 0) {
@@ -58,7 +58,7 @@ export function statHtml({ fieldConfig, options }: DashboardPanel, answers: read
     .join('');
 }
 
-/** Values by time, null where there is none. */
+/** Values by time, null if there is none. */
 function onGrid({ samples }: Series, { start, end, step }: Range): ReadonlyArray<number | null> {
   const byTime = new Map(samples);
   return Array.from(
@@ -69,11 +69,11 @@ function onGrid({ samples }: Series, { start, end, step }: Range): ReadonlyArray
 
 export function timelineHtml(
   { fieldConfig }: DashboardPanel,
-  answers: readonly Answer[],
+  results: readonly QueryResult[],
   range: Range,
 ): string {
   const config = fieldConfig?.defaults ?? {};
-  const rows = answers
+  const rows = results
     .flatMap(({ legendFormat, series }) =>
       series.map((one) => ({ name: nameOf(legendFormat, one), values: onGrid(one, range) })),
     )
@@ -90,7 +90,7 @@ export function timelineHtml(
   return `<div class="timeline">${html.join('')}${timeAxis(range)}</div>`;
 }
 
-/** Equal values that follow each other are one box. */
+/** Consecutive equal values are one box. */
 function boxes(values: ReadonlyArray<number | null>, max: number, hue: string): string {
   const begins = [...values.keys()].filter((index) => index === 0 || values[index] !== values[index - 1]);
   return begins
@@ -122,14 +122,14 @@ function timeAxis({ start, end }: Range): string {
   return `<div class="axis">${texts.join('')}</div>`;
 }
 
-/** @returns the chart, or HTML where there is nothing to draw */
+/** @returns the chart, or HTML if there is nothing to draw */
 export function chartOf(
   { id, fieldConfig }: DashboardPanel,
-  answers: readonly Answer[],
+  results: readonly QueryResult[],
   range: Range,
 ): Chart | string {
   const config = fieldConfig?.defaults ?? {};
-  const series = answers.flatMap(({ legendFormat, isLimit, series }) =>
+  const series = results.flatMap(({ legendFormat, isLimit, series }) =>
     series.map((one) => {
       const values = onGrid(one, range);
       const known = values.filter((value) => value !== null);

@@ -1,4 +1,4 @@
-/** A real Prometheus that holds an hour of scrapes of simulated servers, with the shipped rules evaluated over it. */
+/** A real Prometheus with an hour of scrapes of simulated servers, and the shipped rules evaluated over it. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import { evaluateAlerts } from './rules.ts';
 /** Seconds between scrapes, and between evaluations. */
 export const STEP = 15;
 
-/** What Prometheus makes of the labels of a series and those of its target. */
+/** Merges the labels of a series and of its target like Prometheus. */
 export type Relabel = (series: Labels, target: Labels) => Labels;
 
 type Labels = Readonly<Record<string, string>>;
@@ -27,10 +27,10 @@ export interface PastHour {
 }
 
 /**
- * Staleness markers can't be imported, so the lookback ends a series when its scrape ends it.
+ * Staleness markers can't be imported, so the lookback must end a series at its last scrape.
  *
  * @param start Unix seconds of the first scrape
- * @param end and of the last one
+ * @param end Unix seconds of the last scrape
  */
 export async function pastHour(
   servers: readonly Server[],
@@ -93,7 +93,7 @@ async function ready(prometheus: Prometheus, end: number): Promise<Prometheus> {
   return prometheus;
 }
 
-/** What Prometheus would have kept of the scrapes, as OpenMetrics with timestamps. */
+/** The scrapes as Prometheus would have stored them, as OpenMetrics with timestamps. */
 function scrapes(
   servers: readonly Server[],
   start: number,

@@ -1,6 +1,6 @@
 /**
- * Draws the dashboard from its own queries: docs/dashboard.png and docs/dashboard-dark.png with 20 servers, and beside
- * them the rows that are closed at first. With a number of servers as argument, the pictures go into .cache/dashboard.
+ * Renders the dashboard from its own queries: docs/dashboard.png and docs/dashboard-dark.png with 20 servers, and
+ * separately the collapsed rows. With a number of servers as argument, writes into .cache/dashboard instead.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,10 +13,10 @@ import { type Page, pageOf } from './page.ts';
 import { withPalette } from './palette.ts';
 import { pastHour, STEP } from './past-hour.ts';
 
-/** Always the same hour, so that the pictures change only with the dashboard. */
+/** A fixed hour, so that the images change only with the dashboard. */
 const END = Date.UTC(2026, 10, 26, 12) / 1_000;
 const START = END - 3_600;
-/** Before the hour, so that it begins in the middle of things. */
+/** Before the hour, so that the simulation is already in progress. */
 const FIRST_SCRAPE = START - 1_800;
 
 const CAPTION = "A preview drawn from the dashboard's own queries, over an hour of simulated servers";
@@ -37,7 +37,7 @@ async function shoot(browser: Browser, { html, charts }: Page, path: string, col
   await page.close();
 }
 
-/** @param count of servers; one of them is under the load of `--demo` */
+/** @param count of servers; one of them has the load of `--demo` */
 async function preview(count: number, folder: string, name: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const simulated = count === 1 ? oneServer : manyServers.bind(undefined, count);

@@ -1,4 +1,4 @@
-/** Evaluates the shipped alerts over an hour that is past, as Prometheus would have done. */
+/** Evaluates the shipped alerts over a past hour, as Prometheus would have done. */
 import type { Prometheus } from '../../test/e2e/prometheus-process.ts';
 import { type Rule, readRules } from '../../test/rule-files.ts';
 
@@ -18,7 +18,7 @@ function seconds(duration = '0s'): number {
 }
 
 /**
- * @param start Unix seconds, as `end`; `step` in seconds is the evaluation interval
+ * @param start Unix seconds, like `end`; `step` in seconds is the evaluation interval
  * @returns the series ALERTS and ALERTS_FOR_STATE
  */
 export async function evaluateAlerts(

@@ -1,4 +1,4 @@
-/** The dashboard's tables as HTML: queries joined by their labels, columns as the panel organizes them. */
+/** The dashboard's tables as HTML: queries merged by their labels, columns as organized by the panel. */
 import type { DashboardPanel, FieldConfig } from '../../test/dashboard.ts';
 import type { Series } from '../../test/e2e/prometheus-process.ts';
 import { show } from './fields.ts';
@@ -7,7 +7,7 @@ import { CELL_PX, color, escaped } from './html.ts';
 type Cell = number | string;
 
 const ROW_PX = 32;
-/** Of a panel: its title, borders and the gap below it. */
+/** The height of a panel's title, borders and the gap below it. */
 const CHROME_PX = 48;
 
 type Row = Readonly<Record<string, Cell>>;
@@ -22,10 +22,10 @@ interface Column {
   readonly width: number | undefined;
 }
 
-/** @param answers by refId */
-export function tableHtml(panel: DashboardPanel, answers: ReadonlyMap<string, readonly Series[]>): string {
+/** @param results by refId */
+export function tableHtml(panel: DashboardPanel, results: ReadonlyMap<string, readonly Series[]>): string {
   const columns = columnsOf(panel);
-  const rows = sorted(merged(answers), panel, columns);
+  const rows = sorted(merged(results), panel, columns);
   if (rows.length === 0) {
     return `<p class="nothing">${escaped(panel.fieldConfig?.defaults.noValue ?? '')}</p>`;
   }
@@ -42,9 +42,9 @@ export function tableHtml(panel: DashboardPanel, answers: ReadonlyMap<string, re
   return `<div style="height:${height}px;overflow:hidden"><table><thead><tr>${head}</tr></thead><tbody>${body.join('')}</tbody></table></div>`;
 }
 
-/** As Grafana's merge: rows with the same values in the fields that all queries have are one. */
-function merged(answers: ReadonlyMap<string, readonly Series[]>): readonly Row[] {
-  const filled = [...answers].filter(([, series]) => series.length > 0);
+/** Like Grafana's merge: rows with the same values in the fields that all queries share are one. */
+function merged(results: ReadonlyMap<string, readonly Series[]>): readonly Row[] {
+  const filled = [...results].filter(([, series]) => series.length > 0);
   const labelsOf = (series: readonly Series[]) =>
     new Set(series.flatMap(({ labels }) => Object.keys(labels)));
   const [first = new Set<string>(), ...rest] = filled.map(([, series]) => labelsOf(series));
@@ -83,7 +83,7 @@ function columnsOf({ transformations = [], fieldConfig }: DashboardPanel): reado
   });
 }
 
-/** By the panel's own order, then by the first column; what has no value comes last. */
+/** By the panel's own order, then by the first column; rows without a value are last. */
 function sorted(rows: readonly Row[], panel: DashboardPanel, columns: readonly Column[]): readonly Row[] {
   const orders = (panel.options?.sortBy ?? []).map(({ displayName, desc = false }) => ({
     field: columns.find(({ title }) => title === displayName)?.field ?? '',

@@ -1,4 +1,4 @@
-/** Simulated work for the preview: what runners and the proxy would count, of the models that a server has loaded. */
+/** Simulated work for the preview: the counters of runners and proxy for the loaded models of a server. */
 import { EMBEDDING_MODEL, RETRIEVAL_MODEL } from '../../src/demo/catalog.ts';
 import { randomNumbers } from '../../src/demo/workload.ts';
 import type { RunningModel } from '../../src/ollama/models.ts';
@@ -13,7 +13,7 @@ export interface WorkSamples {
 const INTERVAL_SECONDS = 15;
 const SLOTS = 4;
 const EMBEDDING = [EMBEDDING_MODEL.name, RETRIEVAL_MODEL.name];
-/** A GPU reads so many bytes a second, and all of a model for each token. */
+/** A GPU's memory bandwidth: each token requires reading the whole model. */
 const BYTES_PER_SECOND = 500e9;
 const DISK_BYTES_PER_SECOND = 1.5e9;
 const PROMPT_TOKENS = 900;
@@ -23,9 +23,9 @@ const RUNNER_BYTES = 700e6;
 const DURATION_BUCKETS = [0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84];
 const FIRST_TOKEN_BUCKETS = [0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60];
 
-/** What a model did within one interval. */
+/** The activity of a model within one interval. */
 interface Activity {
-  /** Requests at its end, those that wait included. */
+  /** Requests at its end, including queued ones. */
   readonly wanted: number;
   readonly requests: number;
   /** Tokens per second of one request. */
@@ -34,7 +34,7 @@ interface Activity {
   readonly cachedShare: number;
 }
 
-/** @param tide from 0 to 1, how much there is to do */
+/** @param tide from 0 to 1, the amount of work */
 function generation(
   { sizeBytes, sizeVramBytes = 0 }: RunningModel,
   tide: number,
@@ -42,7 +42,7 @@ function generation(
 ): Activity {
   const wanted = Math.round(SLOTS * tide * (0.6 + 0.8 * random()));
   const busy = Math.min(wanted, SLOTS);
-  // What is in RAM passes the CPU, at a tenth of the speed; and requests share the GPU.
+  // The part in RAM is computed by the CPU, at a tenth of the speed; and requests share the GPU.
   const slowness = (10 - (9 * sizeVramBytes) / sizeBytes) * (1 + 0.15 * busy);
   const speed = BYTES_PER_SECOND / sizeBytes / slowness;
   const generationSeconds = busy * INTERVAL_SECONDS;
@@ -56,7 +56,7 @@ function generation(
   };
 }
 
-/** Too short for a scrape to see it in a slot. */
+/** Too short for a scrape to see a busy slot. */
 function embedding(tide: number): Activity {
   return { wanted: 0, requests: 3 + 9 * tide, speed: 0, generationSeconds: 0, cachedShare: 0 };
 }
@@ -76,7 +76,7 @@ function countByRunner(counts: Counts, { model, quantization }: RunningModel, do
 
 function countByProxy(counts: Counts, model: RunningModel, done: Activity, random: () => number): void {
   const labels = { api: done.speed === 0 ? 'embed' : 'chat', model: model.model };
-  // Requests that fail have no model.
+  // Failed requests have no model.
   for (const [outcome, share, name] of [
     ['ok', 0.96, labels.model],
     ['client_gone', 0.03, labels.model],
@@ -99,7 +99,7 @@ function countByProxy(counts: Counts, model: RunningModel, done: Activity, rando
   observe('load_duration_seconds', { model: labels.model }, DURATION_BUCKETS, load);
 }
 
-/** @returns a function that is called once for each scrape, in their order */
+/** @returns a function to call once for each scrape, in order */
 export function simulateWork(seed: number): (snapshot: Snapshot | undefined) => WorkSamples {
   const random = randomNumbers(seed);
   const byRunner = new Counts();

@@ -644,7 +644,7 @@ function alertsOf(target: TargetLabels): void {
 
     test('fires if the first request since the load does not end, so that the expiry does not move', () => {
       const series = { ...loaded, [EXPIRY]: `${'299.992 300.001 '.repeat(20).trim()} 300x40` };
-      const words = 'has an expiry that has stood still for over 10 minutes.';
+      const words = 'has an expiry that has not moved for over 10 minutes.';
       expect(alertsAt('11m', 'OllamaModelOverdue', series)).toContain(words);
       expect(alertsAt('10m', 'OllamaModelOverdue', series)).toBe('SUCCESS');
     });
