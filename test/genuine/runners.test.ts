@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startExporterProcess } from '../e2e/exporter-process.ts';
 import { type Exposition, sampleValue } from '../exposition.ts';
+import { COUNTERS } from '../runners/counter-names.ts';
 import { expectAgreement, scrape, scrapesHeld } from './agreement.ts';
 import { tinyModel } from './gguf.ts';
 import { type Answer, type Generation, type Ollama, startOllama } from './ollama.ts';
@@ -22,14 +23,6 @@ const HAS_RUNNERS = execFileSync(process.execPath, [MAIN, '--help'], { encoding:
 const SLOTS = 4;
 const SETTINGS = { OLLAMA_NUM_PARALLEL: String(SLOTS), LLAMA_ARG_ENDPOINT_METRICS: '1' };
 const ENDLESS = { num_predict: 1_000_000 };
-
-const COUNTERS = {
-  generated: 'ollama_model_generated_tokens_total',
-  generationSeconds: 'ollama_model_generation_seconds_total',
-  prompt: 'ollama_model_prompt_tokens_total',
-  cached: 'ollama_model_prompt_cached_tokens_total',
-  promptSeconds: 'ollama_model_prompt_seconds_total',
-} as const;
 
 type Counted = Readonly<Record<keyof typeof COUNTERS, number>>;
 

@@ -4,22 +4,15 @@ import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { type InProcessExporter, type InProcessOptions, startInProcess } from '../exporter-in-process.ts';
 import { type Handlers, json, startFakeOllama, VERSION_BODY } from '../fake-ollama.ts';
-import { FakeProc, type FakeProcess, hash, llamaServer, OLLAMA_UID } from './fake-proc.ts';
-
-export const NAMES = {
-  generated: 'ollama_model_generated_tokens_total',
-  generation: 'ollama_model_generation_seconds_total',
-  prompt: 'ollama_model_prompt_tokens_total',
-  cached: 'ollama_model_prompt_cached_tokens_total',
-  promptSeconds: 'ollama_model_prompt_seconds_total',
-} as const;
+import type { COUNTERS } from './counter-names.ts';
+import { FakeProc, type FakeProcess, hash, llamaServer, OLLAMA_UID, ollamaServe } from './fake-proc.ts';
 
 /** The counters of a runner: values of `/metrics` by the exporter's names. */
-export type Counts = Partial<Record<keyof typeof NAMES, number | string>>;
+export type Counts = Partial<Record<keyof typeof COUNTERS, number | string>>;
 
-const LLAMA_NAMES: Readonly<Record<keyof typeof NAMES, string>> = {
+const LLAMA_NAMES: Readonly<Record<keyof typeof COUNTERS, string>> = {
   generated: 'tokens_predicted_total',
-  generation: 'tokens_predicted_seconds_total',
+  generationSeconds: 'tokens_predicted_seconds_total',
   prompt: 'prompt_tokens_total',
   cached: 'prompt_tokens_cached_total',
   promptSeconds: 'prompt_seconds_total',
@@ -27,7 +20,7 @@ const LLAMA_NAMES: Readonly<Record<keyof typeof NAMES, string>> = {
 
 export function metrics(counts: Counts): RequestListener {
   const lines = Object.entries(counts).map(
-    ([name, value]) => `llamacpp:${LLAMA_NAMES[name as keyof typeof NAMES]} ${value}\n`,
+    ([name, value]) => `llamacpp:${LLAMA_NAMES[name as keyof typeof COUNTERS]} ${value}\n`,
   );
   return (_request, response) => response.setHeader('content-type', 'text/plain').end(lines.join(''));
 }
@@ -75,7 +68,7 @@ export class FakeMachine {
     this.handlers = handlers;
     const port = Number(url.port);
     this.proc.listen({ port });
-    this.proc.add({ pid: 100, comm: 'ollama', argv: ['ollama', 'serve'], sockets: [port] });
+    this.proc.add(ollamaServe(100, [port]));
   }
 
   /** Installs and loads a model. */
@@ -119,7 +112,7 @@ export class FakeMachine {
       port,
       requested,
       slots: slots(4, 0),
-      metrics: metrics({ generated: 0, generation: 0, prompt: 0, cached: 0, promptSeconds: 0 }),
+      metrics: metrics({ generated: 0, generationSeconds: 0, prompt: 0, cached: 0, promptSeconds: 0 }),
       kill: () => {
         this.proc.remove(process.pid);
         server.close();

@@ -148,7 +148,12 @@ function socketLine(
   return `  ${index}: ${local} ${remote} 0A 00000000:00000000 00:00000000 00000000  ${uid}        0 ${inode} 1 0 100 0 0 10 0\n`;
 }
 
-/** The command line of Ollama 0.33. */
+/** @param sockets undefined: not visible to another user */
+export function ollamaServe(pid: number, sockets: readonly number[] | undefined): FakeProcess {
+  return { pid, comm: 'ollama', argv: ['ollama', 'serve'], sockets };
+}
+
+/** The command line of a runner in Ollama 0.33. */
 export function llamaServer(blob: string, port: number): readonly string[] {
   return [
     '/usr/lib/ollama/llama-server',

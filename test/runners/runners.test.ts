@@ -7,8 +7,9 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { InProcessExporter } from '../exporter-in-process.ts';
 import { type Exposition, sampleValue } from '../exposition.ts';
 import { json } from '../fake-ollama.ts';
-import { type FakeMachine, metrics, NAMES, slots, startFakeMachine } from './fake-machine.ts';
-import { hash, llamaServer } from './fake-proc.ts';
+import { COUNTERS } from './counter-names.ts';
+import { type FakeMachine, metrics, slots, startFakeMachine } from './fake-machine.ts';
+import { hash, llamaServer, ollamaServe } from './fake-proc.ts';
 
 let machine: FakeMachine;
 
@@ -16,26 +17,23 @@ beforeEach(async () => {
   machine = await startFakeMachine();
 });
 
-/** Gauges of the runners of a model, without missing series. */
-function gaugesOf(exposition: Exposition, model = 'a') {
-  const names = {
-    up: 'runner_up',
-    slots: 'slots',
-    busy: 'slots_busy',
-    memory: 'runner_resident_memory_bytes',
-  };
-  const entries = Object.entries(names).map(
-    ([key, name]) => [key, sampleValue(exposition, `ollama_model_${name}`, { model })] as const,
-  );
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
-}
+const GAUGES = {
+  up: 'ollama_model_runner_up',
+  slots: 'ollama_model_slots',
+  busy: 'ollama_model_slots_busy',
+  memory: 'ollama_model_runner_resident_memory_bytes',
+};
 
-function countersOf(exposition: Exposition, model = 'a') {
-  const entries = Object.entries(NAMES).map(
+/** The values of a model by short names, without missing series. */
+function valuesOf(exposition: Exposition, names: Readonly<Record<string, string>>, model: string) {
+  const entries = Object.entries(names).map(
     ([key, name]) => [key, sampleValue(exposition, name, { model })] as const,
   );
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
+
+const gaugesOf = (exposition: Exposition, model = 'a') => valuesOf(exposition, GAUGES, model);
+const countersOf = (exposition: Exposition, model = 'a') => valuesOf(exposition, COUNTERS, model);
 
 function reasons(exposition: Exposition): readonly string[] {
   const samples = exposition.get('ollama_scrape_error')?.samples ?? [];
@@ -53,20 +51,29 @@ test('busy slots, tokens and memory of each loaded model are exposed', async () 
   machine.load('b');
   const a = await machine.run('a', { residentKib: 500 });
   a.slots = slots(4, 3);
-  a.metrics = metrics({ generated: 610, generation: 2.5, prompt: 44, cached: 20, promptSeconds: 0.146 });
+  a.metrics = metrics({
+    generated: 610,
+    generationSeconds: 2.5,
+    prompt: 44,
+    cached: 20,
+    promptSeconds: 0.146,
+  });
   await machine.run('b');
   const exposition = await (await machine.start()).scrape();
   expect(gaugesOf(exposition)).toEqual({ up: 1, slots: 4, busy: 3, memory: 512_000 });
   expect(countersOf(exposition)).toEqual({
     generated: 610,
-    generation: 2.5,
+    generationSeconds: 2.5,
     prompt: 44,
     cached: 20,
     promptSeconds: 0.146,
   });
   expect(gaugesOf(exposition, 'b')).toMatchObject({ up: 1, slots: 4, busy: 0 });
-  expect(exposition.get(NAMES.generated)?.type).toBe('counter');
-  expect(exposition.get(NAMES.generated)?.samples[0]?.labels).toEqual({ model: 'a', quantization: 'Q4_K_M' });
+  expect(exposition.get(COUNTERS.generated)?.type).toBe('counter');
+  expect(exposition.get(COUNTERS.generated)?.samples[0]?.labels).toEqual({
+    model: 'a',
+    quantization: 'Q4_K_M',
+  });
   expect({ success: succeeded(exposition), reasons: reasons(exposition) }).toEqual({
     success: 1,
     reasons: [],
@@ -99,12 +106,7 @@ test('an orphan of a killed server does not count as a runner of the next one', 
   expect(gaugesOf(await exporter.scrape())).toMatchObject({ busy: 4 });
   machine.proc.remove(100);
   machine.proc.add({ ...orphan.process, parent: 1 });
-  machine.proc.add({
-    pid: 110,
-    comm: 'ollama',
-    argv: ['ollama', 'serve'],
-    sockets: [Number(machine.url.port)],
-  });
+  machine.proc.add(ollamaServe(110, [Number(machine.url.port)]));
   const exposition = await exporter.scrape();
   expect(gaugesOf(exposition)).toEqual({});
   expect(reasons(exposition)).toEqual(['hidden']);
@@ -243,7 +245,7 @@ describe('the counters', () => {
     }
     machine.rows = [];
     const names = (await exporter.scrape())
-      .get(NAMES.generated)
+      .get(COUNTERS.generated)
       ?.samples.map(({ labels }) => labels['model']);
     expect(names).toHaveLength(256);
     expect(names).not.toContain('m0');
@@ -393,9 +395,7 @@ test('a runner without a row, such as a loading one, has no series', async () =>
 
 test('the runner of another server is never exposed, even for the same blob', async () => {
   machine.load('a');
-  machine.proc
-    .listen({ port: 22_222 })
-    .add({ pid: 101, comm: 'ollama', argv: ['ollama', 'serve'], sockets: [22_222] });
+  machine.proc.listen({ port: 22_222 }).add(ollamaServe(101, [22_222]));
   const other = await machine.run('a', { parent: 101 });
   expect(reasons(await (await machine.start()).scrape())).toEqual(['not_found']);
   expect(other.requested).toEqual([]);
@@ -404,8 +404,7 @@ test('the runner of another server is never exposed, even for the same blob', as
 test('indistinguishable servers are reported as ambiguous, on the page too', async () => {
   machine.load('a');
   await machine.run('a');
-  machine.proc.add({ pid: 100, comm: 'ollama', argv: ['ollama', 'serve'], sockets: undefined });
-  machine.proc.add({ pid: 101, comm: 'ollama', argv: ['ollama', 'serve'], sockets: undefined });
+  machine.proc.add(ollamaServe(100, undefined), ollamaServe(101, undefined));
   const exporter = await machine.start();
   const exposition = await exporter.scrape();
   expect(reasons(exposition)).toEqual(['ambiguous']);
