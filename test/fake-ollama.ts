@@ -32,13 +32,13 @@ export async function startFakeOllama(handlers: Handlers, port = 0, host = '127.
   const connections = new Set<Socket>();
   const server = createServer((request, response) => {
     const { ps, version, tags, show } = handlers;
-    const answer = { '/api/ps': ps, '/api/version': version, '/api/tags': tags, '/api/show': show }[
+    const handler = { '/api/ps': ps, '/api/version': version, '/api/tags': tags, '/api/show': show }[
       request.url ?? ''
     ];
-    if (answer === undefined) {
+    if (handler === undefined) {
       response.writeHead(404).end('404 page not found');
     } else {
-      answer(request, response);
+      handler(request, response);
     }
   });
   // Like Ollama, which never closes an idle connection.

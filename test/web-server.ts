@@ -15,7 +15,7 @@ import {
 } from '../src/web/guarded-servers.ts';
 import { changeDetector } from '../src/web/settings.ts';
 
-export interface Answer {
+export interface ReceivedResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
@@ -38,7 +38,7 @@ export interface Live {
   /** The hashes that passwords were compared with. */
   readonly compared: readonly string[];
   readonly write: (name: string, content: string) => void;
-  readonly get: (options?: RequestOptions) => Promise<Answer>;
+  readonly get: (options?: RequestOptions) => Promise<ReceivedResponse>;
   /** Resolves when the files are old enough to be cached. */
   readonly settled: () => Promise<void>;
 }
@@ -99,7 +99,7 @@ export function keptConnection(tls: boolean, options: https.AgentOptions = {}): 
 }
 
 /** A new connection to 127.0.0.1, unless the options override it. */
-function request(tls: boolean, { as, ...options }: RequestOptions): Promise<Answer> {
+function request(tls: boolean, { as, ...options }: RequestOptions): Promise<ReceivedResponse> {
   const all = { host: '127.0.0.1', agent: false as const, ...(as ? { auth: as } : {}), ...options };
   return new Promise((resolve, reject) => {
     const sent = tls ? https.request(all) : http.request(all);

@@ -240,15 +240,15 @@ function send(text: string): Promise<string> {
     const socket = connect(Number(exporter.url.port), exporter.url.hostname, () =>
       socket.write(text, 'latin1'),
     );
-    let answer = '';
+    let response = '';
     socket.setEncoding('latin1').on('data', (chunk) => {
-      answer += chunk;
+      response += chunk;
     });
     // A reset after the response: the rest of the request was not read.
-    socket.on('error', () => {}).on('close', () => resolve(answer));
+    socket.on('error', () => {}).on('close', () => resolve(response));
     socket.setTimeout(60_000, () => {
       socket.destroy();
-      reject(new Error(`no end of the answer to ${JSON.stringify(text)}`));
+      reject(new Error(`no end of the response to ${JSON.stringify(text)}`));
     });
   });
 }
@@ -257,21 +257,21 @@ test(`${REQUESTS} random requests do not crash the exporter, get no 5xx, and rev
   const statuses = new Map<string, number>();
   for (let sent = 0; sent < REQUESTS; sent += AT_ONCE) {
     const batch = fc.sample(requests, { numRuns: AT_ONCE, seed: sent });
-    const answers = await Promise.all(batch.map(send));
-    for (const [index, answer] of answers.entries()) {
+    const responses = await Promise.all(batch.map(send));
+    for (const [index, response] of responses.entries()) {
       const [, status = 'none'] =
-        /^HTTP\/1\.1 (?:100 Continue\r\n\r\nHTTP\/1\.1 )?(\d{3}) /.exec(answer) ?? [];
+        /^HTTP\/1\.1 (?:100 Continue\r\n\r\nHTTP\/1\.1 )?(\d{3}) /.exec(response) ?? [];
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
-      const context = `${JSON.stringify(batch[index])} → ${JSON.stringify(answer.slice(0, 2_000))}`;
+      const context = `${JSON.stringify(batch[index])} → ${JSON.stringify(response.slice(0, 2_000))}`;
       expect(
         Number(status) < 500 || (status === 'none' && /^CONNECT /.test(batch[index] ?? '')),
         context,
       ).toBe(true);
       expect(
-        SECRETS.filter((secret) => answer.includes(secret)),
+        SECRETS.filter((secret) => response.includes(secret)),
         context,
       ).toEqual([]);
-      expect(answer.split('\r\n\r\n')[0], context).not.toMatch(/x-injected/i);
+      expect(response.split('\r\n\r\n')[0], context).not.toMatch(/x-injected/i);
     }
   }
   // Every status occurred often enough.

@@ -61,14 +61,14 @@ function oneByteChunks(response: ServerResponse): void {
   more();
 }
 
-let answer: (response: ServerResponse) => void = () => {};
+let respond: (response: ServerResponse) => void = () => {};
 let hostile: FakeOllama;
 let good: FakeOllama;
 let exporter: RunningExporter;
 const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
 
 beforeAll(async () => {
-  const misbehave = (_request: unknown, response: ServerResponse) => answer(response);
+  const misbehave = (_request: unknown, response: ServerResponse) => respond(response);
   hostile = await startFakeOllama({ ps: misbehave, version: misbehave });
   good = await startFakeOllama({ ps: json('{"models":[]}'), version: json(VERSION_BODY) });
   const file = join(folder, 'modules.yml');
@@ -137,7 +137,7 @@ async function attack(): Promise<void> {
 describe('the exporter survives, and other scrapes are not delayed, if Ollama sends', () => {
   test.each(Object.entries(BODIES))('%s', async (_, body) => {
     const bytes = Buffer.from(body);
-    answer = (response) => response.end(bytes);
+    respond = (response) => response.end(bytes);
     await attack();
   });
 
@@ -148,7 +148,7 @@ describe('the exporter survives, and other scrapes are not delayed, if Ollama se
       size_vram: 1,
     }));
     const bytes = Buffer.from(JSON.stringify({ models: rows, version: '1' }));
-    answer = (response) => response.end(bytes);
+    respond = (response) => response.end(bytes);
     const page = `/?target=${hostile.url.host}`;
     await whileOthersScrape(Promise.all(Array.from({ length: 40 }, () => get(page))));
     // With different orders, so that none can share the text of another.
@@ -167,7 +167,7 @@ describe('the exporter survives, and other scrapes are not delayed, if Ollama se
   });
 
   test('endless one-byte chunks', async () => {
-    answer = oneByteChunks;
+    respond = oneByteChunks;
     await attack();
   });
 });

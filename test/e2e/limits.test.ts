@@ -24,43 +24,45 @@ function open(): Socket {
 }
 
 /** Everything received until the exporter closes the connection. */
-async function answerTo(text: string): Promise<string> {
+async function responseTo(text: string): Promise<string> {
   const socket = open();
   socket.write(text);
-  let answer = '';
+  let response = '';
   socket.on('data', (chunk) => {
-    answer += chunk;
+    response += chunk;
   });
   await once(socket, 'close');
-  return answer;
+  return response;
 }
 
 describe('the exporter rejects, without further information,', () => {
   test('a URL longer than 4,096 characters', async () => {
-    const answer = await answerTo(
+    const response = await responseTo(
       `GET /metrics?${'a'.repeat(4_096)} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 414 URI Too Long\r\n/);
-    expect(answer).toContain('the URL is longer than 4096 characters\n');
-    expect(answer).toMatch(/x-content-type-options: nosniff/i);
+    expect(response).toMatch(/^HTTP\/1\.1 414 URI Too Long\r\n/);
+    expect(response).toContain('the URL is longer than 4096 characters\n');
+    expect(response).toMatch(/x-content-type-options: nosniff/i);
   });
 
   test('headers larger than 16 KiB', async () => {
-    const answer = await answerTo(`GET /metrics HTTP/1.1\r\nhost: x\r\nx-y: ${'a'.repeat(17_000)}\r\n\r\n`);
-    expect(answer).toBe(
+    const response = await responseTo(
+      `GET /metrics HTTP/1.1\r\nhost: x\r\nx-y: ${'a'.repeat(17_000)}\r\n\r\n`,
+    );
+    expect(response).toBe(
       'HTTP/1.1 431 Request Header Fields Too Large\r\nx-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: 0\r\n\r\n',
     );
   });
 
   test('data that is not HTTP', async () => {
-    expect(await answerTo('SSH-2.0-OpenSSH_9.2\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(await responseTo('SSH-2.0-OpenSSH_9.2\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   });
 
   test('headers that take longer than 10 s', async () => {
     const start = performance.now();
-    const answers = await Promise.all(['', 'GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: '].map(answerTo));
-    for (const answer of answers) {
-      expect(answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+    const responses = await Promise.all(['', 'GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: '].map(responseTo));
+    for (const response of responses) {
+      expect(response).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
     }
     // The documented 10 s, with a margin for a busy machine.
     expect(performance.now() - start).toBeLessThan(15_000);
@@ -76,6 +78,6 @@ test('connections beyond 2,000 are not served, and earlier ones are', async () =
   const beyond = open();
   await once(beyond, 'close');
   first.write('GET /-/healthy HTTP/1.1\r\nhost: x\r\n\r\n');
-  const [answer] = await once(first, 'data');
-  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  const [response] = await once(first, 'data');
+  expect(response).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
 });

@@ -57,12 +57,12 @@ test('150 hanging targets do not delay 150 others, in ten rounds', async () => {
     const up = sampleValue(parseExposition(await body.text()), 'ollama_up');
     return { statusCode, up, inTime: performance.now() - start < TIMEOUT_SECONDS * 1_000 };
   };
-  const answered = (up: number) => Array(HALF).fill({ statusCode: 200, up, inTime: true });
+  const expected = (up: number) => Array(HALF).fill({ statusCode: 200, up, inTime: true });
   const rounds = Array.from({ length: ROUNDS }, async (_, round) => {
     await delay(round * ROUND_MS);
     const [up, down] = await Promise.all([Promise.all(healthy.map(probe)), Promise.all(hanging.map(probe))]);
-    expect(up, `round ${round}`).toEqual(answered(1));
-    expect(down, `round ${round}`).toEqual(answered(0));
+    expect(up, `round ${round}`).toEqual(expected(1));
+    expect(down, `round ${round}`).toEqual(expected(0));
   });
   await Promise.all(rounds);
   expect(log()).not.toMatch(/level=(WARN|ERROR) msg="?Refus/);

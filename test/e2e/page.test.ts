@@ -415,9 +415,9 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
   test('works behind a reverse proxy with a path prefix', async () => {
     const proxy = createServer((incoming, response) => {
       const url = new URL((incoming.url ?? '').replace(/^\/below\/a/, ''), exporter.url);
-      httpRequest(url, (answer) => {
-        response.writeHead(answer.statusCode ?? 500, answer.headers);
-        answer.pipe(response);
+      httpRequest(url, (upstream) => {
+        response.writeHead(upstream.statusCode ?? 500, upstream.headers);
+        upstream.pipe(response);
       }).end();
     });
     await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));

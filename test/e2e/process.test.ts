@@ -200,8 +200,8 @@ describe('a running exporter', () => {
   });
 
   test('logs state changes of Ollama, not every scrape', async () => {
-    const answers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
-    const first = await startFakeOllama(answers);
+    const handlers = { ps: json('{"models":[]}'), version: json(VERSION_BODY) };
+    const first = await startFakeOllama(handlers);
     const { url, log } = await startExporterProcess([`--ollama.url=${first.url.href}`]);
     const scrape = async () => (await request(new URL('/metrics', url))).body.dump();
     await scrape();
@@ -209,7 +209,7 @@ describe('a running exporter', () => {
     await first.close();
     await scrape();
     await scrape();
-    const second = await startFakeOllama(answers, Number(first.url.port));
+    const second = await startFakeOllama(handlers, Number(first.url.port));
     onTestFinished(() => second.close());
     await scrape();
     await scrape();

@@ -99,8 +99,8 @@ test('1,000 disconnected scrapers cancel their shared requests, and leave no soc
       cancelled += 1;
     });
   };
-  const answers = { ps: hang, version: hang };
-  const ollama = await startFakeOllama(answers);
+  const handlers = { ps: hang, version: hang };
+  const ollama = await startFakeOllama(handlers);
   const exporter = await startInProcess(ollama.url, { timeoutMs: 60_000 });
   const timers = countTimers();
 
@@ -123,7 +123,7 @@ test('1,000 disconnected scrapers cancel their shared requests, and leave no soc
   await expect.poll(countTimers, { timeout: 15_000 }).toBeLessThanOrEqual(timers);
   expect(exporter.stateLines()).toEqual([]);
 
-  Object.assign(answers, { ps: json('{"models":[]}'), version: json(VERSION_BODY) });
+  Object.assign(handlers, { ps: json('{"models":[]}'), version: json(VERSION_BODY) });
   expect(sampleValue(await exporter.scrape(), 'ollama_up')).toBe(1);
   await exporter.close();
   await ollama.close();

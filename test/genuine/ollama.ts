@@ -11,7 +11,7 @@ import { freePort } from '../free-port.ts';
 const BINARY = process.env['OLLAMA_BINARY'] ?? '';
 
 /** What a finished request reports; the counts are absent if 0. */
-export interface Answer {
+export interface Reply {
   readonly done?: boolean;
   readonly done_reason?: string;
   readonly error?: string;
@@ -39,7 +39,7 @@ export interface PsRow {
 export interface Generation {
   /** The client disconnects. */
   readonly disconnect: () => void;
-  readonly finished: Promise<Answer>;
+  readonly finished: Promise<Reply>;
 }
 
 export interface Ollama {
@@ -48,7 +48,7 @@ export interface Ollama {
   /** Everything that it and its runners have logged. */
   readonly log: () => string;
   /** @throws Error with the server's own message for any status except 200 */
-  readonly post: (path: string, body: Readonly<Record<string, unknown>>) => Promise<Answer>;
+  readonly post: (path: string, body: Readonly<Record<string, unknown>>) => Promise<Reply>;
   readonly ps: () => Promise<readonly PsRow[]>;
   /** A running generation: its first token has arrived. */
   readonly generate: (body: Readonly<Record<string, unknown>>) => Promise<Generation>;
@@ -86,14 +86,14 @@ export async function startOllama(
   child.stderr.on('data', (chunk) => lines.push(String(chunk)));
   const log = () => lines.join('');
   const pid = child.pid ?? 0;
-  await answering(url, child, log);
+  await waitUntilUp(url, child, log);
   const post: Ollama['post'] = async (path, body) => {
     const response = await fetch(new URL(path, url), postOf({ stream: false, ...body }));
-    const answer: Answer = JSON.parse((await response.text()) || '{}');
+    const reply: Reply = JSON.parse((await response.text()) || '{}');
     if (!response.ok) {
-      throw new Error(`${path}: ${response.status}: ${answer.error}`);
+      throw new Error(`${path}: ${response.status}: ${reply.error}`);
     }
-    return answer;
+    return reply;
   };
   return {
     url,
@@ -127,12 +127,12 @@ export async function startOllama(
   };
 }
 
-async function answering(url: URL, child: ChildProcess, log: () => string): Promise<void> {
+async function waitUntilUp(url: URL, child: ChildProcess, log: () => string): Promise<void> {
   const started = Date.now();
   while (!(await fetch(new URL('/api/version', url)).catch(() => undefined))?.ok) {
     if (child.exitCode !== null || Date.now() - started > 60_000) {
       child.kill('SIGKILL');
-      throw new Error(`ollama serve does not answer: ${log()}`);
+      throw new Error(`ollama serve does not respond: ${log()}`);
     }
     await delay(50);
   }
@@ -159,13 +159,13 @@ async function generate(url: URL, body: Readonly<Record<string, unknown>>): Prom
   return { disconnect: () => client.abort(), finished };
 }
 
-async function lastOf(lines: AsyncIterator<string>, first: string): Promise<Answer> {
+async function lastOf(lines: AsyncIterator<string>, first: string): Promise<Reply> {
   let last = first;
   for (let next = await lines.next(); next.done !== true; next = await lines.next()) {
     last = next.value;
   }
-  const answer: Answer = JSON.parse(last);
-  return answer;
+  const reply: Reply = JSON.parse(last);
+  return reply;
 }
 
 function cli(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {

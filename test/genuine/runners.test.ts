@@ -13,7 +13,7 @@ import { type Exposition, sampleValue } from '../exposition.ts';
 import { COUNTERS } from '../runners/counter-names.ts';
 import { expectAgreement, scrape, scrapesHeld } from './agreement.ts';
 import { tinyModel } from './gguf.ts';
-import { type Answer, type Generation, type Ollama, startOllama } from './ollama.ts';
+import { type Generation, type Ollama, type Reply, startOllama } from './ollama.ts';
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const HAS_RUNNERS = execFileSync(process.execPath, [MAIN, '--help'], { encoding: 'utf8' }).includes(
@@ -97,15 +97,15 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
 
   /** Runs the requests between two scrapes; the counters must have increased by the usage in the responses. */
   async function expectCounted(
-    run: () => Promise<readonly Answer[]>,
+    run: () => Promise<readonly Reply[]>,
     model = 'one:latest',
-  ): Promise<readonly Answer[]> {
+  ): Promise<readonly Reply[]> {
     const before = countersOf(await scrape(exporter), model);
-    const answers = await run();
+    const replies = await run();
     const { exposition } = await expectAgreement(ollama, exporter);
     const after = countersOf(exposition, model);
-    const total = (of: (answer: Answer) => number | undefined) =>
-      answers.reduce((sum, answer) => sum + (of(answer) ?? 0), 0);
+    const total = (of: (reply: Reply) => number | undefined) =>
+      replies.reduce((sum, reply) => sum + (of(reply) ?? 0), 0);
     const grown = {
       generated: after.generated - before.generated,
       prompt: after.prompt - before.prompt + (after.cached - before.cached),
@@ -122,7 +122,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
       1,
     );
     expect(after.promptSeconds).toBeGreaterThanOrEqual(before.promptSeconds);
-    return answers;
+    return replies;
   }
 
   const unload = async () => {
@@ -174,7 +174,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
   });
 
   const chat = { model: 'one', messages: [{ role: 'user', content: 'hello' }] };
-  const RUNS: Readonly<Record<string, () => Promise<readonly Answer[]>>> = {
+  const RUNS: Readonly<Record<string, () => Promise<readonly Reply[]>>> = {
     'a load only': async () => [await ollama.post('/api/generate', { model: 'one' })],
     'the first request since the load': async () => [await generate('one')],
     'a prompt twice': async () => [await generate('one'), await generate('one')],
@@ -202,7 +202,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     ],
   };
 
-  async function v1(path: string, body: Readonly<Record<string, unknown>>): Promise<Answer> {
+  async function v1(path: string, body: Readonly<Record<string, unknown>>): Promise<Reply> {
     const response = await fetch(new URL(path, ollama.url), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -216,9 +216,9 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     if (name.startsWith('/v1')) {
       // Without a duration in the response.
       const before = countersOf(await scrape(exporter), 'one:latest');
-      const [answer] = await run();
+      const [reply] = await run();
       const after = countersOf(await scrape(exporter), 'one:latest');
-      expect(after.generated - before.generated).toBe(answer?.eval_count);
+      expect(after.generated - before.generated).toBe(reply?.eval_count);
       return;
     }
     await expectCounted(run);
@@ -230,13 +230,13 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
       const exposition = await scrape(exporter);
       return models.map((model) => countersOf(exposition, model));
     };
-    const requests = async (model: string, first: number): Promise<readonly Answer[]> => {
-      const answers: Answer[] = [];
+    const requests = async (model: string, first: number): Promise<readonly Reply[]> => {
+      const replies: Reply[] = [];
       for (let index = first; index < first + 25; index += 1) {
         const options = { num_predict: 1 + ((index * 37) % 200) };
-        answers.push(await generate(model, { prompt: 'ab '.repeat(1 + ((index * 11) % 60)), options }));
+        replies.push(await generate(model, { prompt: 'ab '.repeat(1 + ((index * 11) % 60)), options }));
       }
-      return answers;
+      return replies;
     };
     const readings = [await read()];
     const work = Promise.all(
@@ -251,7 +251,7 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
     expect(models.flatMap((_, model) => fallen(readings.flatMap((reading) => reading[model] ?? [])))).toEqual(
       [],
     );
-    const generated = (await work).map((answers) => sum(answers.map(({ eval_count }) => eval_count ?? 0)));
+    const generated = (await work).map((replies) => sum(replies.map(({ eval_count }) => eval_count ?? 0)));
     const grown = models.map(
       (_, model) => (readings.at(-1)?.[model]?.generated ?? 0) - (readings[0]?.[model]?.generated ?? 0),
     );
@@ -260,12 +260,12 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
 
   test('embeddings count prompt tokens, and generate none', async () => {
     const before = countersOf(await scrape(exporter), 'vectors:latest');
-    const answers = [
+    const replies = [
       await ollama.post('/api/embed', { model: 'vectors', input: 'a b c' }),
       await ollama.post('/api/embed', { model: 'vectors', input: ['a b c', 'd', 'e f'] }),
     ];
     const after = countersOf((await expectAgreement(ollama, exporter)).exposition, 'vectors:latest');
-    const tokens = answers.reduce((sum, { prompt_eval_count }) => sum + (prompt_eval_count ?? 0), 0);
+    const tokens = replies.reduce((sum, { prompt_eval_count }) => sum + (prompt_eval_count ?? 0), 0);
     expect(after.generated - before.generated).toBe(0);
     expect(after.prompt - before.prompt + after.cached - before.cached).toBe(countsAll ? tokens : 0);
     expect(await gauge('slots', 'vectors:latest')).toBe(1);

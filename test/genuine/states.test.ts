@@ -131,8 +131,8 @@ test('the row of a model disappears when its keep-alive ends', async () => {
 
 test('keep_alive 0 unloads a model after its request, or at once', async () => {
   const options = { num_predict: 5 };
-  const answer = await ollama.post('/api/generate', { model: 'one', prompt: 'a', keep_alive: 0, options });
-  expect(answer).toMatchObject({ done_reason: 'length', eval_count: 5 });
+  const reply = await ollama.post('/api/generate', { model: 'one', prompt: 'a', keep_alive: 0, options });
+  expect(reply).toMatchObject({ done_reason: 'length', eval_count: 5 });
   await rowsAre([]);
   await agree();
   await load('one');
@@ -246,8 +246,8 @@ test('a model deleted while loaded keeps its row', async () => {
 });
 
 test('an embedding model has a row', async () => {
-  const answer = await ollama.post('/api/embed', { model: 'vectors', input: ['a b', 'c'] });
-  expect(answer.prompt_eval_count).toBeGreaterThan(0);
+  const reply = await ollama.post('/api/embed', { model: 'vectors', input: ['a b', 'c'] });
+  expect(reply.prompt_eval_count).toBeGreaterThan(0);
   const { rows } = await agree();
   expect(rows.map(({ name }) => name)).toEqual(['vectors:latest']);
 });
@@ -263,12 +263,12 @@ test('a killed runner leaves its row, and the next request starts another', asyn
   process.kill(runner, 'SIGKILL');
   await expect.poll(() => ollama.runners()).toEqual([]);
   expect((await agree()).rows).toHaveLength(1);
-  const answer = await ollama.post('/api/generate', {
+  const reply = await ollama.post('/api/generate', {
     model: 'one',
     prompt: 'a',
     options: { num_predict: 5 },
   });
-  expect(answer.eval_count).toBe(5);
+  expect(reply.eval_count).toBe(5);
   expect((await agree()).rows).toHaveLength(1);
   expect(ollama.runners()).not.toContain(runner);
 });

@@ -24,14 +24,14 @@ let exporter: InProcessExporter;
 
 beforeEach(async () => {
   [codings, pack, psBody, requestHeaders] = ['identity', (body) => body, PS_BODY, []];
-  const answer =
+  const handler =
     (body: () => string): RequestListener =>
     (request, response) => {
       requestHeaders.push(request.headers);
       response.setHeader('content-type', 'application/json').setHeader('content-encoding', codings);
       response.end(pack(Buffer.from(body())));
     };
-  ollama = await startFakeOllama({ ps: answer(() => psBody), version: answer(() => VERSION_BODY) });
+  ollama = await startFakeOllama({ ps: handler(() => psBody), version: handler(() => VERSION_BODY) });
   exporter = await startInProcess(ollama.url, { timeoutMs: 20_000 });
 });
 

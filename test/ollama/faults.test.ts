@@ -20,7 +20,7 @@ const good: Readonly<Handlers> = { ps: json(PS_BODY), version: json(VERSION_BODY
 /** A valid list of models, except for its size of 3 MiB. */
 const HUGE_BODY = JSON.stringify({ models: [], padding: 'x'.repeat(3 * 1024 * 1024) });
 
-const FAULTS: Readonly<Record<string, readonly [reason: string, answer: RequestListener]>> = {
+const FAULTS: Readonly<Record<string, readonly [reason: string, handler: RequestListener]>> = {
   'hangs before the headers': ['timeout', () => {}],
   'hangs in the middle of the body': [
     'timeout',
@@ -147,11 +147,11 @@ function expectClean(exposition: Exposition): void {
   expect(exposition.has('ollama_scrape_error')).toBe(false);
 }
 
-describe.each(Object.entries(FAULTS))('an Ollama that %s', (_, [reason, answer]) => {
+describe.each(Object.entries(FAULTS))('an Ollama that %s', (_, [reason, handler]) => {
   const budgetMs = reason === 'timeout' ? SHORT_MS : LONG_MS;
 
   test(`on /api/ps is up without models (${reason}), and the next scrape succeeds`, async () => {
-    handlers.ps = answer;
+    handlers.ps = handler;
     const exposition = await scrapeWithin(budgetMs);
     expect(reasonOf(exposition, 'ps')).toBe(reason);
     expect(reasonOf(exposition, 'version')).toBeUndefined();
@@ -163,8 +163,8 @@ describe.each(Object.entries(FAULTS))('an Ollama that %s', (_, [reason, answer])
   });
 
   test(`on both endpoints is down (${reason}), and the next scrape succeeds`, async () => {
-    handlers.ps = answer;
-    handlers.version = answer;
+    handlers.ps = handler;
+    handlers.version = handler;
     const exposition = await scrapeWithin(budgetMs);
     expect(sampleValue(exposition, 'ollama_up')).toBe(0);
     expect([reasonOf(exposition, 'ps'), reasonOf(exposition, 'version')]).toEqual([reason, reason]);

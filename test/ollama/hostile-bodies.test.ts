@@ -11,8 +11,8 @@ let ollama: FakeOllama;
 let exporter: InProcessExporter;
 
 beforeAll(async () => {
-  const answer: RequestListener = (_request, response) => response.end(body);
-  ollama = await startFakeOllama({ ps: answer, version: answer });
+  const handler: RequestListener = (_request, response) => response.end(body);
+  ollama = await startFakeOllama({ ps: handler, version: handler });
   exporter = await startInProcess(ollama.url);
 });
 

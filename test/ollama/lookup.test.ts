@@ -9,13 +9,13 @@ const ADDRESS: LookupAddress = { address: '10.0.0.1', family: 4 };
 /** Pending requests to the resolver. */
 let resolving: {
   readonly hostname: string;
-  readonly answer: () => void;
+  readonly succeed: () => void;
   readonly fail: (error: Error) => void;
 }[];
 
 const resolver = (hostname: string) =>
   new Promise<readonly LookupAddress[]>((resolve, reject) => {
-    resolving.push({ hostname, answer: () => resolve([ADDRESS]), fail: reject });
+    resolving.push({ hostname, succeed: () => resolve([ADDRESS]), fail: reject });
   });
 
 beforeEach(() => {
@@ -34,11 +34,11 @@ test('concurrent lookups of a name are one', async () => {
   const lookup = createLookup(resolver);
   const both = Promise.all([lookUp(lookup, 'a'), lookUp(lookup, 'a')]);
   await expect.poll(names).toEqual(['a']);
-  resolving[0]?.answer();
+  resolving[0]?.succeed();
   expect(await both).toEqual([[ADDRESS], [ADDRESS]]);
   const again = lookUp(lookup, 'a');
   await expect.poll(names).toEqual(['a', 'a']);
-  resolving[1]?.answer();
+  resolving[1]?.succeed();
   expect(await again).toEqual([ADDRESS]);
 });
 
@@ -49,10 +49,10 @@ test('at most four lookups run, and the others wait in order', async () => {
   resolving[1]?.fail(new Error('no such name'));
   await expect(all[1]).rejects.toThrow('no such name');
   await expect.poll(names).toEqual(['a', 'b', 'c', 'd', 'e']);
-  resolving[0]?.answer();
+  resolving[0]?.succeed();
   await expect.poll(names).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
-  for (const { answer } of resolving) {
-    answer();
+  for (const { succeed } of resolving) {
+    succeed();
   }
   expect(await Promise.all([all[0], all[2], all[3], all[4], all[5]])).toEqual(Array(5).fill([ADDRESS]));
 });
@@ -65,11 +65,11 @@ test('a name that waits too long, or beyond the queue, fails as dns and is never
   expect(beyond).toMatchObject({ message: 'too many names are being resolved: 1 others wait' });
   expect(failureReason(beyond, 'head')).toBe('dns');
   await expect(waiting).rejects.toThrow('too many names are being resolved: no turn within 0.05 s');
-  resolving[0]?.answer();
+  resolving[0]?.succeed();
   await hanging;
   const good = lookUp(lookup, 'good');
   await expect.poll(names).toEqual(['a', 'good']);
-  resolving[1]?.answer();
+  resolving[1]?.succeed();
   expect(await good).toEqual([ADDRESS]);
 });
 
@@ -85,6 +85,6 @@ test('after a flood of unresponsive names, only the running lookups remain', asy
   }
   const good = lookUp(lookup, 'good');
   await expect.poll(names).toContain('good');
-  resolving.at(-1)?.answer();
+  resolving.at(-1)?.succeed();
   expect(await good).toEqual([ADDRESS]);
 });

@@ -101,7 +101,7 @@ test('a client that disconnects before Ollama is connected sends no request to O
   await expect.poll(() => proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  client_gone 1']);
   connect();
   const next = await rawClient(proxy.port);
-  await next.send(get('/api/tags')).answer();
+  await next.send(get('/api/tags')).response();
   expect(ollama.received.map(({ head }) => head.split(' ')[1])).toEqual(['/api/tags']);
 });
 
@@ -134,9 +134,9 @@ describe('a response that Ollama cuts off', () => {
     const { proxy, client } = await start(({ socket }) =>
       socket.write(bytes, () => setImmediate(cut, socket)),
     );
-    const answer = await client.send(post('/api/generate', '{}')).answer();
-    expect(answer.complete).toBe(false);
-    expect(answer.body.toString()).toContain(body);
+    const response = await client.send(post('/api/generate', '{}')).response();
+    expect(response.complete).toBe(false);
+    expect(response.body.toString()).toContain(body);
     expect(client.ended).not.toBe('open');
     const [counted = ''] = await proxy.counted('ollama_proxy_requests_total');
     expect(counted).toMatch(/^generate \S* ?cut 1$/);
@@ -156,7 +156,9 @@ describe('a response that Ollama cuts off', () => {
     for (let turn = 0; turn < 200; turn += 1) {
       at = STREAM.length + Math.floor((turn / 200) * (whole.length - STREAM.length));
       const client = await rawClient(proxy.port);
-      expect((await client.send(post('/api/generate', '{}')).answer()).complete, `cut at ${at}`).toBe(false);
+      expect((await client.send(post('/api/generate', '{}')).response()).complete, `cut at ${at}`).toBe(
+        false,
+      );
       client.socket.destroy();
     }
     expect(
@@ -205,8 +207,8 @@ describe('if Ollama is unreachable', () => {
     await new Promise((resolve) => server.close(resolve));
     const proxy = await startProxyBefore(new URL(`http://127.0.0.1:${port}`));
     const client = await rawClient(proxy.port);
-    const answer = await client.send(post(path, '{}')).answer();
-    expect([answer.statusLine, JSON.parse(answer.body.toString())]).toEqual([
+    const response = await client.send(post(path, '{}')).response();
+    expect([response.statusLine, JSON.parse(response.body.toString())]).toEqual([
       'HTTP/1.1 502 Bad Gateway',
       body,
     ]);
@@ -218,8 +220,8 @@ describe('if Ollama is unreachable', () => {
   test('a large upload gets the 502, too', async () => {
     const { ollama, client } = await start(({ socket }) => socket.resetAndDestroy());
     ollama.script = ({ socket }) => socket.resetAndDestroy();
-    const answer = await client.send(post('/api/create', 'x'.repeat(5_000_000))).answer();
-    expect(answer.statusLine).toBe('HTTP/1.1 502 Bad Gateway');
+    const response = await client.send(post('/api/create', 'x'.repeat(5_000_000))).response();
+    expect(response.statusLine).toBe('HTTP/1.1 502 Bad Gateway');
   });
 });
 
@@ -240,8 +242,8 @@ test('a response sent before the whole request was read arrives in full', async 
   client.send(
     `POST /api/create HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n${'x'.repeat(1_000_000)}`,
   );
-  const answer = await client.answer();
-  expect([answer.statusLine, answer.body.length, answer.complete]).toEqual([
+  const response = await client.response();
+  expect([response.statusLine, response.body.length, response.complete]).toEqual([
     'HTTP/1.1 413 Too Large',
     body.length,
     true,
@@ -251,13 +253,14 @@ test('a response sent before the whole request was read arrives in full', async 
 
 describe('if a kept-alive connection closes when the next request is sent,', () => {
   /** Responds to the first request of each connection, and resets it at the second. */
-  const dying: Script = ({ socket, nth }) => (nth === 1 ? socket.write(OK) : socket.resetAndDestroy());
+  const resetAtSecond: Script = ({ socket, nth }) =>
+    nth === 1 ? socket.write(OK) : socket.resetAndDestroy();
 
-  async function second(request: string, script = dying) {
+  async function second(request: string, script = resetAtSecond) {
     const { ollama, client } = await start(script);
-    await client.send(get('/api/version')).answer();
-    const answer = await client.send(request).answer({ toHead: request.startsWith('HEAD') });
-    return { times: ollama.received.length - 1, status: answer.statusLine };
+    await client.send(get('/api/version')).response();
+    const response = await client.send(request).response({ toHead: request.startsWith('HEAD') });
+    return { times: ollama.received.length - 1, status: response.statusLine };
   }
 
   test.each([
@@ -284,12 +287,12 @@ describe('if a kept-alive connection closes when the next request is sent,', () 
   });
 
   test('a GET is retried only once', async () => {
-    let answered = false;
+    let responded = false;
     const once: Script = ({ socket }) => {
-      if (answered) {
+      if (responded) {
         socket.resetAndDestroy();
       } else {
-        answered = true;
+        responded = true;
         socket.write(OK);
       }
     };
@@ -299,6 +302,6 @@ describe('if a kept-alive connection closes when the next request is sent,', () 
 
 test('a GET on a new connection is not retried', async () => {
   const { ollama, client } = await start(({ socket }) => socket.resetAndDestroy());
-  expect((await client.send(get('/api/tags')).answer()).statusLine).toBe('HTTP/1.1 502 Bad Gateway');
+  expect((await client.send(get('/api/tags')).response()).statusLine).toBe('HTTP/1.1 502 Bad Gateway');
   expect(ollama.received.length).toBe(1);
 });

@@ -155,8 +155,10 @@ const asOllama: Script = ({ socket, body }) => {
 test('a client that does not request usage gets none, and its tokens are counted', async () => {
   const { ollama, proxy, client } = await start(asOllama);
   const body = '{"model":"small","stream":true}';
-  const answer = await client.send(post(CHAT, body, 'X-A: 1\r\n')).answer();
-  expect(answer.body.toString()).toBe(withoutUsage(bodyOf(sampleOf('0.33.0-rc2/v1-chat-stream')).toString()));
+  const response = await client.send(post(CHAT, body, 'X-A: 1\r\n')).response();
+  expect(response.body.toString()).toBe(
+    withoutUsage(bodyOf(sampleOf('0.33.0-rc2/v1-chat-stream')).toString()),
+  );
   expect(await proxy.counted('ollama_proxy_generated_tokens_total')).toEqual([
     'v1/chat/completions small:latest 12',
   ]);
@@ -166,10 +168,10 @@ test('a client that does not request usage gets none, and its tokens are counted
 
 test('a client that requests usage gets it', async () => {
   const { client } = await start(asOllama);
-  const answer = await client
+  const response = await client
     .send(post(CHAT, '{"stream":true,"stream_options":{"include_usage":true}}'))
-    .answer();
-  expect(answer.body).toEqual(bodyOf(sampleOf('0.33.0-rc2/v1-chat-stream')));
+    .response();
+  expect(response.body).toEqual(bodyOf(sampleOf('0.33.0-rc2/v1-chat-stream')));
 });
 
 describe('the proxy does not change', () => {
@@ -184,7 +186,7 @@ describe('the proxy does not change', () => {
   ];
   test.each(REQUESTS)('%s', async (_, path, body, head) => {
     const { ollama, client } = await start(({ socket }) => socket.write(OK));
-    await client.send(post(path, body, head)).answer();
+    await client.send(post(path, body, head)).response();
     expect(ollama.received[0]?.body.toString()).toBe(body);
   });
 
@@ -194,7 +196,7 @@ describe('the proxy does not change', () => {
     client.send(
       `POST ${CHAT} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
     );
-    await client.answer();
+    await client.response();
     expect(ollama.received[0]?.body.toString() === body).toBe(true);
   });
 });
@@ -215,6 +217,6 @@ test('a client that disconnects while sending its request sends no request to Ol
 test('a stream that is cut off keeps what was received', async () => {
   const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
   const { client } = await start(({ socket }) => socket.end(`${head}e\r\ndata: {"a":1}\n\r\n`));
-  const answer = await client.send(post(CHAT, '{"stream":true}')).answer();
-  expect([answer.complete, answer.body.toString()]).toEqual([false, 'data: {"a":1}\n']);
+  const response = await client.send(post(CHAT, '{"stream":true}')).response();
+  expect([response.complete, response.body.toString()]).toEqual([false, 'data: {"a":1}\n']);
 });

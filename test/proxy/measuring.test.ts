@@ -28,11 +28,11 @@ const DONE =
 const TOKEN = '{"model":"a","message":{"role":"assistant","content":"x"},"done":false}\n';
 
 /** A request with this path and response. */
-async function counted(path: string, answer: string | Buffer, more = {}): Promise<StartedProxy> {
-  const ollama = await startScripted(({ socket }) => socket.write(answer));
+async function counted(path: string, response: string | Buffer, more = {}): Promise<StartedProxy> {
+  const ollama = await startScripted(({ socket }) => socket.write(response));
   const proxy = await startProxyBefore(ollama.url, more);
   const client = await rawClient(proxy.port);
-  expect((await client.send(post(path, '{"model":"requested"}')).answer()).complete).toBe(true);
+  expect((await client.send(post(path, '{"model":"requested"}')).response()).complete).toBe(true);
   return proxy;
 }
 
@@ -104,7 +104,7 @@ test('the time to first token ends at the first content, not at the headers', as
   });
   const proxy = await startProxyBefore(ollama.url);
   const client = await rawClient(proxy.port);
-  await client.send(post('/api/chat', '{}')).answer();
+  await client.send(post('/api/chat', '{}')).response();
   const sum = (await proxy.exposition())
     .get('ollama_proxy_time_to_first_token_seconds')
     ?.samples.at(-2)?.value;
@@ -194,8 +194,8 @@ describe('the outcome', () => {
     ['of 503 is busy', '/api/chat', whole('{"error":"x"}', '503 Service Unavailable'), 'chat  busy 1'],
     ['of a path that is not measured is ok', '/api/pull', stream(NDJSON, ['{"error":"x"}\n']), 'other  ok 1'],
   ];
-  test.each(CASES)('%s', async (_, path, answer, expected) => {
-    const proxy = await counted(path, answer);
+  test.each(CASES)('%s', async (_, path, response, expected) => {
+    const proxy = await counted(path, response);
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual([expected]);
     expect(await proxy.counted('ollama_proxy_requests_in_flight')).toEqual([]);
   });
@@ -237,7 +237,7 @@ describe('the model label', () => {
     const proxy = await startProxyBefore(ollama.url);
     const client = await rawClient(proxy.port);
     for (turn = 0; turn < 230; turn += 1) {
-      await client.send(post('/api/generate', '{}')).answer();
+      await client.send(post('/api/generate', '{}')).response();
     }
     const models = (await proxy.counted('ollama_proxy_requests_total')).map((line) => line.split(' ')[1]);
     expect(models).toHaveLength(201);
@@ -267,7 +267,7 @@ test('a last line of 400 KB, with characters split across chunks, is passed on a
   const ollama = await startScripted(({ socket }) => socket.write(message));
   const proxy = await startProxyBefore(ollama.url);
   const client = await rawClient(proxy.port);
-  expect((await client.send(post('/api/generate', '{}')).answer()).body.equals(bytes)).toBe(true);
+  expect((await client.send(post('/api/generate', '{}')).response()).body.equals(bytes)).toBe(true);
   expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate a:latest ok 1']);
   expect(await proxy.counted('ollama_proxy_generated_tokens_total')).toEqual(['generate a:latest 7']);
 });
@@ -307,12 +307,12 @@ describe('an exception while measuring is counted, and the response continues,',
     const ollama = await startScripted(({ socket }) => socket.write(stream(NDJSON, texts)));
     const proxy = await startProxyBefore(ollama.url, { createReader: createFaulty });
     const client = await rawClient(proxy.port);
-    const answer = await client.send(post('/api/chat', '{}')).answer();
-    expect([answer.body.toString(), answer.complete]).toEqual([texts.join(''), true]);
+    const response = await client.send(post('/api/chat', '{}')).response();
+    expect([response.body.toString(), response.complete]).toEqual([texts.join(''), true]);
     expect(await proxy.value('ollama_proxy_measurement_failures_total')).toBe(1);
     expect(await proxy.counted('ollama_proxy_requests_in_flight')).toEqual([]);
     expect(proxy.logged.join('')).toContain('on purpose');
-    expect((await client.send(post('/api/chat', '{}')).answer()).complete).toBe(true);
+    expect((await client.send(post('/api/chat', '{}')).response()).complete).toBe(true);
   });
 });
 
@@ -326,7 +326,7 @@ test('counters start at 0 for each API and outcome', async () => {
 });
 
 test('the metrics are on the telemetry path, even with --web.disable-exporter-metrics, and not on /probe', async () => {
-  const answers: Script = ({ socket, head }) =>
+  const script: Script = ({ socket, head }) =>
     socket.write(
       head.includes('/api/ps')
         ? whole('{"models":[]}')
@@ -334,19 +334,19 @@ test('the metrics are on the telemetry path, even with --web.disable-exporter-me
           ? whole('{"version":"0.33.0"}')
           : whole(DONE),
     );
-  const ollama = await startScripted(answers);
+  const ollama = await startScripted(script);
   const exporter = await startInProcess(ollama.url, {
     proxyListenAddresses: parseListenAddresses('127.0.0.1:0'),
     configYaml: 'modules: { default: { allow: [127.0.0.0/8] } }',
   });
   const client = await rawClient(exporter.proxyPort);
-  await client.send(post('/api/generate', '{}')).answer();
+  await client.send(post('/api/generate', '{}')).response();
   const exposition = await exporter.scrape();
   expect(sampleValue(exposition, 'ollama_up')).toBe(1);
   expect(sampleValue(exposition, 'ollama_proxy_generated_tokens_total')).toBe(7);
   expect(exposition.has('process_cpu_seconds_total')).toBe(false);
   const probe = await rawClient(Number(exporter.url.port));
-  const probed = await probe.send(get(`/probe?target=${ollama.url.host}`)).answer();
+  const probed = await probe.send(get(`/probe?target=${ollama.url.host}`)).response();
   expect(probed.body.toString()).toContain('ollama_up 1');
   expect(probed.body.toString()).not.toContain('ollama_proxy');
   await exporter.close();

@@ -8,12 +8,12 @@ import { startProxyBefore } from './started-proxy.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-const answering =
+const responding =
   (message: string | Buffer): Script =>
   ({ socket }) =>
     socket.write(message, 'latin1');
 
-async function start(script: Script = answering(OK)) {
+async function start(script: Script = responding(OK)) {
   const ollama = await startScripted(script);
   const proxy = await startProxyBefore(ollama.url);
   return { ollama, proxy, client: await rawClient(proxy.port) };
@@ -22,8 +22,8 @@ async function start(script: Script = answering(OK)) {
 /** What Ollama has received for these bytes of a client, except hop-by-hop headers and Host. */
 async function sent(bytes: string) {
   const { ollama, client } = await start();
-  const answer = await client.send(bytes).answer();
-  expect(answer.statusLine).toBe('HTTP/1.1 200 OK');
+  const response = await client.send(bytes).response();
+  expect(response.statusLine).toBe('HTTP/1.1 200 OK');
   const [{ head = '', body = Buffer.alloc(0) } = {}] = ollama.received;
   const [requestLine = '', ...lines] = head.trimEnd().split('\r\n');
   return {
@@ -34,12 +34,12 @@ async function sent(bytes: string) {
 }
 
 /** Both responses: from Ollama directly, and through the proxy. */
-async function bothAnswers(message: string | Buffer, request = get('/api/tags'), toHead = false) {
-  const { ollama, client } = await start(answering(message));
+async function bothResponses(message: string | Buffer, request = get('/api/tags'), toHead = false) {
+  const { ollama, client } = await start(responding(message));
   const direct = await rawClient(Number(ollama.url.port));
   return [
-    await direct.send(request).answer({ toHead }),
-    await client.send(request).answer({ toHead }),
+    await direct.send(request).response({ toHead }),
+    await client.send(request).response({ toHead }),
   ] as const;
 }
 
@@ -154,9 +154,9 @@ describe('a request arrives at Ollama with', () => {
 
   test('its HTTP/1.0 response ended by closing the connection', async () => {
     const stream = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n';
-    const { client } = await start(answering(stream));
-    const answer = await client.send('GET /x HTTP/1.0\r\n\r\n').answer({ untilClosed: true });
-    expect([answer.body.toString(), client.ended]).toEqual(['abc', 'closed']);
+    const { client } = await start(responding(stream));
+    const response = await client.send('GET /x HTTP/1.0\r\n\r\n').response({ untilClosed: true });
+    expect([response.body.toString(), client.ended]).toEqual(['abc', 'closed']);
   });
 });
 
@@ -190,26 +190,26 @@ describe('a response arrives at the client with', () => {
     ],
     ['a redirect', 'HTTP/1.1 307 Temporary Redirect\r\nLocation: /api/chat\r\nContent-Length: 0\r\n\r\n'],
   ])('%s', async (_, message) => {
-    const [direct, through] = await bothAnswers(message);
+    const [direct, through] = await bothResponses(message);
     expect(direct.complete).toBe(true);
     expect(through).toEqual(direct);
   });
 
   test("the default reason phrase if Node.js can't send the original", async () => {
-    const [, through] = await bothAnswers('HTTP/1.1 200 \xe9\xff\r\nContent-Length: 0\r\n\r\n');
+    const [, through] = await bothResponses('HTTP/1.1 200 \xe9\xff\r\nContent-Length: 0\r\n\r\n');
     expect(through.statusLine).toBe('HTTP/1.1 200 OK');
   });
 
   test('headers only, to HEAD', async () => {
     const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 17\r\n\r\n';
-    const [direct, through] = await bothAnswers(head, get('/', 'HEAD'), true);
+    const [direct, through] = await bothResponses(head, get('/', 'HEAD'), true);
     expect(through).toEqual(direct);
     expect(through.headers).toContain('Content-Length: 17');
   });
 
   test('no hop-by-hop headers', async () => {
     const { client } = await start(
-      answering(
+      responding(
         'HTTP/1.1 200 OK\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: timeout=1\r\nUpgrade: h2\r\nX-Stays: 1\r\nContent-Length: 0\r\n\r\n',
       ),
     );
@@ -221,24 +221,24 @@ describe('a response arrives at the client with', () => {
 
   test('a body that ends with the connection of Ollama', async () => {
     const { client } = await start(({ socket }) => socket.end('HTTP/1.1 200 OK\r\n\r\nall of it'));
-    const answer = await client.send(get('/x')).answer();
-    expect([answer.body.toString(), answer.complete]).toEqual(['all of it', true]);
+    const response = await client.send(get('/x')).response();
+    expect([response.body.toString(), response.complete]).toEqual(['all of it', true]);
   });
 
   test('a compressed body unchanged, without counting its tokens', async () => {
     const body = gzipSync('{"model":"a","done":true,"eval_count":5}');
     const head = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
-    const { client, proxy } = await start(answering(Buffer.concat([Buffer.from(head), body])));
-    expect((await client.send(post('/api/generate', '{}')).answer()).body).toEqual(body);
+    const { client, proxy } = await start(responding(Buffer.concat([Buffer.from(head), body])));
+    expect((await client.send(post('/api/generate', '{}')).response()).body).toEqual(body);
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  ok 1']);
     expect(await proxy.counted('ollama_proxy_responses_without_usage_total')).toEqual(['generate  1']);
   });
 
   test('interim responses removed', async () => {
     const interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n';
-    const { client } = await start(answering(interim + OK));
-    const answer = await client.send(get('/x')).answer();
-    expect([answer.statusLine, answer.body.toString()]).toEqual(['HTTP/1.1 200 OK', 'ok']);
+    const { client } = await start(responding(interim + OK));
+    const response = await client.send(get('/x')).response();
+    expect([response.statusLine, response.body.toString()]).toEqual(['HTTP/1.1 200 OK', 'ok']);
   });
 
   test('other responses before it, in order of their requests', async () => {
@@ -252,7 +252,7 @@ describe('a response arrives at the client with', () => {
     for (const name of ['/first', '/second', '/third']) {
       await expect.poll(() => waiting.length).toBe(1);
       waiting.shift()?.();
-      expect((await client.answer()).body.toString()).toBe(name);
+      expect((await client.response()).body.toString()).toBe(name);
     }
   });
 });
@@ -264,9 +264,9 @@ describe('a request is rejected with 400, and not passed on, if it has', () => {
     ['a second Host header', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
   ])('%s', async (_, request) => {
     const { ollama, proxy, client } = await start();
-    const answer = await client.send(request).answer();
-    expect(answer.statusLine).toBe('HTTP/1.1 400 Bad Request');
-    expect(JSON.parse(answer.body.toString())).toEqual({ error: expect.any(String) });
+    const response = await client.send(request).response();
+    expect(response.statusLine).toBe('HTTP/1.1 400 Bad Request');
+    expect(JSON.parse(response.body.toString())).toEqual({ error: expect.any(String) });
     expect(ollama.received).toEqual([]);
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['other  bad_request 1']);
   });
@@ -285,8 +285,8 @@ describe('a request is rejected with 400, and not passed on, if it has', () => {
     ['a space in the path', 'GET /a b HTTP/1.1\r\nHost: a\r\n\r\n'],
   ])('%s, by Node.js', async (_, request) => {
     const { ollama, client } = await start();
-    const answer = await client.send(request).answer({ untilClosed: true });
-    expect(answer.statusLine).toBe('HTTP/1.1 400 Bad Request');
+    const response = await client.send(request).response({ untilClosed: true });
+    expect(response.statusLine).toBe('HTTP/1.1 400 Bad Request');
     expect(ollama.received).toEqual([]);
   });
 });
@@ -299,24 +299,24 @@ test('CONNECT closes the connection', async () => {
 
 test('an Upgrade header is ignored', async () => {
   const { client } = await start();
-  const answer = await client
+  const response = await client
     .send(get('/x', 'GET', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'))
-    .answer();
-  expect(answer.body.toString()).toBe('ok');
+    .response();
+  expect(response.body.toString()).toBe('ok');
 });
 
 test('the path prefix of --ollama.url is added to each path', async () => {
-  const ollama = await startScripted(answering(OK));
+  const ollama = await startScripted(responding(OK));
   const proxy = await startProxyBefore(new URL('/ollama/', ollama.url));
   const client = await rawClient(proxy.port);
-  await client.send(get('/api/tags?x')).answer();
+  await client.send(get('/api/tags?x')).response();
   expect(ollama.received[0]?.head).toMatch(/^GET \/ollama\/api\/tags\?x HTTP/);
 });
 
 test('requests with different Host headers share a connection', async () => {
   const { ollama, client } = await start();
   for (const host of ['a', 'b', 'c']) {
-    await client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).answer();
+    await client.send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).response();
   }
   expect(ollama.received.map(({ nth }) => nth)).toEqual([1, 2, 3]);
 });

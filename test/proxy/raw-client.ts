@@ -7,7 +7,7 @@ import { dechunked } from './scripted-ollama.ts';
 /** Hop-by-hop headers, which may differ (RFC 9110, 7.6.1). */
 const HOP_BY_HOP = /^(connection|keep-alive|transfer-encoding|proxy-connection|te|upgrade):/i;
 
-export interface RawAnswer {
+export interface RawResponse {
   readonly statusLine: string;
   /** All other headers, as received. */
   readonly headers: readonly string[];
@@ -66,17 +66,17 @@ export class RawClient {
   }
 
   /** Removes and returns the next response; an incomplete one if the connection ends before. */
-  async answer({ toHead = false, untilClosed = false } = {}): Promise<RawAnswer> {
+  async response({ toHead = false, untilClosed = false } = {}): Promise<RawResponse> {
     for (;;) {
-      const { answer, length } = parse(
+      const { response, length } = parse(
         this.#bytes,
         toHead,
         untilClosed && this.#ended === 'closed',
         this.#ended !== 'open',
       );
-      if (answer.complete || this.#ended !== 'open') {
+      if (response.complete || this.#ended !== 'open') {
         this.#bytes = this.#bytes.subarray(length);
-        return answer;
+        return response;
       }
       await once(this.#progress, 'progress');
     }
@@ -88,7 +88,7 @@ function parse(
   toHead: boolean,
   closed: boolean,
   over: boolean,
-): { answer: RawAnswer; length: number } {
+): { response: RawResponse; length: number } {
   const end = bytes.indexOf('\r\n\r\n');
   const headEnd = end === -1 ? bytes.length : end + 4;
   const [statusLine = '', ...lines] = bytes.toString('latin1', 0, headEnd).trimEnd().split('\r\n');
@@ -96,7 +96,7 @@ function parse(
   const rest = bytes.subarray(headEnd);
   const about = { statusLine, headers, trailers: '' };
   const done = (body: Buffer, complete: boolean, length: number, trailers = '') => ({
-    answer: { ...about, body: Buffer.from(body), complete, trailers },
+    response: { ...about, body: Buffer.from(body), complete, trailers },
     length,
   });
   if (end === -1) {

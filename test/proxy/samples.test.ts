@@ -68,7 +68,7 @@ function requestOf({ method, path, requestBody }: Sample): string {
 }
 
 async function exchange(client: RawClient, sample: Sample) {
-  return await client.send(requestOf(sample)).answer({ toHead: sample.method === 'HEAD' });
+  return await client.send(requestOf(sample)).response({ toHead: sample.method === 'HEAD' });
 }
 
 test.each(SAMPLES.map((sample) => [sample.name, sample] as const))(

@@ -25,7 +25,7 @@ describe('at shutdown,', () => {
     const { proxy, client, socket } = await streaming({ shutdownGraceMs: 20_000 });
     const closed = proxy.close();
     socket.write('0\r\n\r\n');
-    expect((await client.answer()).complete).toBe(true);
+    expect((await client.response()).complete).toBe(true);
     await closed;
     await client.closed();
     expect(await proxy.counted('ollama_proxy_requests_total')).toEqual(['generate  incomplete 1']);
@@ -38,7 +38,7 @@ describe('at shutdown,', () => {
     await proxy.close();
     expect(performance.now() - startMs).toBeGreaterThan(190);
     await upstreamEnded;
-    expect((await client.answer()).complete).toBe(false);
+    expect((await client.response()).complete).toBe(false);
   });
 
   test('new connections are refused, and idle ones are closed', async () => {
@@ -48,7 +48,7 @@ describe('at shutdown,', () => {
     await idle.closed();
     await expect(rawClient(proxy.port)).rejects.toThrow('ECONNREFUSED');
     socket.write('0\r\n\r\n');
-    await Promise.all([closed, client.answer()]);
+    await Promise.all([closed, client.response()]);
   });
 
   test('a request waiting on a kept-alive connection is served before the connection closes', async () => {
@@ -57,8 +57,8 @@ describe('at shutdown,', () => {
     const closed = proxy.close();
     ollama.script = (request) => request.socket.write(OK);
     socket.write('0\r\n\r\n');
-    await client.answer();
-    expect((await client.answer()).body.toString()).toBe('ok');
+    await client.response();
+    expect((await client.response()).body.toString()).toBe('ok');
     await client.closed();
     await closed;
   });
@@ -107,7 +107,7 @@ describe('ten minutes without data', () => {
     await client.until((text) => text.includes('{}'));
     await minutesPass(10);
     socket.write('0\r\n\r\n');
-    expect((await client.answer()).complete).toBe(true);
+    expect((await client.response()).complete).toBe(true);
   });
 
   test('before a client has sent all headers time out', async () => {

@@ -36,15 +36,17 @@ async function start(files: Readonly<Record<string, string>>, url?: URL | null) 
 describe('with basic authentication', () => {
   test('a request without credentials gets 401, and never reaches Ollama', async () => {
     const { ollama, port } = await start({ 'web.yml': USERS });
-    const answer = await (await rawClient(port)).send(post('/api/generate', '{}')).answer();
-    expect(answer.statusLine).toBe('HTTP/1.1 401 Unauthorized');
+    const response = await (await rawClient(port)).send(post('/api/generate', '{}')).response();
+    expect(response.statusLine).toBe('HTTP/1.1 401 Unauthorized');
     expect(ollama.received).toEqual([]);
   });
 
   test('the Authorization header is not passed on', async () => {
     const { ollama, port } = await start({ 'web.yml': USERS });
-    const answer = await (await rawClient(port)).send(get('/api/tags', 'GET', `${ALICE}X-A: 1\r\n`)).answer();
-    expect(answer.body.toString()).toBe('ok');
+    const response = await (await rawClient(port))
+      .send(get('/api/tags', 'GET', `${ALICE}X-A: 1\r\n`))
+      .response();
+    expect(response.body.toString()).toBe('ok');
     expect(ollama.received[0]?.head).not.toMatch(/authorization|alice/i);
     expect(ollama.received[0]?.head).toContain('X-A: 1');
   });
@@ -53,7 +55,7 @@ describe('with basic authentication', () => {
     const { port } = await start({ 'web.yml': USERS });
     const head = 'POST /api/create HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n';
     const refused = await rawClient(port);
-    expect((await refused.send(`${head}\r\n`).answer()).statusLine).toBe('HTTP/1.1 401 Unauthorized');
+    expect((await refused.send(`${head}\r\n`).response()).statusLine).toBe('HTTP/1.1 401 Unauthorized');
     const accepted = await rawClient(port);
     await accepted.send(`${head}${ALICE}\r\n`).until((text) => text.startsWith('HTTP/1.1 100 Continue'));
     await accepted.send('{}').until((text) => text.endsWith('ok'));
@@ -83,8 +85,8 @@ test('without basic authentication, Authorization is passed on to Ollama, with T
 
 test("the configured headers are added to Ollama's responses", async () => {
   const { port } = await start({ 'web.yml': 'http_server_config: { headers: { X-Frame-Options: deny } }\n' });
-  const answer = await (await rawClient(port)).send(get('/')).answer();
-  expect(answer.headers).toEqual(['X-Frame-Options: deny', 'Content-Length: 2']);
+  const response = await (await rawClient(port)).send(get('/')).response();
+  expect(response.headers).toEqual(['X-Frame-Options: deny', 'Content-Length: 2']);
 });
 
 test('--proxy.listen-address requires an Ollama', async () => {

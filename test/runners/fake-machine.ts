@@ -90,8 +90,8 @@ export class FakeMachine {
     const requested: string[] = [];
     const server = createServer((request, response) => {
       requested.push(request.url ?? '');
-      const answer = { '/slots': runner.slots, '/metrics': runner.metrics }[request.url ?? ''];
-      answer?.(request, response);
+      const handler = { '/slots': runner.slots, '/metrics': runner.metrics }[request.url ?? ''];
+      handler?.(request, response);
     });
     this.#servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -85,15 +85,15 @@ test('/slots is queried once, and then busy slots are read from /metrics', async
   machine.load('a');
   const a = await machine.run('a');
   a.slots = slots(4, 1);
-  const answer = (busy: number): RequestListener =>
+  const metricsWith = (busy: number): RequestListener =>
     json(`llamacpp:tokens_predicted_total 1\nllamacpp:requests_processing ${busy}\n`);
-  a.metrics = answer(1);
+  a.metrics = metricsWith(1);
   const exporter = await machine.start();
   expect(gaugesOf(await exporter.scrape())).toMatchObject({ slots: 4, busy: 1 });
-  a.metrics = answer(3);
+  a.metrics = metricsWith(3);
   expect(gaugesOf(await exporter.scrape())).toMatchObject({ slots: 4, busy: 3 });
   expect(a.requested).toEqual(['/metrics', '/slots', '/metrics']);
-  a.metrics = answer(5);
+  a.metrics = metricsWith(5);
   a.slots = slots(8, 5);
   expect(gaugesOf(await exporter.scrape())).toMatchObject({ slots: 8, busy: 5 });
 });
@@ -487,9 +487,9 @@ describe('isolation:', () => {
   test('a pending request to a runner is not repeated, and its late response counts', async () => {
     machine.load('a');
     const a = await machine.run('a');
-    let answer: ServerResponse | undefined;
+    let pending: ServerResponse | undefined;
     a.metrics = (_request, response) => {
-      answer = response;
+      pending = response;
     };
     const exporter = await machine.start();
     await exporter.scrape();
@@ -497,7 +497,7 @@ describe('isolation:', () => {
     expect(a.requested).toEqual(['/metrics']);
     const third = exporter.scrape();
     a.metrics = metrics({ generated: 7 });
-    setTimeout(() => answer?.end('llamacpp:tokens_predicted_total 5\n'), 100);
+    setTimeout(() => pending?.end('llamacpp:tokens_predicted_total 5\n'), 100);
     const exposition = await third;
     expect(countersOf(exposition)).toEqual({ generated: 5 });
     expect(gaugesOf(exposition)).toMatchObject({ up: 1, slots: 4 });
@@ -508,14 +508,14 @@ describe('isolation:', () => {
   test('concurrent scrapes, pages and /api/status query a runner once', async () => {
     machine.load('a');
     const a = await machine.run('a');
-    const answers: ServerResponse[] = [];
+    const responses: ServerResponse[] = [];
     a.metrics = (_request, response) => {
-      answers.push(response);
+      responses.push(response);
       setTimeout(() => response.end('llamacpp:tokens_predicted_total 5\n'), 300);
     };
     const exporter = await machine.start();
     await Promise.all([exporter.scrape(), textOf(exporter, '/'), textOf(exporter, '/api/status')]);
-    expect(answers).toHaveLength(1);
+    expect(responses).toHaveLength(1);
   });
 
   test('a response is discarded if the pid was reused meanwhile', async () => {

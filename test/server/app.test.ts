@@ -35,11 +35,17 @@ async function requestPath(path: string, { method = 'GET' as Method, headers = {
   const before = calls;
   const {
     statusCode,
-    headers: answered,
+    headers: responseHeaders,
     body,
   } = await request(new URL(path, exporter.url), { method, headers });
   const bytes = Buffer.from(await body.arrayBuffer());
-  return { status: statusCode, headers: answered, bytes, text: bytes.toString(), calls: calls - before };
+  return {
+    status: statusCode,
+    headers: responseHeaders,
+    bytes,
+    text: bytes.toString(),
+    calls: calls - before,
+  };
 }
 
 test.each(['/-/healthy', '/-/ready'])('%s returns 200 without a request to Ollama', async (path) => {

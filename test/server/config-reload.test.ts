@@ -67,12 +67,12 @@ test('an invalid file is reported and logged, and the old one stays active', asy
 });
 
 test('a running scrape finishes with the old module', async () => {
-  let answer = () => {};
+  let respond = () => {};
   const underWay = new Promise<void>((resolve) => {
     ollama.server.prependOnceListener('request', (_request, response) => {
       const end = response.end.bind(response);
       response.end = (body: unknown) => {
-        answer = () => void end(body);
+        respond = () => void end(body);
         resolve();
         return response;
       };
@@ -82,7 +82,7 @@ test('a running scrape finishes with the old module', async () => {
   await underWay;
   exporter.writeConfig(CLOSED);
   await requestPath('/-/reload', 'POST');
-  answer();
+  respond();
   expect(await slow).toBe(200);
   await expect.poll(() => ollama.connections.size, { timeout: 15_000 }).toBe(0);
 });

@@ -48,8 +48,8 @@ afterEach(async () => {
 });
 
 /** A server on an allowed address. @returns its host and port */
-async function serve(answer: RequestListener): Promise<string> {
-  const server: Server = createServer(answer);
+async function serve(handler: RequestListener): Promise<string> {
+  const server: Server = createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   opened.push(async () => {
     server.closeAllConnections();
@@ -148,9 +148,9 @@ describe('a debug report reveals no part of a secret through the placeholder, wi
     const { get } = await start(CREDENTIALS);
     const report = async (text: string) => {
       const typed = `guess-${text}-end`;
-      const answer = await get(`/probe?debug=true&target=${encodeURIComponent(targetOf(typed))}`);
-      expect(answer).toContain('Scraped http');
-      return answer.replaceAll(typed, 'TEXT').replaceAll(/(?<=after |seconds\{api="\w+"\} )\S+/g, 'TIME');
+      const received = await get(`/probe?debug=true&target=${encodeURIComponent(targetOf(typed))}`);
+      expect(received).toContain('Scraped http');
+      return received.replaceAll(typed, 'TEXT').replaceAll(/(?<=after |seconds\{api="\w+"\} )\S+/g, 'TIME');
     };
     for (const [right, wrong] of guesses) {
       const reportForRight = await report(right);

@@ -55,8 +55,8 @@ describe('the health check URL', () => {
 });
 
 describe('the health check', () => {
-  async function answering(answer: RequestListener): Promise<URL> {
-    const server = createServer(answer).listen(0, '127.0.0.1');
+  async function serve(handler: RequestListener): Promise<URL> {
+    const server = createServer(handler).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     onTestFinished(() => {
       server.closeAllConnections();
@@ -76,7 +76,7 @@ describe('the health check', () => {
     [401, true],
     [429, true],
   ])('succeeds with status %i, web configuration: %s', async (code, hasWebConfig) => {
-    const url = await answering(status(code));
+    const url = await serve(status(code));
     await expect(checkHealth({ url, hasWebConfig }, AbortSignal.timeout(5_000))).resolves.toBeUndefined();
   });
 
@@ -85,14 +85,14 @@ describe('the health check', () => {
     [404, false],
     [500, true],
   ])('fails with status %i, web configuration: %s', async (code, hasWebConfig) => {
-    const url = await answering(status(code));
+    const url = await serve(status(code));
     await expect(checkHealth({ url, hasWebConfig }, AbortSignal.timeout(5_000))).rejects.toThrow(
       `${url.href} returned status ${code}`,
     );
   });
 
   test('fails if the response times out', async () => {
-    const url = await answering(() => {});
+    const url = await serve(() => {});
     await expect(checkHealth({ url, hasWebConfig: false }, AbortSignal.timeout(50))).rejects.toThrow(
       `could not query ${url.href}: no response in time`,
     );

@@ -52,9 +52,9 @@ describe('the exporter listens', () => {
 });
 
 test('a response sent while closing has Connection: close', async () => {
-  let answer = () => {};
+  let respond = () => {};
   const waiting = new Promise<void>((resolve) => {
-    answer = resolve;
+    respond = resolve;
   });
   let onRequest = () => {};
   const underWay = new Promise<void>((resolve) => {
@@ -65,13 +65,13 @@ test('a response sent while closing has Connection: close', async () => {
     share: async () => {
       onRequest();
       await waiting;
-      throw new Error('the answer does not matter');
+      throw new Error('the response does not matter');
     },
   });
   const response = request(`http://127.0.0.1:${slow.addresses[0]?.port}/metrics`);
   await underWay;
   const closed = slow.close();
-  answer();
+  respond();
   const { headers, body } = await response;
   await body.dump();
   expect(headers['connection']).toBe('close');

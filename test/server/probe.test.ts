@@ -410,8 +410,8 @@ describe('--web.max-requests', () => {
     for (const path of ['/-/healthy', '/probe?target=127.0.0.1:1']) {
       expect(await requestPath(exporter, path)).toMatchObject({ status: 200 });
     }
-    for (const answer of waiting) {
-      answer();
+    for (const respond of waiting) {
+      respond();
     }
     expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await requestPath(exporter, '/metrics')).toMatchObject({ status: 200 });

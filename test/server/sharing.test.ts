@@ -56,7 +56,7 @@ const loaded = (text: string) => sampleValue(parseExposition(text), 'ollama_load
 const calls = (count: number) => expect.poll(() => psCalls, { timeout: 15_000 }).toBe(count);
 
 /** Responds with so many models to the oldest pending request. */
-function answer(models: number): void {
+function respond(models: number): void {
   const list = Array.from({ length: models }, (_, index) => ({ model: `m${index}`, size: 1 }));
   waiting.shift()?.end(JSON.stringify({ models: list }));
 }
@@ -74,7 +74,7 @@ test('concurrent scrapes make one request to Ollama', async () => {
   const first = scrape();
   await calls(1);
   const others = await arrived(() => [scrape(), scrape({ path: '/api/status' }), scrape({ path: '/' })]);
-  answer(3);
+  respond(3);
   expect(loaded(await first)).toBe(3);
   const [metrics, status] = await Promise.all(others);
   expect(loaded(String(metrics))).toBe(3);
@@ -87,8 +87,8 @@ test('a probe of the same Ollama makes its own request, since its target is chec
   await calls(1);
   const probe = scrape({ path: `/probe?target=${ollama.url.host}` });
   await calls(2);
-  answer(1);
-  answer(2);
+  respond(1);
+  respond(2);
   expect(loaded(await first)).toBe(1);
   expect(loaded(await probe)).toBe(2);
 });
@@ -98,7 +98,7 @@ test('a probe and a debug report on the same target share a scrape and have the 
   const probe = scrape({ path });
   await calls(1);
   const [report] = await arrived(() => [scrape({ path: `${path}&debug=true` })]);
-  answer(1);
+  respond(1);
   expect(await report).toContain(await probe);
   await calls(1);
 });
@@ -106,11 +106,11 @@ test('a probe and a debug report on the same target share a scrape and have the 
 test('a scrape after the end of another makes a new request', async () => {
   const first = scrape();
   await calls(1);
-  answer(1);
+  respond(1);
   expect(loaded(await first)).toBe(1);
   const second = scrape();
   await calls(2);
-  answer(2);
+  respond(2);
   expect(loaded(await second)).toBe(2);
 });
 
@@ -122,7 +122,7 @@ test('a scraper that disconnects does not affect the others', async () => {
   controller.abort();
   await expect(first).rejects.toThrow('aborted');
   await arrived(() => []);
-  answer(2);
+  respond(2);
   expect(loaded(String(await second))).toBe(2);
   expect(psCalls).toBe(1);
 });
@@ -134,7 +134,7 @@ test('a scraper that times out gets the result so far, and does not affect the o
   expect(sampleValue(partial, 'ollama_scrape_success', { api: 'version' })).toBe(1);
   expect(partial.get('ollama_scrape_error')?.samples[0]?.labels).toEqual({ api: 'ps', reason: 'timeout' });
   expect(waiting).toHaveLength(1);
-  answer(2);
+  respond(2);
   expect(loaded(await longScrape)).toBe(2);
 });
 
@@ -152,7 +152,7 @@ test('when all scrapers disconnect, the request is cancelled, and the next scrap
   await once(call ?? ollama.server, 'close');
   const next = scrape();
   await calls(2);
-  answer(4);
+  respond(4);
   expect(loaded(await next)).toBe(4);
 });
 
@@ -161,8 +161,8 @@ test('debug=true makes its own request, since it reports the raw responses', asy
   await calls(1);
   const report = scrape({ path: `/probe?target=${ollama.url.host}&debug=true` });
   await calls(2);
-  answer(1);
-  answer(2);
+  respond(1);
+  respond(2);
   expect(loaded(await first)).toBe(1);
   expect(await report).toContain('ollama_loaded_models 2\n');
 });
@@ -177,8 +177,8 @@ describe('a hanging scrape', () => {
     const second = scrape();
     expect(loaded(await first)).toBeUndefined();
     await calls(2);
-    answer(9);
-    answer(2);
+    respond(9);
+    respond(2);
     expect(loaded(await second)).toBe(2);
   });
 });

@@ -20,14 +20,14 @@ export async function startExporter(port: number, ollamaPort: number) {
   process.once('exit', () => child.kill('SIGKILL'));
   const exit = once(child, 'exit');
   const log = text(child.stderr);
-  await Promise.race([answering(port), log.then((lines) => Promise.reject(new Error(lines)))]);
+  await Promise.race([waitUntilOpen(port), log.then((lines) => Promise.reject(new Error(lines)))]);
   return { child, port, exit, log };
 }
 
 /** Resolves once the port is open. */
-export async function answering(port: number): Promise<void> {
-  const answer = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
-  while ((await answer().catch(() => '')) === '') {
+export async function waitUntilOpen(port: number): Promise<void> {
+  const get = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
+  while ((await get().catch(() => '')) === '') {
     await sleep(10);
   }
 }

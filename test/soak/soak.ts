@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { freePort } from '../free-port.ts';
-import { answering, exhaustFiles, growth, measure, startExporter, stopExporter } from './exporter.ts';
+import { exhaustFiles, growth, measure, startExporter, stopExporter, waitUntilOpen } from './exporter.ts';
 import { type Fault, lateMs, MOST_LATE_MS, type Scraped, STORM, schedule, violation } from './faults.ts';
 import { now, sleepUntil } from './states.ts';
 
@@ -42,7 +42,7 @@ async function startOllama(): Promise<ChildProcess> {
   const child = fork(new URL('ollama.js', import.meta.url), [String(ollamaPort)]);
   child.on('message', (problem) => problems.push(String(problem)));
   child.send([...pair]);
-  await answering(ollamaPort);
+  await waitUntilOpen(ollamaPort);
   return child;
 }
 let ollama = await startOllama();
@@ -70,7 +70,7 @@ const causes: { readonly [name in Fault['name']]?: (over: Promise<void>) => Prom
     ollama.kill('SIGSTOP');
     await over;
     ollama.kill('SIGCONT');
-    await answering(ollamaPort);
+    await waitUntilOpen(ollamaPort);
   },
   descriptors: (over) => exhaustFiles(exporter, over),
   storm: () => startClients(ofStorms, storm),

@@ -214,14 +214,14 @@ describe('an entry is rejected:', () => {
   });
 });
 
-type Answer = readonly LookupAddress[] | Error;
+type Resolved = readonly LookupAddress[] | Error;
 
 /** The result of the lookup of a target whose name resolves to these addresses. */
 function resolve(
   entries: readonly string[],
   target: string,
   ...addresses: readonly string[]
-): Promise<Answer> {
+): Promise<Resolved> {
   const dns: LookupFunction = (_name, _options, callback) =>
     callback(
       null,
@@ -384,10 +384,10 @@ test('a lookup of a single address returns the first', async () => {
       { address: '10.0.0.2', family: 4 },
     ]);
   const { lookupFor } = createAllowList([parseAllowEntry('10.0.0.0/8')], dns);
-  const answer = await new Promise((done) =>
+  const result = await new Promise((done) =>
     lookupFor(new URL('http://a:1'))('a', {}, (...found) => done(found)),
   );
-  expect(answer).toEqual([null, '10.0.0.1', 4]);
+  expect(result).toEqual([null, '10.0.0.1', 4]);
 });
 
 test('a name without addresses fails with ENOTFOUND', async () => {
@@ -399,6 +399,6 @@ test('a lookup error is passed on', async () => {
   const { lookupFor } = createAllowList([parseAllowEntry('*')], (_name, _options, callback) =>
     callback(failure, []),
   );
-  const answer = await new Promise((done) => lookupFor(new URL('http://a:1'))('a', { all: true }, done));
-  expect(answer).toBe(failure);
+  const result = await new Promise((done) => lookupFor(new URL('http://a:1'))('a', { all: true }, done));
+  expect(result).toBe(failure);
 });

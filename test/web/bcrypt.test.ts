@@ -62,8 +62,8 @@ test('the thread does not keep the process alive', async () => {
 test('each comparison gets its own result', async () => {
   const { compare } = start(WORKER);
   const pairs = ['a/a', 'a/b', 'b/b', 'c/b'].map((pair) => pair.split('/'));
-  const answers = await Promise.all(pairs.map(([password = '', hash = '']) => compare(password, hash)));
-  expect(answers).toEqual([true, false, true, false]);
+  const results = await Promise.all(pairs.map(([password = '', hash = '']) => compare(password, hash)));
+  expect(results).toEqual([true, false, true, false]);
 });
 
 test.each(['throw', 'exit'])(

@@ -44,7 +44,7 @@ function closeOf(socket: Socket): Promise<void> {
 }
 
 /** Everything received until the connection ends. */
-async function answerOn(socket: Socket): Promise<string> {
+async function responseOn(socket: Socket): Promise<string> {
   let received = '';
   socket.setEncoding('latin1').on('data', (part) => {
     received += part;
@@ -95,24 +95,24 @@ describe('a client that uses HTTP on the HTTPS port gets the error of Go', () =>
   test.each(requests)('for %j', async (request) => {
     const socket = open(await start());
     socket.write(request);
-    expect(await answerOn(socket)).toBe(TO_PLAIN_HTTP);
+    expect(await responseOn(socket)).toBe(TO_PLAIN_HTTP);
   });
 
   test.each(requests)('for %j in single bytes', async (request) => {
     const socket = open(await start());
-    const answer = answerOn(socket);
+    const response = responseOn(socket);
     await once(socket, 'connect');
     for (const byte of request) {
       socket.write(byte);
       await setImmediate();
     }
-    expect(await answer).toBe(TO_PLAIN_HTTP);
+    expect(await response).toBe(TO_PLAIN_HTTP);
   });
 
   test('for a request longer than the server reads', async () => {
     const socket = open(await start());
     socket.write(`GET / HTTP/1.1\r\nX: ${'x'.repeat(1_000_000)}\r\n\r\n`);
-    expect(await answerOn(socket)).toBe(TO_PLAIN_HTTP);
+    expect(await responseOn(socket)).toBe(TO_PLAIN_HTTP);
   });
 });
 
@@ -147,7 +147,7 @@ describe('a TLS client', () => {
     const live = await start({ handshakeTimeoutMs: 50 });
     const socket = open(live);
     socket.write(bytes, 'latin1');
-    expect(await answerOn(socket)).toBe('');
+    expect(await responseOn(socket)).toBe('');
     expect(live.logged[0]).toMatchObject({ level: DEBUG, err: 'TLS handshake timeout' });
   });
 });
@@ -171,7 +171,7 @@ describe('a failed handshake is logged at debug, with client and reason:', () =>
     const live = await start();
     const socket = open(live);
     socket.write(bytes, 'latin1');
-    await answerOn(socket);
+    await responseOn(socket);
     await expect.poll(() => live.logged).toContainEqual(expect.objectContaining(line(err)));
   });
 
@@ -194,7 +194,7 @@ describe('a failed handshake is logged at debug, with client and reason:', () =>
     socket.write(await clientHello({ maxVersion: 'TLSv1.2' }));
     await once(socket, 'data');
     socket.write('\x15\x03\x03\x00\x02\x02\x30', 'latin1');
-    await answerOn(socket);
+    await responseOn(socket);
     expect(live.logged).toContainEqual(expect.objectContaining(line('tlsv1 alert unknown ca')));
   });
 
@@ -247,7 +247,7 @@ describe('while handshakes fail', () => {
       for (let count = 0; count < times; count += 1) {
         const socket = open(live);
         socket.write('GET / HTTP/1.1\r\n\r\n');
-        await answerOn(socket);
+        await responseOn(socket);
       }
     };
     await fail(3);

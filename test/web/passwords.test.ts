@@ -33,19 +33,19 @@ function counted() {
 /** Completes each comparison when called: a password that contains `right` matches. */
 function held() {
   const compared: string[] = [];
-  const answers: (() => void)[] = [];
+  const pending: (() => void)[] = [];
   const check = checkWith((password) => {
     compared.push(password);
-    return new Promise((resolve) => answers.push(() => resolve(password.includes('right'))));
+    return new Promise((resolve) => pending.push(() => resolve(password.includes('right'))));
   });
-  const answer = async (count = 1) => {
+  const complete = async (count = 1) => {
     await settled();
     for (let index = 0; index < count; index += 1) {
-      answers.shift()?.();
+      pending.shift()?.();
       await settled();
     }
   };
-  return { check, compared, answer };
+  return { check, compared, complete };
 }
 
 /** Lets pending callbacks run. */
@@ -68,9 +68,9 @@ describe('a password', () => {
   });
 
   test('that several clients send at once is compared once', async () => {
-    const { check, compared, answer } = held();
+    const { check, compared, complete } = held();
     const burst = ['a', 'a', 'b', 'c', 'c'].map((address) => check('alice/right', { address }));
-    await answer();
+    await complete();
     expect(await Promise.all(burst)).toEqual(Array(5).fill(true));
     expect(compared).toEqual(['right']);
   });
@@ -168,15 +168,15 @@ describe('an unknown user costs one comparison', () => {
 
 describe('clients with pending password checks', () => {
   test('take turns, one comparison at a time', async () => {
-    const { check, compared, answer } = held();
+    const { check, compared, complete } = held();
     const results = ['x1', 'a1', 'a2', 'b1 right', 'b2', 'c1'].map((password) =>
       check(`alice/${password}`, { address: password.slice(0, 1) }),
     );
     await settled();
     expect(compared).toEqual(['x1']);
-    await answer(2);
+    await complete(2);
     results.push(check('alice/a3', { address: 'a' }));
-    await answer(5);
+    await complete(5);
     expect(compared).toEqual(['x1', 'a1', 'b1 right', 'c1', 'a2', 'b2', 'a3']);
     expect((await Promise.all(results)).indexOf(true)).toBe(3);
   });
@@ -184,23 +184,23 @@ describe('clients with pending password checks', () => {
   test.each(['alice', 'mallory'])(
     'wait for at most one comparison of another client, despite a flood for %s',
     async (name) => {
-      const { check, compared, answer } = held();
+      const { check, compared, complete } = held();
       const flood = Array.from({ length: 20 }, (_, number) => check(`${name}/${number}`, { address: 'a' }));
       for (const [turn, password] of ['b right', 'b1', 'c right'].entries()) {
         const other = check(`bob/${password}`, { address: password.slice(0, 1) });
-        await answer(2);
+        await complete(2);
         expect(compared.indexOf(password)).toBe(2 * turn + 1);
         expect(await other).toBe(password.includes('right'));
       }
-      await answer(20);
+      await complete(20);
       await Promise.all(flood);
     },
   );
 
   test('have a limited queue, which delays neither known passwords nor other clients', async () => {
-    const { check, answer } = held();
+    const { check, complete } = held();
     const known = check('bob/right');
-    await answer();
+    await complete();
     expect(await known).toBe(true);
     // One is being compared, and the others wait.
     const flood = Array.from({ length: MAX_WAITING + 1 }, (_, number) => check(`alice/${number}`));
@@ -208,14 +208,14 @@ describe('clients with pending password checks', () => {
     await expect(check('alice/one more')).rejects.toThrow(TooManyChecksError);
     expect(await check('bob/right')).toBe(true);
     const other = check('alice/right', { address: 'b' });
-    await answer(3);
+    await complete(3);
     expect(await other).toBe(true);
-    await answer(flood.length);
+    await complete(flood.length);
     expect(new Set(await Promise.all(flood))).toEqual(new Set([false]));
   });
 
   test('are skipped after they disconnected', async () => {
-    const { check, compared, answer } = held();
+    const { check, compared, complete } = held();
     let disconnected = false;
     const hasHungUp = () => disconnected;
     const [first, second, third] = [
@@ -224,7 +224,7 @@ describe('clients with pending password checks', () => {
       check('alice/3 right'),
     ];
     disconnected = true;
-    await answer(2);
+    await complete(2);
     expect(compared).toEqual(['1', '3 right']);
     expect(await Promise.all([first, second, third])).toEqual([false, undefined, true]);
   });

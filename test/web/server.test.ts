@@ -17,7 +17,7 @@ const USERS = `basic_auth_users:\n  alice: ${ALICE}\n`;
 const SILENT = pino({ level: 'silent' });
 
 /** Everything that a server sends in response to these bytes. */
-async function answerTo({ port }: Live, bytes: string): Promise<string> {
+async function responseTo({ port }: Live, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.write(bytes);
   let received = '';
@@ -30,16 +30,16 @@ async function answerTo({ port }: Live, bytes: string): Promise<string> {
 /** Completes each comparison when called, and waits until there is one. */
 function heldCompare() {
   const compared: string[] = [];
-  const answers: ((matches: boolean) => void)[] = [];
+  const pending: ((matches: boolean) => void)[] = [];
   const held = (password: string) => {
     compared.push(password);
-    return new Promise<boolean>((resolve) => answers.push(resolve));
+    return new Promise<boolean>((resolve) => pending.push(resolve));
   };
-  const answerNext = async (matches: boolean) => {
-    await expect.poll(() => answers, { interval: 1 }).not.toHaveLength(0);
-    answers.shift()?.(matches);
+  const completeNext = async (matches: boolean) => {
+    await expect.poll(() => pending, { interval: 1 }).not.toHaveLength(0);
+    pending.shift()?.(matches);
   };
-  return { compare: held, compared, answerNext };
+  return { compare: held, compared, completeNext };
 }
 
 /** @returns the sockets of the next requests, once they have arrived */
@@ -103,14 +103,14 @@ describe('an unauthenticated client', () => {
     'Connection: close, upgrade\r\nUpgrade: websocket',
   ])('gets 401 with %j', async (headers) => {
     const live = await startGuarded({ 'web.yml': USERS });
-    const answer = await answerTo(live, `POST / HTTP/1.1\r\nHost: a\r\n${headers}\r\n\r\n`);
-    expect(answer.match(/^HTTP.*/gm)).toEqual(['HTTP/1.1 401 Unauthorized']);
-    expect(answer).not.toContain('handled');
+    const response = await responseTo(live, `POST / HTTP/1.1\r\nHost: a\r\n${headers}\r\n\r\n`);
+    expect(response.match(/^HTTP.*/gm)).toEqual(['HTTP/1.1 401 Unauthorized']);
+    expect(response).not.toContain('handled');
   });
 
   test('gets no response to CONNECT', async () => {
     const live = await startGuarded({ 'web.yml': USERS });
-    expect(await answerTo(live, 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n')).toBe('');
+    expect(await responseTo(live, 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n')).toBe('');
   });
 });
 
@@ -126,11 +126,11 @@ describe('an authenticated client', () => {
   test('gets 100 Continue only after the password check', async () => {
     const live = await startGuarded({ 'web.yml': USERS });
     const authorization = `Basic ${Buffer.from('alice:alice123').toString('base64')}`;
-    const answer = await answerTo(
+    const response = await responseTo(
       live,
       `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: ${authorization}\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok`,
     );
-    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK\r\n/);
+    expect(response).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK\r\n/);
   });
 
   test('gets 417 for an unknown expectation', async () => {
@@ -163,10 +163,10 @@ describe('an authenticated client', () => {
     ['wrong passwords', 'alice'],
     ['unknown users', 'mallory'],
   ])('is not delayed by a flood of %s from another address', async (_what, name) => {
-    const { compare: held, compared, answerNext } = heldCompare();
+    const { compare: held, compared, completeNext } = heldCompare();
     const { get, server } = await startGuarded({ 'web.yml': USERS }, undefined, { compare: held });
     const known = get({ as: 'alice:alice123' });
-    await answerNext(true);
+    await completeNext(true);
     expect((await known).status).toBe(200);
     const arrived = requestsAt(server, 50);
     const flood = Array.from({ length: 50 }, (_, number) => get({ as: `${name}:${number}` }));
@@ -178,12 +178,12 @@ describe('an authenticated client', () => {
     const first = get({ as: 'alice:from elsewhere', localAddress: '127.0.0.2' });
     await another;
     for (const matches of [false, true]) {
-      await answerNext(matches);
+      await completeNext(matches);
     }
     expect((await first).status).toBe(200);
     expect(compared.indexOf('from elsewhere')).toBe(2);
     for (const _ of flood.slice(1)) {
-      await answerNext(false);
+      await completeNext(false);
     }
     const statuses = (await Promise.all(flood)).map(({ status }) => status);
     expect(new Set(statuses)).toEqual(new Set([401]));
@@ -194,7 +194,7 @@ describe('an authenticated client', () => {
     const handler = () => {
       handled += 1;
     };
-    const { compare: held, compared, answerNext } = heldCompare();
+    const { compare: held, compared, completeNext } = heldCompare();
     const { port, server, get } = await startGuarded({ 'web.yml': USERS }, handler, { compare: held });
     for (const password of ['1', '2']) {
       const arrived = requestsAt(server, 1);
@@ -206,8 +206,8 @@ describe('an authenticated client', () => {
       await closed;
     }
     const last = get({ as: 'alice:3' });
-    await answerNext(true);
-    await answerNext(false);
+    await completeNext(true);
+    await completeNext(false);
     expect((await last).status).toBe(401);
     expect(compared).toEqual(['1', '3']);
     expect(handled).toBe(0);
@@ -219,8 +219,8 @@ describe('an authenticated client', () => {
       compare: (password, hash) =>
         broken ? Promise.reject(new Error('thread ended')) : compare(password, hash),
     });
-    const answer = await get({ as: 'alice:alice123' });
-    expect(answer).toMatchObject({ status: 500, body: 'Internal Server Error\n' });
+    const response = await get({ as: 'alice:alice123' });
+    expect(response).toMatchObject({ status: 500, body: 'Internal Server Error\n' });
     expect(logged).toMatchObject([{ level: 50, msg: 'Unable to check a password', err: 'thread ended' }]);
     broken = false;
     expect((await get({ as: 'alice:alice123' })).status).toBe(200);

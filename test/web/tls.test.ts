@@ -47,8 +47,8 @@ function showing(name: string, options: RequestOptions = {}): RequestOptions {
   return trusting({ ...clients[name], ...options });
 }
 
-async function served(answer: Promise<{ readonly status: number }>): Promise<boolean> {
-  return answer.then(
+async function served(response: Promise<{ readonly status: number }>): Promise<boolean> {
+  return response.then(
     ({ status }) => status === 200,
     () => false,
   );
@@ -226,8 +226,8 @@ describe('a client certificate', () => {
 });
 
 describe('changed files apply to the next connection:', () => {
-  const nameOf = (answer: { readonly socket: { getPeerCertificate(): object } | undefined }) =>
-    Object(Object(answer.socket?.getPeerCertificate())['subject'])['CN'];
+  const nameOf = (response: { readonly socket: { getPeerCertificate(): object } | undefined }) =>
+    Object(Object(response.socket?.getPeerCertificate())['subject'])['CN'];
 
   test('the certificate, for a server address without a name', async () => {
     const { get, write, settled } = await startGuarded(files());
