@@ -37,7 +37,7 @@ export function buildServer(dependencies: ServerDependencies): FastifyInstance {
   const app = Fastify({
     serverFactory: (handler) => createServer(handler, LIMITS),
     frameworkErrors: (_error, _request, reply) => replyNotFound(reply.header(...NOSNIFF)),
-    clientErrorHandler: replyToNoise,
+    clientErrorHandler: replyToClientError,
   });
   const mayBeUnread = createUnreadLimit();
   watchRequests(app.server);
@@ -123,16 +123,16 @@ function replyWithError(
   return reply.code(500).send('internal error, see the log of the exporter\n');
 }
 
-const STATUS_OF_NOISE: ReadonlyMap<string, number> = new Map([
+const CLIENT_ERROR_STATUSES: ReadonlyMap<string, number> = new Map([
   ['HPE_HEADER_OVERFLOW', 431],
   ['ERR_HTTP_REQUEST_TIMEOUT', 408],
 ]);
 
 /** The input is not a request, so Fastify's reply can't be used. */
-function replyToNoise(error: Error, socket: Socket): void {
+function replyToClientError(error: Error, socket: Socket): void {
   const code = 'code' in error ? String(error.code) : '';
   if (code !== 'ECONNRESET' && socket.writable) {
-    const status = STATUS_OF_NOISE.get(code) ?? 400;
+    const status = CLIENT_ERROR_STATUSES.get(code) ?? 400;
     const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, NOSNIFF.join(': '), 'connection: close'];
     socket.write(`${head.join('\r\n')}\r\ncontent-length: 0\r\n\r\n`);
   }

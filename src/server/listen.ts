@@ -13,7 +13,7 @@ import type { ServerDependencies } from './dependencies.ts';
 /** Service managers have short timeouts, so closing takes less than 5 s: first scrapes may finish, … */
 const FINISH_MS = 3_000;
 /** … then they must return partial results, and then open connections are closed. */
-const ANSWER_MS = 1_000;
+const RESPONSE_MS = 1_000;
 
 /** Connections waiting to be accepted, up to the kernel's limit, as in Go. With Node's 511, a burst must retry. */
 const BACKLOG = 4_096;
@@ -27,7 +27,7 @@ export interface BoundAddress {
 export interface Listening {
   /** One for each configured address, with its actual port. */
   readonly addresses: readonly BoundAddress[];
-  /** Stops accepting connections, lets running scrapes finish, and resolves within FINISH_MS + ANSWER_MS. */
+  /** Stops accepting connections, lets running scrapes finish, and resolves within FINISH_MS + RESPONSE_MS. */
   readonly close: () => Promise<void>;
 }
 
@@ -70,7 +70,7 @@ async function closeAll(
     for (const app of apps) {
       app.server.closeAllConnections();
     }
-  }, FINISH_MS + ANSWER_MS);
+  }, FINISH_MS + RESPONSE_MS);
   await Promise.all(apps.map((app) => app.close()));
   clearTimeout(finish);
   clearTimeout(cut);

@@ -4,14 +4,14 @@ import { Counter, Gauge } from 'prom-client';
 import type { RegisterMetrics } from '../metrics/own.ts';
 
 /** nginx's status for a client that disconnected before the response. */
-const HUNG_UP = '499';
+const CLIENT_CLOSED_REQUEST = '499';
 
 /** Codes that start at 0, so that `increase()` counts the first one. */
 const KNOWN_CODES = {
-  metrics: ['200', '400', '500', '503', HUNG_UP],
-  probe: ['200', '400', '403', '500', HUNG_UP],
-  page: ['200', '400', '403', '500', '503', HUNG_UP],
-  status: ['200', '400', '403', '500', '503', HUNG_UP],
+  metrics: ['200', '400', '500', '503', CLIENT_CLOSED_REQUEST],
+  probe: ['200', '400', '403', '500', CLIENT_CLOSED_REQUEST],
+  page: ['200', '400', '403', '500', '503', CLIENT_CLOSED_REQUEST],
+  status: ['200', '400', '403', '500', '503', CLIENT_CLOSED_REQUEST],
   other: ['200', '404', '500'],
 } as const;
 
@@ -55,7 +55,10 @@ export function createRequestMetrics(telemetryPath: string): RequestMetrics {
     // Emitted once for each response, even if the client disconnected.
     response.once('close', () => {
       inFlight.dec({ handler });
-      total.inc({ handler, code: response.headersSent ? String(response.statusCode) : HUNG_UP });
+      total.inc({
+        handler,
+        code: response.headersSent ? String(response.statusCode) : CLIENT_CLOSED_REQUEST,
+      });
     });
   };
   return {

@@ -80,7 +80,7 @@ async function isUser(
   { headers, socket }: IncomingMessage,
 ): Promise<boolean> {
   const credentials = parseCredentials(headers.authorization);
-  const client = { address: networkOf(socket.remoteAddress), hasHungUp: () => socket.destroyed };
+  const client = { address: networkOf(socket.remoteAddress), hasDisconnected: () => socket.destroyed };
   return credentials !== undefined && (await passwords.check(credentials, users, client)) === true;
 }
 

@@ -9,7 +9,7 @@ export interface Credentials {
 export interface Client {
   /** Clients with the same address share their turns. */
   readonly address: string;
-  readonly hasHungUp: () => boolean;
+  readonly hasDisconnected: () => boolean;
 }
 
 /** @returns whether the bcrypt hash matches the password; slow on purpose */
@@ -63,7 +63,7 @@ export class Passwords {
     }
     await this.#turns.take(client.address);
     try {
-      if (client.hasHungUp()) {
+      if (client.hasDisconnected()) {
         return undefined;
       }
       // An equal check may have finished meanwhile: a burst of them costs one comparison.

@@ -90,7 +90,7 @@ function firstTokens(seconds: '10' | '30' | '60', counted: string, modelName = '
   return { ...Object.fromEntries(buckets), [`${name}_count{${labels}}`]: counted };
 }
 
-const PROXY_LOSES = ['model', 'api', 'outcome'];
+const PROXY_DROPS = ['model', 'api', 'outcome'];
 
 const RELOADED = `ollama_exporter_config_last_reload_successful{${TARGET}}`;
 
@@ -343,7 +343,7 @@ const CASES: readonly Case[] = [
       },
       at: '2m45s',
       labels: { ...LABELS_OF_TARGET, severity: 'warning' },
-      drops: PROXY_LOSES,
+      drops: PROXY_DROPS,
       summary: '12% of the requests to Ollama on gpu-07:10434 fail.',
       description:
         'Within 10 minutes, 12% of the requests through the proxy gpu-07:10434 have failed. Most of them: cut. Responses end before they are complete: a runner crashed, or Ollama was stopped. Its log says which.',
@@ -362,7 +362,7 @@ const CASES: readonly Case[] = [
       series: { ...up, ...requests('ok', '0+9x2 _ 36+9x60'), ...requests('busy', '0+1x2 _ 4+1x60', '') },
       at: '2m45s',
       labels: { ...LABELS_OF_TARGET, severity: 'warning' },
-      drops: PROXY_LOSES,
+      drops: PROXY_DROPS,
       summary: 'Ollama on gpu-07:10434 rejects 10% of its requests as busy.',
       description:
         'Within 10 minutes, Ollama has responded to 10% of the requests through the proxy gpu-07:10434 with 503: its queue (OLLAMA_MAX_QUEUE, 512 by default) was full. More requests arrive than it serves, or they wait for a model that does not load. Clients may try again; the queue stays full until there are fewer of them.',

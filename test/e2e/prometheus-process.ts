@@ -116,7 +116,7 @@ function run(
   };
 }
 
-interface QueryAnswer {
+interface QueryResult {
   readonly data: {
     readonly result: ReadonlyArray<{
       readonly metric: Readonly<Record<string, string>>;
@@ -141,7 +141,7 @@ async function query(
     await response?.body.dump();
     return [];
   }
-  const { data } = (await response.body.json()) as QueryAnswer;
+  const { data } = (await response.body.json()) as QueryResult;
   return data.result.map(({ metric, value, values = [] }) => ({
     labels: metric,
     samples: (value ? [value] : values).map(([seconds, text]) => [

@@ -5,7 +5,7 @@ import { refusal, subjectAltNames } from '../../src/web/client-certificates.ts';
 import { newAuthority } from '../certificates.ts';
 
 /** @returns whether a certificate with these names, in the format of Node.js, is accepted if `allowed` are */
-function mayGoOn(allowed: readonly string[], subjectAltName: string | undefined): boolean {
+function isAllowed(allowed: readonly string[], subjectAltName: string | undefined): boolean {
   const policy = { clientAuth: 'RequireAnyClientCert', clientAllowedSans: allowed } as const;
   return refusal(policy, { subjectAltName, problem: undefined }) === undefined;
 }
@@ -20,7 +20,7 @@ describe('a client', () => {
     [['example'], false],
     [[], false],
   ])('with client_allowed_sans %j is accepted: %s', (allowed, may) => {
-    expect(mayGoOn(allowed, 'DNS:a.example, IP Address:2001:DB8:0:0:0:0:0:1')).toBe(may);
+    expect(isAllowed(allowed, 'DNS:a.example, IP Address:2001:DB8:0:0:0:0:0:1')).toBe(may);
   });
 
   test.each([
@@ -35,11 +35,11 @@ describe('a client', () => {
     ['FE80:0:0:0:0:0:0:1', 'fe80::1%eth0', true],
     ['0:0:0:0:0:0:0:0', '::', true],
   ])('whose certificate is for %s is accepted if %s is allowed: %s', (address, allowed, may) => {
-    expect(mayGoOn([allowed], `IP Address:${address}`)).toBe(may);
+    expect(isAllowed([allowed], `IP Address:${address}`)).toBe(may);
   });
 
   test('whose certificate has no names is rejected', () => {
-    expect(mayGoOn(['', 'undefined'], undefined)).toBe(false);
+    expect(isAllowed(['', 'undefined'], undefined)).toBe(false);
   });
 });
 

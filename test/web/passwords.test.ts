@@ -8,15 +8,15 @@ const USERS: ReadonlyMap<string, string> = new Map(Object.entries(HASHES));
 interface Attempt {
   readonly users?: ReadonlyMap<string, string>;
   readonly address?: string;
-  readonly hasHungUp?: () => boolean;
+  readonly hasDisconnected?: () => boolean;
 }
 
 /** @returns a function that takes `user/password` */
 function checkWith(compare: (password: string, hash: string) => Promise<boolean>) {
   const passwords = new Passwords(compare);
-  return (text: string, { users = USERS, address = 'a', hasHungUp = () => false }: Attempt = {}) => {
+  return (text: string, { users = USERS, address = 'a', hasDisconnected = () => false }: Attempt = {}) => {
     const [user = '', password = ''] = text.split('/');
-    return passwords.check({ user, password }, users, { address, hasHungUp });
+    return passwords.check({ user, password }, users, { address, hasDisconnected });
   };
 }
 
@@ -78,7 +78,7 @@ describe('a password', () => {
   test("is not confused with another user's if name and password are split differently", async () => {
     const users = new Map(['a', 'a,h'].map((name) => [name, 'h']));
     const passwords = new Passwords(async (password) => password === 'x');
-    const client = { address: 'a', hasHungUp: () => false };
+    const client = { address: 'a', hasDisconnected: () => false };
     expect(await passwords.check({ user: 'a', password: 'h,x' }, users, client)).toBe(false);
     expect(await passwords.check({ user: 'a,h', password: 'x' }, users, client)).toBe(true);
   });
@@ -217,10 +217,10 @@ describe('clients with pending password checks', () => {
   test('are skipped after they disconnected', async () => {
     const { check, compared, complete } = held();
     let disconnected = false;
-    const hasHungUp = () => disconnected;
+    const hasDisconnected = () => disconnected;
     const [first, second, third] = [
       check('alice/1'),
-      check('alice/2', { hasHungUp }),
+      check('alice/2', { hasDisconnected }),
       check('alice/3 right'),
     ];
     disconnected = true;
