@@ -7,10 +7,8 @@ const OLDEST_NODE = '20.18.1';
 const [oldest = [], running = []] = [OLDEST_NODE, process.versions.node].map((version) =>
   version.split('.').map(Number),
 );
-const ahead = oldest
-  .map((number, index) => (running[index] ?? 0) - number)
-  .find((difference) => difference !== 0);
-if ((ahead ?? 0) < 0) {
+const difference = oldest.map((number, index) => (running[index] ?? 0) - number).find((value) => value !== 0);
+if ((difference ?? 0) < 0) {
   console.error(`ollama-exporter needs Node.js ${OLDEST_NODE} or later, this is ${process.versions.node}`);
   process.exitCode = 1;
 } else {

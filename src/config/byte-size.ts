@@ -6,7 +6,7 @@ const PREFIXES = ['', 'k', 'm', 'g', 't'];
 const MIB = 1024 ** 2;
 
 /** No machine that runs models has less, so the unit is missing. */
-const LEAST_BYTES = 64 * MIB;
+const MIN_BYTES = 64 * MIB;
 
 /**
  * @returns whole bytes, at least 64 MiB
@@ -18,15 +18,15 @@ export function parseByteSize(text: string): number {
   if (!(bytes > 0) || !Number.isSafeInteger(bytes)) {
     throw new Error('expected an amount of memory such as 24GiB, 24576MiB or 25769803776');
   }
-  if (bytes < LEAST_BYTES) {
-    throw new Error(`${text} is ${bytes} ${bytes === 1 ? 'byte' : 'bytes'}: ${likely(Number(amount))}`);
+  if (bytes < MIN_BYTES) {
+    throw new Error(`${text} is ${bytes} ${bytes === 1 ? 'byte' : 'bytes'}: ${suggestion(Number(amount))}`);
   }
   return bytes;
 }
 
 /** Uses the largest unit that gives a plausible size. */
-function likely(amount: number): string {
-  if (amount * 1024 * MIB < LEAST_BYTES) {
+function suggestion(amount: number): string {
+  if (amount * 1024 * MIB < MIN_BYTES) {
     return 'expected at least 64MiB';
   }
   const unit = amount < 2 * 1024 ? 'GiB' : amount < 2 * MIB ? 'MiB' : 'KiB';

@@ -5,11 +5,11 @@ import { open } from 'node:fs/promises';
 import { messageOf } from '../log/error-text.ts';
 
 /** Opens a pipe without waiting, to reject it. Checks the opened file, which can't be replaced before it is read. */
-const HOW = constants.O_RDONLY | constants.O_NONBLOCK;
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** @throws Error, also if the file is a pipe, a device or a directory, or is too large */
 export async function readRegularFile(file: string): Promise<string> {
-  const handle = await open(file, HOW);
+  const handle = await open(file, FLAGS);
   try {
     refuseOther(file, await handle.stat());
     return await handle.readFile('utf8');
@@ -20,7 +20,7 @@ export async function readRegularFile(file: string): Promise<string> {
 
 /** @throws Error, also if the file is a pipe, a device or a directory, or is too large */
 export function readRegularFileSync(file: string, maxBytes = MAX_BYTES): string {
-  const fd = openSync(file, HOW);
+  const fd = openSync(file, FLAGS);
   try {
     refuseOther(file, fstatSync(fd), maxBytes);
     return readFileSync(fd, 'utf8');

@@ -11,18 +11,20 @@ export interface UnknownVariable {
 const PREFIX = 'OLLAMA_EXPORTER_';
 
 /** Kubernetes and Docker set these for a Service or container whose name starts with ollama-exporter. */
-const OF_A_SERVICE = /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+const SERVICE_LINK = /_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 
 /** In the order of the environment. */
 export function unknownVariables(env: Environment): readonly UnknownVariable[] {
   const known = OPTION_LIST.map(environmentName);
   return Object.entries(env)
-    .filter(([name, value]) => name.startsWith(PREFIX) && !known.includes(name) && !isOfAService(name, value))
+    .filter(
+      ([name, value]) => name.startsWith(PREFIX) && !known.includes(name) && !isServiceLink(name, value),
+    )
     .map(([name]) => ({ name, nearest: nearestTo(name, known) }));
 }
 
-function isOfAService(name: string, value = ''): boolean {
-  return OF_A_SERVICE.test(name) || (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
+function isServiceLink(name: string, value = ''): boolean {
+  return SERVICE_LINK.test(name) || (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
 }
 
 function nearestTo(name: string, known: readonly string[]): string | undefined {

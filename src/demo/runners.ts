@@ -12,8 +12,8 @@ export interface SimulatedRunners {
 }
 
 /** Memory of llama-server without a model, and the maximum of its prompt cache. */
-const LEAST_BYTES = 0.3 * GIB;
-const MOST_CACHE_BYTES = 8 * GIB;
+const MIN_BYTES = 0.3 * GIB;
+const MAX_CACHE_BYTES = 8 * GIB;
 const CACHED_TOKEN_BYTES = 64 * 1_024;
 
 /** @param loaded the currently loaded models @param startMs Unix milliseconds */
@@ -62,8 +62,8 @@ function processKeyOf({ model, loadedAtMs }: LoadedModel): string {
 }
 
 function residentBytes({ model, sizeVramBytes, work }: LoadedModel): number {
-  const cache = Math.min(work.promptTokens * CACHED_TOKEN_BYTES, MOST_CACHE_BYTES);
-  return Math.round(LEAST_BYTES + model.sizeBytes - sizeVramBytes + cache);
+  const cache = Math.min(work.promptTokens * CACHED_TOKEN_BYTES, MAX_CACHE_BYTES);
+  return Math.round(MIN_BYTES + model.sizeBytes - sizeVramBytes + cache);
 }
 
 async function startServer(state: () => LoadedModel | undefined): Promise<Server> {

@@ -22,7 +22,7 @@ export function createLogger({ logLevel, logFormat }: LogOptions, out: LogOutput
   let lost = 0;
   const write = (line: string) => {
     // Written together, since there may be room only for the short one, again and again.
-    const text = lost === 0 ? format(line) : format(lossLine(lost)) + format(line);
+    const text = lost === 0 ? format(line) : format(lostLinesText(lost)) + format(line);
     lost = out.write(text) === false ? lost + 1 : 0;
   };
   return pino(options, { write });
@@ -39,7 +39,7 @@ function cutTexts(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, cut(value)]));
 }
 
-function lossLine(lines: number): string {
+function lostLinesText(lines: number): string {
   const time = new Date().toISOString();
   return `${JSON.stringify({ time, level: 'WARN', msg: 'Log lines were lost before this one', lines })}\n`;
 }

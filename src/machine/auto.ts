@@ -19,7 +19,7 @@ export interface Auto {
 }
 
 /** Maximum length of a driver's output in a log line. */
-const LONGEST_PROBLEM = 500;
+const MAX_PROBLEM_LENGTH = 500;
 
 /**
  * Resolves after the first attempt. Further attempts do not keep the process alive.
@@ -42,7 +42,7 @@ export async function startAuto(
       return;
     }
     bytes = detected.bytes;
-    const problem = detected.problem?.slice(0, LONGEST_PROBLEM);
+    const problem = detected.problem?.slice(0, MAX_PROBLEM_LENGTH);
     if (problem !== undefined && problem !== warned) {
       warn(log, resource, bytes, problem);
     } else if (problem === undefined && warned !== undefined) {

@@ -103,13 +103,13 @@ export function createRunnerClient(timeoutMs = TIMEOUT_MS): RunnerClient {
     read: ({ processKey, port }, signal) => {
       const reading = pending.get(processKey) ?? start(processKey, port);
       pending.set(processKey, reading);
-      return unlessAborted(reading, signal, () => tooLate(signal));
+      return unlessAborted(reading, signal, () => timedOut(signal));
     },
     close: () => agent.destroy(),
   };
 }
 
-function tooLate({ reason }: AbortSignal): RunnerResponse {
+function timedOut({ reason }: AbortSignal): RunnerResponse {
   const message = reason instanceof Error ? reason.message : 'no response in time';
   const problem = new ApiError('timeout', message, { cause: reason, hint: HINT });
   return { up: false, counters: undefined, slots: undefined, problems: [problem] };

@@ -11,7 +11,7 @@ export interface Part {
 }
 
 /** Percent of the bar, so that the smallest model is visible. */
-const LEAST = 1;
+const MIN_WIDTH = 1;
 const OVERLAP = 0.2;
 /** Percent of the bar that is filled if the capacity is unknown. */
 const OPEN = 70;
@@ -36,7 +36,7 @@ export function bar(parts: readonly Part[], capacity: number | null, words: stri
     return piece(
       start,
       width + beneath,
-      html`<div class="segment ${colour}${width < LEAST ? ' thin' : ''}" title="${name}: ${gib(bytes)} GiB"><bdi>${name}</bdi></div>`,
+      html`<div class="segment ${colour}${width < MIN_WIDTH ? ' thin' : ''}" title="${name}: ${gib(bytes)} GiB"><bdi>${name}</bdi></div>`,
     );
   });
   const list = parts.map(({ name, bytes }) => `${name} ${gib(bytes)} GiB`).join(', ');
@@ -49,7 +49,7 @@ export function bar(parts: readonly Part[], capacity: number | null, words: stri
 
 /** No segment is below the minimum; the larger ones shrink for it, so that the total is right. */
 function widthsOf(shares: readonly number[]): readonly number[] {
-  const least = Math.min(LEAST, 50 / shares.length);
+  const least = Math.min(MIN_WIDTH, 50 / shares.length);
   const excess = sum(shares.map((share) => Math.max(least - share, 0)));
   const spare = sum(shares.map((share) => Math.max(share - least, 0)));
   const kept = 1 - Math.min(1, excess / (spare || 1));

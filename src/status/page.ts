@@ -5,7 +5,7 @@ import { Html, html } from './html.ts';
 import { memoryCards } from './memory-cards.ts';
 import { coloursOf } from './model-colours.ts';
 import { byName, modelTable } from './model-table.ts';
-import { serverLine, titleOf } from './server-line.ts';
+import { pageTitle, serverLine } from './server-line.ts';
 import type { ModelStatus, Status } from './status.ts';
 
 /** The content of the page besides the status. */
@@ -28,7 +28,7 @@ export interface PageFrame {
 
 /** JavaScript refreshes what is in `main`, and the title. */
 export function statusPage(status: Status, frame: PageFrame, { style, script }: PageAssets): string {
-  return document(frame, style, script, titleOf(status), [
+  return document(frame, style, script, pageTitle(status), [
     html`<main>
 ${status.models === null ? '' : html`<a class="skip" href="#models">Skip to the models</a>\n`}${serverLine(status)}${memoryAndModels(status, frame)}${frame.fleet ?? ''}</main>
 `,

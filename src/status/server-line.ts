@@ -23,7 +23,7 @@ ${simulated ? html`<p class="quiet">${DEMO_ALERTS}</p>\n` : ''}${problemsOf(prob
 }
 
 /** `Up: gpu-07:11434` */
-export function titleOf(status: Status): string {
+export function pageTitle(status: Status): string {
   return `${STATES[status.state]}: ${nameOf(status)}`;
 }
 

@@ -11,18 +11,22 @@ import type { RateLimit } from './web-config.ts';
 export interface Guard {
   readonly settings: LiveSettings;
   /** Takes a token. */
-  readonly mayPass: () => boolean;
+  readonly takeToken: () => boolean;
   readonly passwords: Passwords;
   readonly log: Logger;
 }
 
 /** @returns whether a connection may have more requests; with TLS not if the client rules have changed */
-export type MayStay = (socket: Socket) => boolean;
+export type ConnectionCheck = (socket: Socket) => boolean;
 
 /** Checks in the order of prometheus/exporter-toolkit (web/handler.go), with the same responses. */
-export function guarded(handler: RequestListener, guard: Guard, mayStay: MayStay): RequestListener {
+export function guarded(
+  handler: RequestListener,
+  guard: Guard,
+  isStillAllowed: ConnectionCheck,
+): RequestListener {
   return async (request, response) => {
-    if (!mayStay(request.socket)) {
+    if (!isStillAllowed(request.socket)) {
       // The client tries again on another connection, whose handshake decides.
       request.socket.destroy();
       return;
@@ -42,7 +46,7 @@ export function guarded(handler: RequestListener, guard: Guard, mayStay: MayStay
 
 /** @returns the status of the rejection; undefined: the request is accepted */
 async function statusOf(
-  { settings, mayPass, passwords, log }: Guard,
+  { settings, takeToken, passwords, log }: Guard,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<number | undefined> {
@@ -50,7 +54,7 @@ async function statusOf(
   if (!usable) {
     return 500;
   }
-  if (!mayPass()) {
+  if (!takeToken()) {
     return 429;
   }
   for (const [name, value] of config.headers) {

@@ -8,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Logger } from 'pino';
-import { type Guard, guarded, type MayStay, rateLimiter } from './guard.ts';
+import { type ConnectionCheck, type Guard, guarded, rateLimiter } from './guard.ts';
 import { createHandshakeLog } from './handshake-log.ts';
 import { type Compare, Passwords } from './passwords.ts';
 import { createPipeliningLimit } from './pipelining.ts';
@@ -46,8 +46,8 @@ export function openGuardedServers(
 ): GuardedServers {
   const settings = new LiveSettings(file, log);
   const { config, tls } = settings.now();
-  const mayPass = rateLimiter(config.rateLimit, now);
-  const guard: Guard = { settings, mayPass, passwords: new Passwords(compare), log };
+  const takeToken = rateLimiter(config.rateLimit, now);
+  const guard: Guard = { settings, takeToken, passwords: new Passwords(compare), log };
   const onFailedHandshake = createHandshakeLog(log, now);
   return {
     tls: tls !== undefined,
@@ -62,9 +62,10 @@ export function openGuardedServers(
               onFailedHandshake,
               handshakeTimeoutMs,
             });
-      const mayStay: MayStay = (socket) => !(server instanceof TlsServer) || server.mayStay(socket);
+      const isStillAllowed: ConnectionCheck = (socket) =>
+        !(server instanceof TlsServer) || server.isStillAllowed(socket);
       const limit = createPipeliningLimit(maxUnanswered);
-      const limited = (then: RequestListener) => limit(guarded(then, guard, mayStay));
+      const limited = (then: RequestListener) => limit(guarded(then, guard, isStillAllowed));
       return server
         .on('request', limited(handler))
         .on('checkContinue', limited(continued(handler)))

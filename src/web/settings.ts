@@ -92,8 +92,8 @@ export class LiveSettings {
 
   #readConfig(): WebConfig {
     const config = readWebConfig(this.#file);
-    const was = this.#settings.config;
-    const obstacle = obstacleTo(was.tls, config.tls) ?? openingOf(was, config);
+    const previous = this.#settings.config;
+    const obstacle = reloadProblem(previous.tls, config.tls) ?? removedProtection(previous, config);
     if (obstacle !== undefined) {
       throw new FileError(`${this.#file}: ${obstacle} by a restart`);
     }
@@ -115,21 +115,21 @@ export class LiveSettings {
 }
 
 /** @returns the settings that require a restart: Node.js decides at startup whether it requests client certificates */
-function obstacleTo(was: TlsConfig | undefined, is: TlsConfig | undefined): string | undefined {
-  if (was === undefined || is === undefined) {
-    return was === is ? undefined : `TLS can only be switched ${is === undefined ? 'off' : 'on'}`;
+function reloadProblem(previous: TlsConfig | undefined, next: TlsConfig | undefined): string | undefined {
+  if (previous === undefined || next === undefined) {
+    return previous === next ? undefined : `TLS can only be switched ${next === undefined ? 'off' : 'on'}`;
   }
-  return requestsCertificate(was) === requestsCertificate(is)
+  return requestsCertificate(previous) === requestsCertificate(next)
     ? undefined
-    : `client_auth_type can only be changed from ${was.clientAuth} to ${is.clientAuth}`;
+    : `client_auth_type can only be changed from ${previous.clientAuth} to ${next.clientAuth}`;
 }
 
 /** @returns the protection that is missing: a file that is being written can be empty, or incomplete and valid YAML */
-function openingOf(was: WebConfig, is: WebConfig): string | undefined {
-  if (was.users.size > 0 && is.users.size === 0) {
+function removedProtection(previous: WebConfig, next: WebConfig): string | undefined {
+  if (previous.users.size > 0 && next.users.size === 0) {
     return 'the last of basic_auth_users can only be removed';
   }
-  return was.tls?.clientAllowedSans !== undefined && is.tls?.clientAllowedSans === undefined
+  return previous.tls?.clientAllowedSans !== undefined && next.tls?.clientAllowedSans === undefined
     ? 'client_allowed_sans can only be removed'
     : undefined;
 }
@@ -147,7 +147,7 @@ function readTls(file: string, config: TlsConfig | undefined): TlsSettings | und
 }
 
 /** File timestamps have a resolution of milliseconds: a file this recent may change again unnoticed. */
-const TRACELESS_MS = 100;
+const TIMESTAMP_STEP_MS = 100;
 
 /**
  * Must be called before the files are read, so that a change meanwhile is noticed.
@@ -156,7 +156,7 @@ const TRACELESS_MS = 100;
  */
 export function changeDetector(files: readonly string[]): () => boolean {
   const states = files.map((file) => ({ file, ...fileState(file) }));
-  const settled = states.every(({ changedMs }) => Date.now() - changedMs >= TRACELESS_MS);
+  const settled = states.every(({ changedMs }) => Date.now() - changedMs >= TIMESTAMP_STEP_MS);
   return () => !settled || states.some(({ file, state }) => state !== fileState(file).state);
 }
 

@@ -68,7 +68,7 @@ export class TlsServer extends Server<typeof IncomingMessage, typeof ServerRespo
   }
 
   /** Whether the accepted clients are the same as when this connection was accepted. */
-  mayStay(socket: Socket): boolean {
+  isStillAllowed(socket: Socket): boolean {
     return this.#accepted.get(socket)?.clients === this.#settings().clients;
   }
 

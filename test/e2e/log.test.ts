@@ -74,9 +74,9 @@ test('a log reader that stops reading blocks neither scrapes nor shutdown, and t
   expect(kept.length).toBeGreaterThan(10);
   expect(kept.length).toBeLessThan(FAILED);
   await statusOf('/probe?target=127.0.0.1:1/again');
-  const [lossLine, next] = readAvailable(from).split('\n');
-  expect(lossLine).toMatch(/^time=\S+ level=WARN msg="Log lines were lost before this one" lines=\d+$/);
-  expect(lossLine).toContain(`lines=${FAILED - kept.length}`);
+  const [lostLinesText, next] = readAvailable(from).split('\n');
+  expect(lostLinesText).toMatch(/^time=\S+ level=WARN msg="Log lines were lost before this one" lines=\d+$/);
+  expect(lostLinesText).toContain(`lines=${FAILED - kept.length}`);
   expect(next).toContain('target=http://127.0.0.1:1/again');
 
   for (let count = 0; count < FAILED; count += 1) {

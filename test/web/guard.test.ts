@@ -62,10 +62,10 @@ test.each([
   ['with an interval of 0 lets everything through', { intervalMs: 0, burst: 0 }, [0, 0, 0], [0, 0, 0]],
 ])('a rate limit %s', (_what, limit, requests, expected) => {
   let time = 0;
-  const mayPass = rateLimiter(limit, () => time);
+  const takeToken = rateLimiter(limit, () => time);
   const passed = requests.filter((at) => {
     time = at;
-    return mayPass();
+    return takeToken();
   });
   expect(passed).toEqual(expected);
 });
