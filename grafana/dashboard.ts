@@ -24,11 +24,11 @@ import { exporterRow, scrapeRow } from './scrape-rows.ts';
 import { requestRow, workRow } from './work-rows.ts';
 
 /** The minimum version of Grafana, and the schema of its first releases; later ones migrate it on load. */
-const LEAST_GRAFANA = '11.6.0';
+const MIN_GRAFANA = '11.6.0';
 const SCHEMA_VERSION = 39;
 
 /** Grafana's built-in annotations, which every dashboard has. */
-const GRAFANAS_OWN_ANNOTATIONS = new AnnotationQueryBuilder()
+const BUILT_IN_ANNOTATIONS = new AnnotationQueryBuilder()
   .name('Annotations & Alerts')
   .type('dashboard')
   .builtIn(1)
@@ -62,7 +62,7 @@ export function buildDashboard() {
         .description('What comes before the instance in links to the page of the exporter.')
         .defaultValue('http://'),
     )
-    .annotation(GRAFANAS_OWN_ANNOTATIONS)
+    .annotation(BUILT_IN_ANNOTATIONS)
     .annotation(annotation('Alerts', 'red', QUERIES.annotationAlerts).titleFormat('{{alertname}}'))
     .annotation(
       annotation('Version changes', 'blue', QUERIES.annotationVersions).titleFormat('Ollama {{version}}'),
@@ -81,8 +81,8 @@ export function buildDashboard() {
   }
   return {
     __requires: [
-      { type: 'grafana', id: 'grafana', name: 'Grafana', version: LEAST_GRAFANA },
-      { type: 'datasource', id: 'prometheus', name: 'Prometheus', version: LEAST_GRAFANA },
+      { type: 'grafana', id: 'grafana', name: 'Grafana', version: MIN_GRAFANA },
+      { type: 'datasource', id: 'prometheus', name: 'Prometheus', version: MIN_GRAFANA },
     ],
     ...numbered(builder.build()),
     schemaVersion: SCHEMA_VERSION,

@@ -75,7 +75,12 @@ function addFamily(
 function addSample(families: ReadonlyMap<string, OpenFamily>, current: string, line: string): void {
   const [, name, labelText, valueText] = SAMPLE.exec(line) ?? [];
   const family = families.get(current);
-  if (name === undefined || valueText === undefined || family === undefined || !isOf(name, current, family)) {
+  if (
+    name === undefined ||
+    valueText === undefined ||
+    family === undefined ||
+    !belongsTo(name, current, family)
+  ) {
     throw new Error(`not a sample of ${current}: ${JSON.stringify(line)}`);
   }
   const labels = parseLabels(labelText ?? '');
@@ -88,7 +93,7 @@ function addSample(families: ReadonlyMap<string, OpenFamily>, current: string, l
 }
 
 /** The samples of a histogram have suffixes. */
-function isOf(name: string, family: string, { type }: Family): boolean {
+function belongsTo(name: string, family: string, { type }: Family): boolean {
   return type === 'histogram'
     ? name.startsWith(family) && /^_(bucket|sum|count)$/.test(name.slice(family.length))
     : name === family;

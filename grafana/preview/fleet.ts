@@ -86,7 +86,7 @@ const OVERLOADS: Readonly<Record<number, Load>> = {
 /** The one with the load of the demo, which swaps models all the time. */
 const SWAPPING = 3;
 
-interface Trouble {
+interface Problem {
   /** Minutes before the end. */
   readonly since: number;
   readonly until: number;
@@ -96,7 +96,7 @@ interface Trouble {
   readonly psOnly?: boolean;
 }
 
-const TROUBLES: Readonly<Record<number, Trouble>> = {
+const PROBLEMS: Readonly<Record<number, Problem>> = {
   7: { since: 40, until: 31, reason: 'timeout', psOnly: true },
   11: { since: 9, until: -1, reason: 'refused' },
   15: { since: 24, until: 22, reason: 'reset' },
@@ -119,7 +119,7 @@ export function manyServers(count: number, startMs: number, endMs: number): read
     const load = OVERLOADS[ofTwenty] ??
       LOADS[index % LOADS.length] ?? { models: [], everyMs: 1, keepAliveMs: 0 };
     const loaded = ofTwenty === SWAPPING ? simulate(index, startMs) : serve(index, load, startMs);
-    const trouble = TROUBLES[ofTwenty];
+    const problem = PROBLEMS[ofTwenty];
     const isOld = (before: number) => (ofTwenty === UPGRADED ? before > 23 : index % 5 === 2);
     return server(
       `gpu-${String(index + 1).padStart(String(count).length, '0')}:11434`,
@@ -127,7 +127,7 @@ export function manyServers(count: number, startMs: number, endMs: number): read
       endMs,
       loaded,
       (before) => (isOld(before) ? OLD_VERSION : VERSION),
-      trouble,
+      problem,
     );
   });
 }
@@ -139,22 +139,22 @@ function server(
   endMs: number,
   loaded: (nowMs: number) => readonly LoadedModel[],
   version: (minutesBefore: number) => string,
-  trouble?: Trouble,
+  problem?: Problem,
 ): Server {
   const random = randomNumbers(instance.length);
   const scrape = (nowMs: number): Snapshot | undefined => {
     const before = (endMs - nowMs) / MINUTE_MS;
-    const isNow = trouble !== undefined && before <= trouble.since && before > trouble.until;
-    if (isNow && trouble.reason === undefined) {
+    const isNow = problem !== undefined && before <= problem.since && before > problem.until;
+    if (isNow && problem.reason === undefined) {
       return undefined;
     }
-    const failed = isNow ? failure(trouble.reason) : undefined;
+    const failed = isNow ? failure(problem.reason) : undefined;
     const seconds = 0.0015 + random() * 0.003;
     const models = parseRunningModels(JSON.parse(psBody(loaded(nowMs))));
     return {
       capacity,
       ps: failed ?? { ok: true, seconds, value: { ...models, nowMs } },
-      version: (trouble?.psOnly ? undefined : failed) ?? {
+      version: (problem?.psOnly ? undefined : failed) ?? {
         ok: true,
         seconds: seconds / 2,
         value: version(before),

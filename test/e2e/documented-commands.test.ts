@@ -32,7 +32,7 @@ const RUNNABLE: readonly Runnable[] = [
   { pattern: /^grep -rn EDIT deploy\/kubernetes$/ },
 ];
 
-const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
+const EXCLUDED: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
   [
     /^((npm ci && )?npm test|npx vitest|npm run (check|coverage|dashboard|prometheus-rule|test:(image|matrix|ollama)))\b/,
     'is the test run',
@@ -56,18 +56,18 @@ const NOT_HERE: ReadonlyArray<readonly [pattern: RegExp, reason: string]> = [
 ];
 
 const SHOWN = PAGES.flatMap(shellCommands);
-const isNotHere = (command: string) => NOT_HERE.some(([pattern]) => pattern.test(command));
-const howToRun = (command: string) => RUNNABLE.find(({ pattern }) => pattern.test(command));
+const isExcluded = (command: string) => EXCLUDED.some(([pattern]) => pattern.test(command));
+const runnableFor = (command: string) => RUNNABLE.find(({ pattern }) => pattern.test(command));
 
 test('every documented command is classified as runnable or not', () => {
-  const unknown = SHOWN.filter(({ command }) => !isNotHere(command) && howToRun(command) === undefined);
+  const unknown = SHOWN.filter(({ command }) => !isExcluded(command) && runnableFor(command) === undefined);
   expect(unknown).toEqual([]);
 });
 
 test('every entry of the tables matches a documented command', () => {
-  const used = SHOWN.flatMap(({ command }) => howToRun(command)?.pattern ?? []);
+  const used = SHOWN.flatMap(({ command }) => runnableFor(command)?.pattern ?? []);
   expect(RUNNABLE.filter(({ pattern }) => !used.includes(pattern))).toEqual([]);
-  expect(NOT_HERE.filter(([pattern]) => !SHOWN.some(({ command }) => pattern.test(command)))).toEqual([]);
+  expect(EXCLUDED.filter(([pattern]) => !SHOWN.some(({ command }) => pattern.test(command)))).toEqual([]);
 });
 
 test('all command blocks are marked as sh', () => {
@@ -78,8 +78,8 @@ test('all command blocks are marked as sh', () => {
 });
 
 const promtool = inject('prometheus')?.['promtool'];
-const runnable = SHOWN.filter(({ command }) => !isNotHere(command)).flatMap(({ where, command }) => {
-  const how = howToRun(command);
+const runnable = SHOWN.filter(({ command }) => !isExcluded(command)).flatMap(({ where, command }) => {
+  const how = runnableFor(command);
   return how === undefined || (how.needs && promtool === undefined) ? [] : [{ where, command, ...how }];
 });
 

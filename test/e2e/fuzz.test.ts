@@ -75,7 +75,7 @@ const noise = fc.string({
   maxLength: 30,
 });
 /** Characters that most clients allow in a header. */
-const tidy = fc.string({
+const printableText = fc.string({
   unit: fc.integer({ min: 32, max: 126 }).map((byte) => String.fromCharCode(byte)),
   maxLength: 30,
 });
@@ -198,7 +198,7 @@ const header = fc.oneof(
         'X-Prometheus-Scrape-Timeout-Seconds',
       ),
       fc.oneof(
-        tidy,
+        printableText,
         oneOf('gzip', '0.3', '-1', 'NaN', 'h2c', 'websocket', 'a, b;q=2', '__proto__', 'x'.repeat(3_000)),
       ),
     ),

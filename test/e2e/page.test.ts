@@ -22,7 +22,7 @@ import { type RunningExporter, startExporterProcess } from './exporter-process.t
 const found = inject('chromium');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** For changes at the next refresh, on a busy machine. */
-const SOON = { timeout: 30_000, interval: 100 };
+const WAIT_OPTIONS = { timeout: 30_000, interval: 100 };
 
 const GIB = 1024 ** 3;
 
@@ -207,7 +207,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await page.evaluate('scrollTo(0, 200)');
     const before = await page.evaluate('scrollY');
     handlers.ps = list(...many, row('model-5-new', 0.5, 0.5, 1_000), row('other', 0.5, 0.5, 1_000));
-    await expect.poll(text, SOON).toContain('model-5-new');
+    await expect.poll(text, WAIT_OPTIONS).toContain('model-5-new');
     expect(await page.locator('#filter [role=status]').innerText()).toBe('12 of 62');
     expect(await page.locator('tbody tr').filter({ hasText: 'other' }).isVisible()).toBe(false);
     expect(await box.inputValue()).toBe('model-5');
@@ -224,7 +224,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await page.evaluate('getSelection().selectAllChildren(document.activeElement)');
     handlers.ps = list(...['a', 'c', 'd', 'e', 'f'].map((name) => row(name, 1, 1, 1_000)));
     const names = () => page.locator('summary').allInnerTexts();
-    await expect.poll(names, SOON).toEqual(['a', 'c', 'd', 'e', 'f']);
+    await expect.poll(names, WAIT_OPTIONS).toEqual(['a', 'c', 'd', 'e', 'f']);
     expect(await page.locator('details[open] summary').allInnerTexts()).toEqual(['d']);
     expect(await page.evaluate('document.activeElement.textContent')).toBe('d');
     expect(await page.evaluate('getSelection().toString()')).toBe('d');
@@ -239,15 +239,15 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await page.getByLabel('Filter').fill('m1');
     await page.locator('summary').filter({ hasText: 'm10' }).click();
     await page.getByRole('columnheader', { name: 'VRAM' }).getByRole('link').click();
-    await expect.poll(names, SOON).toEqual(['m11', 'm10', 'm1']);
+    await expect.poll(names, WAIT_OPTIONS).toEqual(['m11', 'm10', 'm1']);
     expect(new URL(page.url()).searchParams.get('sort')).toBe('vram');
     expect(await page.locator('details[open] summary').allInnerTexts()).toEqual(['m10']);
     expect(await violations()).toEqual([]);
     await page.reload();
     expect((await names()).slice(0, 2)).toEqual(['m11', 'm10']);
     await page.getByRole('columnheader', { name: 'VRAM' }).getByRole('link').click();
-    await expect.poll(names, SOON).toContain('m0');
-    await expect.poll(async () => (await names())[0], SOON).toBe('m0');
+    await expect.poll(names, WAIT_OPTIONS).toContain('m0');
+    await expect.poll(async () => (await names())[0], WAIT_OPTIONS).toBe('m0');
   });
 
   test('sorts without JavaScript', async () => {
@@ -329,7 +329,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
 
   test('shows the age of the result and the refresh interval', async () => {
     await open();
-    await expect.poll(text, SOON).toMatch(/Scraped [1-9]\d* s ago in \d+ ms, refreshes every 5 s/);
+    await expect.poll(text, WAIT_OPTIONS).toMatch(/Scraped [1-9]\d* s ago in \d+ ms, refreshes every 5 s/);
   });
 
   test('counts down each second between refreshes', async () => {
@@ -349,14 +349,14 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await open();
     const { port } = ollama.url;
     await ollama.close();
-    await expect.poll(text, SOON).toContain('/api/ps and /api/version failed: refused');
+    await expect.poll(text, WAIT_OPTIONS).toContain('/api/ps and /api/version failed: refused');
     expect(await page.title()).toMatch(/^Down: /);
     expect(await text()).not.toMatch(/VRAM|Models/);
     ollama = await startFakeOllama(
       { ps: list(row('second', 1, 1, 100)), version: json(VERSION_BODY) },
       Number(port),
     );
-    await expect.poll(text, SOON).toContain('second');
+    await expect.poll(text, WAIT_OPTIONS).toContain('second');
   });
 
   test('shows when the exporter is down and how old the values are, and recovers', async () => {
@@ -365,7 +365,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     own.child.kill('SIGTERM');
     await own.finished;
     await expect
-      .poll(text, SOON)
+      .poll(text, WAIT_OPTIONS)
       .toMatch(/The exporter does not respond\. Last scrape result: .*, \d+ s ago\./);
     expect(await text()).toContain('first');
     // Ollama's state is now unknown.
@@ -373,7 +373,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     expect(await page.title()).toBe('Exporter does not respond');
     expect(await violations()).toEqual([]);
     await startExporterProcess([`--ollama.url=${ollama.url.host}`, `--web.listen-address=${own.url.host}`]);
-    await expect.poll(text, SOON).not.toContain('does not respond');
+    await expect.poll(text, WAIT_OPTIONS).not.toContain('does not respond');
     expect(await page.locator('.pill').innerText()).toBe('Up');
     expect(await page.title()).toMatch(/^Up: /);
     complaints = complaints.filter((complaint) => !complaint.includes('net::ERR_'));
@@ -397,7 +397,9 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     );
     expect(await violations()).toEqual([]);
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.locator('[data-copy]').innerText(), SOON).toMatch(/^(Copied|Selected)$/);
+    await expect
+      .poll(() => page.locator('[data-copy]').innerText(), WAIT_OPTIONS)
+      .toMatch(/^(Copied|Selected)$/);
   });
 
   test('scrapes another server entered in the form', async () => {
@@ -409,7 +411,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     await open();
     await page.getByLabel('Target').fill(other.url.host);
     await page.getByRole('button', { name: 'Show' }).click();
-    await expect.poll(text, SOON).toContain('elsewhere');
+    await expect.poll(text, WAIT_OPTIONS).toContain('elsewhere');
   });
 
   test('works behind a reverse proxy with a path prefix', async () => {
@@ -426,7 +428,7 @@ describe.skipIf(found === undefined)('the page in a real browser', () => {
     const port = typeof address === 'object' ? address?.port : 0;
     await open({}, `http://127.0.0.1:${port}/below/a/?target=${ollama.url.host}`);
     handlers.ps = list(row('refreshed', 1, 1, 100));
-    await expect.poll(text, SOON).toContain('refreshed');
+    await expect.poll(text, WAIT_OPTIONS).toContain('refreshed');
     const hrefs = await page
       .locator('nav a')
       .evaluateAll((links) => links.map((link) => link.getAttribute('href')));

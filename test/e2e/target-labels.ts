@@ -6,7 +6,7 @@
 type Labels = Readonly<Record<string, string>>;
 
 /** One for each label of the exporter: hardware of a host, labels of a pod. */
-const OF_THE_TARGET: Labels = {
+const SCRAPED_TARGET: Labels = {
   model: 'dgx',
   quantization: 'none',
   version: 'rack-2',
@@ -32,14 +32,14 @@ export const TARGET_LABELS: readonly TargetLabels[] = [
     of: (labels) => ({
       ...Object.fromEntries(
         Object.entries(labels).map(([name, value]) => [
-          name in OF_THE_TARGET ? `exported_${name}` : name,
+          name in SCRAPED_TARGET ? `exported_${name}` : name,
           value,
         ]),
       ),
-      ...OF_THE_TARGET,
+      ...SCRAPED_TARGET,
     }),
   },
-  { title: 'the same with honor_labels', of: (labels) => ({ ...OF_THE_TARGET, ...labels }) },
+  { title: 'the same with honor_labels', of: (labels) => ({ ...SCRAPED_TARGET, ...labels }) },
 ];
 
 /** @param series `name{label="value",…}` */

@@ -32,7 +32,7 @@ const COUNTERS = {
 } as const;
 
 /** Events of a stream, last one first; for a response without streaming, the response. */
-function piecesOf(text: string): readonly unknown[] {
+function chunksOf(text: string): readonly unknown[] {
   return text
     .split('\n')
     .map((line) => line.replace(/^data: /, ''))
@@ -43,7 +43,7 @@ function piecesOf(text: string): readonly unknown[] {
 
 /** By the field names of each API, at any position. */
 function usageOf(text: string): Usage {
-  const [figures] = piecesOf(text)
+  const [figures] = chunksOf(text)
     .map((piece) => JSON.stringify(piece))
     .filter((piece) =>
       /"(eval_count|prompt_eval_count|completion_tokens|output_tokens|prompt_tokens)":\d/.test(piece),

@@ -38,7 +38,7 @@ function countersOf(exposition: Exposition, model: string): Counted {
 }
 
 /** The counters that decreased between two scrapes. */
-function fallen(readings: readonly Counted[]): readonly string[] {
+function decreased(readings: readonly Counted[]): readonly string[] {
   return Object.keys(COUNTERS).filter((name) => {
     const values = readings.map((reading) => new Map(Object.entries(reading)).get(name) ?? 0);
     return values.some((value, index) => value < (values[index - 1] ?? 0));
@@ -248,9 +248,9 @@ describe.skipIf(!HAS_RUNNERS)('the runners of a genuine Ollama', () => {
       readings.push(await read());
     }
     readings.push(await read());
-    expect(models.flatMap((_, model) => fallen(readings.flatMap((reading) => reading[model] ?? [])))).toEqual(
-      [],
-    );
+    expect(
+      models.flatMap((_, model) => decreased(readings.flatMap((reading) => reading[model] ?? []))),
+    ).toEqual([]);
     const generated = (await work).map((replies) => sum(replies.map(({ eval_count }) => eval_count ?? 0)));
     const grown = models.map(
       (_, model) => (readings.at(-1)?.[model]?.generated ?? 0) - (readings[0]?.[model]?.generated ?? 0),

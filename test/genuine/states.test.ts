@@ -38,7 +38,7 @@ const load = (model: string, keepAlive?: number | string) =>
   ollama.post('/api/generate', { model, ...(keepAlive !== undefined && { keep_alive: keepAlive }) });
 
 /** Without waiting for a fixed time. */
-const rowsAre = (names: readonly string[]) =>
+const expectRows = (names: readonly string[]) =>
   expect
     .poll(async () => (await ollama.ps()).map(({ name }) => name).sort(), { timeout: 20_000 })
     .toEqual(names);
@@ -65,7 +65,7 @@ afterEach(async () => {
   for (const { name } of await ollama.ps()) {
     await load(name, 0).catch(() => {});
   }
-  await rowsAre([]);
+  await expectRows([]);
 });
 
 afterAll(async () => {
@@ -125,7 +125,7 @@ test.each([
 
 test('the row of a model disappears when its keep-alive ends', async () => {
   await load('one', 1);
-  await rowsAre([]);
+  await expectRows([]);
   await agree();
 });
 
@@ -133,11 +133,11 @@ test('keep_alive 0 unloads a model after its request, or at once', async () => {
   const options = { num_predict: 5 };
   const reply = await ollama.post('/api/generate', { model: 'one', prompt: 'a', keep_alive: 0, options });
   expect(reply).toMatchObject({ done_reason: 'length', eval_count: 5 });
-  await rowsAre([]);
+  await expectRows([]);
   await agree();
   await load('one');
   expect(await load('one', 0)).toMatchObject({ done_reason: 'unload' });
-  await rowsAre([]);
+  await expectRows([]);
   await agree();
 });
 
@@ -167,7 +167,7 @@ test('a model stopped while busy has a negative expiry until its client disconne
   const { exposition } = await agree();
   expect(sampleValue(exposition, IN_SECONDS, { model: 'one:latest' })).toBeLessThan(0);
   generation.disconnect();
-  await rowsAre([]);
+  await expectRows([]);
   await agree();
 });
 
@@ -194,7 +194,7 @@ test('eight concurrent requests are one row', async () => {
       options: { num_predict: 300 },
     }),
   );
-  await rowsAre(['one:latest']);
+  await expectRows(['one:latest']);
   await agree();
   expect((await Promise.all(requests)).map(({ eval_count }) => eval_count)).toEqual(Array(8).fill(300));
   const { rows } = await agree();
@@ -207,7 +207,7 @@ test('several models are loaded, and a fourth evicts one', async () => {
   await load('three', 300);
   expect((await agree()).rows).toHaveLength(3);
   await load('four', -1);
-  await rowsAre(['four:latest', 'three:latest', 'two:latest']);
+  await expectRows(['four:latest', 'three:latest', 'two:latest']);
   await agree();
 });
 
@@ -242,7 +242,7 @@ test('a model deleted while loaded keeps its row', async () => {
   const { rows, exposition } = await agree();
   expect(rows.map(({ name }) => name)).toEqual(['passing:latest']);
   await expectInstalled(exposition);
-  await rowsAre([]);
+  await expectRows([]);
 });
 
 test('an embedding model has a row', async () => {

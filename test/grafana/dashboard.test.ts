@@ -12,7 +12,7 @@ import { readRuleGroups, readRules } from '../rule-files.ts';
 const UNITS = ['none', 'bytes', 's', 'percent', 'percentunit', 'locale'];
 
 /** Panels and transformations of Grafana 11.6; formatString was experimental before 11. */
-const KNOWN_TO_LEAST_GRAFANA = [
+const PANELS_OF_MIN_GRAFANA = [
   'stat',
   'table',
   'timeseries',
@@ -52,7 +52,7 @@ describe('the dashboard', () => {
       type,
       ...transformations.map(({ id }) => id),
     ]);
-    expect([...new Set(used)].filter((name) => !KNOWN_TO_LEAST_GRAFANA.includes(name))).toEqual([]);
+    expect([...new Set(used)].filter((name) => !PANELS_OF_MIN_GRAFANA.includes(name))).toEqual([]);
   });
 
   test('can be imported by upload and provisioning, since its data source is a variable', () => {

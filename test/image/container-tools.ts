@@ -28,12 +28,12 @@ export function findContainerTools(): ContainerTools | undefined {
     repair(root);
     writeFileSync(join(root, 'complete'), '');
   }
-  const folder = mkdtempSync(join(roomyFolder(), 'image-'));
+  const folder = mkdtempSync(join(imageFolder(), 'image-'));
   return { folder, env: configure(folder, join(root, 'usr')) };
 }
 
 /** In memory if there is enough: copying images takes less than half the time there. */
-function roomyFolder(): string {
+function imageFolder(): string {
   const memory = '/dev/shm';
   if (!existsSync(memory)) {
     return tmpdir();

@@ -18,7 +18,7 @@ interface CardFiles {
   readonly board?: boolean;
 }
 
-function plugIn(card: number, { vram, gtt, renderNode, vendor, board }: CardFiles): void {
+function addCard(card: number, { vram, gtt, renderNode, vendor, board }: CardFiles): void {
   const files = {
     mem_info_vram_total: vram,
     mem_info_gtt_total: gtt,
@@ -70,8 +70,8 @@ test('VRAM is 0 without an AMD card', () => {
 
 describe('discrete cards', () => {
   test('are added up, each once', () => {
-    plugIn(0, { vram: 16 * GIB });
-    plugIn(1, { vram: 8 * GIB });
+    addCard(0, { vram: 16 * GIB });
+    addCard(1, { vram: 8 * GIB });
     machine.write('sys/class/drm/card0-HDMI-A-1/device/mem_info_vram_total', `${16 * GIB}\n`);
     expect(vramBytes()).toBe(24 * GIB);
   });
@@ -81,20 +81,20 @@ describe('discrete cards', () => {
     ['without resizable BAR', frameBuffer(8 * GIB, 2)],
     ['with unreadable memory banks', []],
   ])('are counted without GTT, which is spill memory: %s', (_, banks) => {
-    plugIn(1, { vram: 8 * GIB, gtt: 62 * GIB, renderNode: 128, vendor: 'samsung', board: true });
+    addCard(1, { vram: 8 * GIB, gtt: 62 * GIB, renderNode: 128, vendor: 'samsung', board: true });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), banks);
     expect(vramBytes()).toBe(8 * GIB);
   });
 
   test.each([8 * GIB, 24 * GIB])('are counted without GTT if KFD does not list them: %d', (vram) => {
-    plugIn(0, { vram, gtt: 62 * GIB });
+    addCard(0, { vram, gtt: 62 * GIB });
     expect(vramBytes()).toBe(vram);
   });
 
   test("are all counted if KFD nodes can't be mapped to cards", () => {
-    plugIn(0, { vram: 8 * GIB, gtt: 62 * GIB });
-    plugIn(1, { vram: 24 * GIB, gtt: 62 * GIB });
+    addCard(0, { vram: 8 * GIB, gtt: 62 * GIB });
+    addCard(1, { vram: 24 * GIB, gtt: 62 * GIB });
     addNode(1, gpu(128), frameBuffer(8 * GIB));
     addNode(2, gpu(129), frameBuffer(24 * GIB));
     expect(vramBytes()).toBe(32 * GIB);
@@ -103,13 +103,13 @@ describe('discrete cards', () => {
   test.each([{ vendor: 'hynix' }, { board: true }])(
     'are distinguished from an APU by vendor or board information, even if small: %j',
     (files) => {
-      plugIn(0, { vram: 2 * GIB, gtt: 31 * GIB, ...files });
+      addCard(0, { vram: 2 * GIB, gtt: 31 * GIB, ...files });
       expect(vramBytes()).toBe(2 * GIB);
     },
   );
 
   test('are counted as a whole if partitioned', () => {
-    plugIn(0, { vram: 192 * GIB, gtt: 500 * GIB, renderNode: 128 });
+    addCard(0, { vram: 192 * GIB, gtt: 500 * GIB, renderNode: 128 });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), frameBuffer(24 * GIB));
     addNode(2, gpu(129), frameBuffer(24 * GIB));
@@ -119,26 +119,26 @@ describe('discrete cards', () => {
 
 describe('an APU counts the BIOS carve-out and GTT', () => {
   test('if APU and CPU are one node', () => {
-    plugIn(0, { vram: 16 * GIB, gtt: 24 * GIB, renderNode: 128 });
+    addCard(0, { vram: 16 * GIB, gtt: 24 * GIB, renderNode: 128 });
     addNode(0, { cpu_cores_count: 8, simd_count: 44, drm_render_minor: 128 }, RAM);
     expect(vramBytes()).toBe(40 * GIB);
   });
 
   test('if the carve-out is larger than GTT', () => {
-    plugIn(0, { vram: 96 * GIB, gtt: 16 * GIB });
+    addCard(0, { vram: 96 * GIB, gtt: 16 * GIB });
     addNode(0, { cpu_cores_count: 8, simd_count: 44 });
     expect(vramBytes()).toBe(112 * GIB);
   });
 
   test('if it has its own node with more memory than the carve-out', () => {
-    plugIn(1, { vram: 8 * GIB, gtt: 124 * GIB, renderNode: 128 });
+    addCard(1, { vram: 8 * GIB, gtt: 124 * GIB, renderNode: 128 });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), frameBuffer(124 * GIB));
     expect(vramBytes()).toBe(132 * GIB);
   });
 
   test("if the node can't be mapped, but there is only one card", () => {
-    plugIn(1, { vram: 8 * GIB, gtt: 120 * GIB });
+    addCard(1, { vram: 8 * GIB, gtt: 120 * GIB });
     machine.write(
       'sys/class/kfd/kfd/topology/nodes/1/mem_banks/0/properties',
       lines({ heap_type: 1, size_in_bytes: 120 * GIB }),
@@ -147,7 +147,7 @@ describe('an APU counts the BIOS carve-out and GTT', () => {
   });
 
   test('if there is no carve-out', () => {
-    plugIn(1, { gtt: 120 * GIB, renderNode: 128 });
+    addCard(1, { gtt: 120 * GIB, renderNode: 128 });
     addNode(1, gpu(128), frameBuffer(120 * GIB));
     expect(vramBytes()).toBe(120 * GIB);
   });
@@ -155,7 +155,7 @@ describe('an APU counts the BIOS carve-out and GTT', () => {
   test.each([{}, { vendor: 'unknown' }])(
     'if KFD is unreadable or lists only the carve-out, and the card is small and has no board: %j',
     (files) => {
-      plugIn(0, { vram: 512 * MIB, gtt: 15 * GIB, renderNode: 128, ...files });
+      addCard(0, { vram: 512 * MIB, gtt: 15 * GIB, renderNode: 128, ...files });
       expect(vramBytes()).toBe(15.5 * GIB);
       addNode(0, CPU, RAM);
       addNode(1, gpu(128), frameBuffer(512 * MIB));
@@ -168,8 +168,8 @@ describe('an APU next to a discrete card is ignored', () => {
   const DISCRETE = { vram: 16 * GIB, gtt: 31 * GIB, renderNode: 128, vendor: 'samsung', board: true };
 
   test('if it has its own node', () => {
-    plugIn(0, DISCRETE);
-    plugIn(1, { vram: 8 * GIB, gtt: 31 * GIB, renderNode: 129 });
+    addCard(0, DISCRETE);
+    addCard(1, { vram: 8 * GIB, gtt: 31 * GIB, renderNode: 129 });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), frameBuffer(16 * GIB));
     addNode(2, gpu(129), frameBuffer(31 * GIB));
@@ -177,8 +177,8 @@ describe('an APU next to a discrete card is ignored', () => {
   });
 
   test('if its carve-out is larger than the card', () => {
-    plugIn(0, DISCRETE);
-    plugIn(1, { vram: 32 * GIB, gtt: 90 * GIB, renderNode: 129 });
+    addCard(0, DISCRETE);
+    addCard(1, { vram: 32 * GIB, gtt: 90 * GIB, renderNode: 129 });
     addNode(0, CPU, RAM);
     addNode(1, gpu(128), frameBuffer(16 * GIB));
     addNode(2, gpu(129), frameBuffer(90 * GIB));
@@ -186,30 +186,30 @@ describe('an APU next to a discrete card is ignored', () => {
   });
 
   test('if APU and CPU are one node', () => {
-    plugIn(0, { vram: 2 * GIB, gtt: 31 * GIB, renderNode: 129 });
-    plugIn(1, DISCRETE);
+    addCard(0, { vram: 2 * GIB, gtt: 31 * GIB, renderNode: 129 });
+    addCard(1, DISCRETE);
     addNode(0, { cpu_cores_count: 8, simd_count: 44, drm_render_minor: 129 }, RAM);
     addNode(1, gpu(128), frameBuffer(16 * GIB));
     expect(vramBytes()).toBe(16 * GIB);
   });
 
   test("as the smallest card, if its node can't be mapped", () => {
-    plugIn(0, { vram: 8 * GIB, gtt: 31 * GIB });
-    plugIn(1, { vram: 16 * GIB, gtt: 31 * GIB });
-    plugIn(2, { vram: 24 * GIB, gtt: 31 * GIB });
+    addCard(0, { vram: 8 * GIB, gtt: 31 * GIB });
+    addCard(1, { vram: 16 * GIB, gtt: 31 * GIB });
+    addCard(2, { vram: 24 * GIB, gtt: 31 * GIB });
     addNode(0, { cpu_cores_count: 8, simd_count: 44 });
     expect(vramBytes()).toBe(40 * GIB);
   });
 
   test('if KFD lists nothing', () => {
-    plugIn(0, DISCRETE);
-    plugIn(1, { vram: 512 * MIB, gtt: 31 * GIB, renderNode: 129 });
+    addCard(0, DISCRETE);
+    addCard(1, { vram: 512 * MIB, gtt: 31 * GIB, renderNode: 129 });
     expect(vramBytes()).toBe(16 * GIB);
   });
 });
 
 test('files that contain no number are ignored', () => {
-  plugIn(0, { vram: 16 * GIB });
+  addCard(0, { vram: 16 * GIB });
   machine.write('sys/class/drm/card1/device/mem_info_vram_total', 'broken\n');
   machine.write('sys/class/drm/card2/device/mem_info_vram_total', '');
   machine.write('sys/class/kfd/kfd/topology/nodes/0/properties', 'simd_count many\ncpu_cores_count\n\0');

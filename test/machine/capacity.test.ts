@@ -104,7 +104,7 @@ echo 1024`);
     const { close } = await start(AUTO);
     close();
     machine.installNvidiaSmi(`echo x >> ${machine.root}/calls`);
-    await tenTries();
+    await waitForTenAttempts();
     expect(machine.read('calls')).toBe('');
   });
 
@@ -125,7 +125,7 @@ echo 1024`);
     await expect.poll(() => machine.read('calls')).toBe('x\n');
     close();
     machine.write('closed', '');
-    await tenTries();
+    await waitForTenAttempts();
     expect(machine.read('calls')).toBe('x\n');
     expect(now().vramBytes).toBeUndefined();
     expect(lines).toHaveLength(1);
@@ -139,7 +139,7 @@ echo 1024`);
 });
 
 /** There is no event to wait for if nothing is expected to happen. */
-async function tenTries(): Promise<void> {
+async function waitForTenAttempts(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 10 * machine.retryMs));
 }
 

@@ -20,7 +20,7 @@ async function scrapeTwice(respond: Respond): Promise<readonly Exposition[]> {
   return expositions;
 }
 
-function expectRight(expositions: readonly Exposition[]): void {
+function expectResponses(expositions: readonly Exposition[]): void {
   for (const exposition of expositions) {
     expect(exposition.has('ollama_scrape_error')).toBe(false);
     expect(sampleValue(exposition, 'ollama_model_size_bytes')).toBe(7);
@@ -46,14 +46,14 @@ test.each([
   ['100 five times', CONTINUE.repeat(5)],
   ['fifty of all kinds', (CONTINUE + HINTS).repeat(25)],
 ])('%s before the response is skipped', async (_, interim) => {
-  expectRight(await scrapeTwice((path) => interim + responseOf(path)));
+  expectResponses(await scrapeTwice((path) => interim + responseOf(path)));
 });
 
 test.each([
   ['100', CONTINUE],
   ['103', HINTS],
 ])('%s is skipped even if each byte arrives separately', async (_, interim) => {
-  expectRight(
+  expectResponses(
     await scrapeTwice((path, socket) => {
       socket.setNoDelay(true);
       const bytes = interim + responseOf(path);
@@ -75,7 +75,7 @@ test('100 is skipped over TLS', async () => {
   const exporter = await startInProcess(server.url, {
     configYaml: 'modules: { default: { tls_config: { insecure_skip_verify: true } } }',
   });
-  expectRight([await exporter.scrape(), await exporter.scrape()]);
+  expectResponses([await exporter.scrape(), await exporter.scrape()]);
   await exporter.close();
 });
 

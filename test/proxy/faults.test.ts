@@ -35,13 +35,13 @@ async function endsAfter(socket: Socket, act: () => void): Promise<number> {
   return performance.now() - startMs;
 }
 
-const WAYS: ReadonlyArray<readonly [string, (client: RawClient) => void]> = [
+const DISCONNECTS: ReadonlyArray<readonly [string, (client: RawClient) => void]> = [
   ['closes', ({ socket }) => socket.destroy()],
   ['resets', ({ socket }) => socket.resetAndDestroy()],
   ['ends', ({ socket }) => socket.end()],
 ];
 
-describe.each(WAYS)(
+describe.each(DISCONNECTS)(
   'a client that %s its connection cancels the request to Ollama within 50 ms',
   (_, disconnect) => {
     test('before the response headers', async () => {

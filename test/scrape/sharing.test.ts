@@ -20,7 +20,7 @@ function snapshotOf(number: number): Snapshot {
 const CUT_SHORT: Snapshot = { capacity: { vramBytes: undefined, memoryBytes: undefined } };
 
 /** Targets by key, whose scrapes the test completes. */
-function workplace(max = 0) {
+function heldScrapes(max = 0) {
   const started: Started[] = [];
   const start = (signal: AbortSignal): RunningScrape => {
     let settle: Pick<Started, 'end' | 'fail'> = { end: () => {}, fail: () => {} };
@@ -63,7 +63,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
 test('in any order of events, at most one scrape runs, and each waiter gets its result or a newer one', async () => {
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), steps, async (scheduler, plan) => {
-      const { started, readable, shared, underWay } = workplace();
+      const { started, readable, shared, underWay } = heldScrapes();
       const waiting: { controller: AbortController; outcome: Promise<unknown>; got: unknown }[] = [];
       const run: Readonly<Record<Step['kind'], (which: number) => void>> = {
         arrive: () => {
@@ -112,7 +112,7 @@ test('in any order of events, at most one scrape runs, and each waiter gets its 
 
 describe('a shared scrape of Ollama', () => {
   test('continues while anyone waits, and is cancelled when the last waiter leaves', async () => {
-    const { started, readable, shared } = workplace();
+    const { started, readable, shared } = heldScrapes();
     const [first, second] = [new AbortController(), new AbortController()];
     const all = [shared(readable(), first.signal), shared(readable(), second.signal)];
     first.abort();
@@ -124,7 +124,7 @@ describe('a shared scrape of Ollama', () => {
   });
 
   test('is not shared with another target', () => {
-    const { started, readable, shared } = workplace();
+    const { started, readable, shared } = heldScrapes();
     const { signal } = new AbortController();
     void shared(readable('a'), signal);
     void shared(readable('b'), signal);
@@ -133,7 +133,7 @@ describe('a shared scrape of Ollama', () => {
   });
 
   test('counts once towards the limit, and no longer after its end', async () => {
-    const { started, readable, shared } = workplace(1);
+    const { started, readable, shared } = heldScrapes(1);
     const { signal } = new AbortController();
     const first = [shared(readable('a'), signal), shared(readable('a'), signal)];
     await expect(shared(readable('b'), signal)).rejects.toThrow(
@@ -147,7 +147,7 @@ describe('a shared scrape of Ollama', () => {
   });
 
   test('is cancelled after its maximum time, and restarted for waiters who are left', async () => {
-    const { started, readable, shared } = workplace(1);
+    const { started, readable, shared } = heldScrapes(1);
     const waiter = shared({ ...readable(), longestMs: 20 }, new AbortController().signal);
     await expect.poll(() => started.length).toBeGreaterThan(1);
     expect(started[0]?.signal.aborted).toBe(true);
@@ -156,13 +156,13 @@ describe('a shared scrape of Ollama', () => {
   });
 
   test('is not started for an aborted request', async () => {
-    const { readable, shared, underWay } = workplace();
+    const { readable, shared, underWay } = heldScrapes();
     expect(await shared(readable(), AbortSignal.abort())).toBe(CUT_SHORT);
     expect(underWay()).toEqual([]);
   });
 
   test('has the same partial result for all waiters that time out together', async () => {
-    const { readable, shared } = workplace();
+    const { readable, shared } = heldScrapes();
     const target = readable();
     const controllers = Array.from({ length: 3 }, () => new AbortController());
     const cutShort = () => ({ ...CUT_SHORT });

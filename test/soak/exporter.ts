@@ -68,7 +68,7 @@ export async function exhaustFiles({ child, port }: Exporter, over: Promise<unkn
 
 const MIB = 1024 ** 2;
 /** Maximum growth. */
-const MOST_GROWTH = {
+const MAX_GROWTH = {
   // A leak of 300 bytes per scrape in ten minutes exceeds this.
   heapMiB: 8,
   externalMiB: 8,
@@ -98,7 +98,7 @@ export async function measure({ child, port }: Exporter): Promise<Usage> {
 /** @returns what grew too much */
 export function growth(before: Usage, after: Usage): readonly string[] {
   const grown = (name: string) => (after[name] ?? Number.NaN) - (before[name] ?? Number.NaN);
-  return Object.entries(MOST_GROWTH)
+  return Object.entries(MAX_GROWTH)
     .filter(([name, most]) => !(grown(name) <= most))
     .map(([name, most]) => `${name} grew by ${grown(name)}, of at most ${most}`);
 }

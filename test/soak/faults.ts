@@ -73,7 +73,7 @@ export interface Scraped {
 /** Prometheus's scrape timeout, of which the exporter keeps half a second. */
 export const TIMEOUT_SECONDS = 3;
 const BUDGET_MS = 2_500;
-export const MOST_LATE_MS = 250;
+export const MAX_LATE_MS = 250;
 /** Until responses that were on their way when a fault ended have arrived. */
 const SETTLE_MS = 250;
 
@@ -91,5 +91,5 @@ export function violation(scraped: Scraped, faults: readonly Fault[]): string | 
   if (kind !== 'right' && !active.some(({ effects }) => effects.includes(kind))) {
     return `${kind} ${during}: ${note}`;
   }
-  return lateMs(scraped) > MOST_LATE_MS ? `${lateMs(scraped)} ms late ${during}` : undefined;
+  return lateMs(scraped) > MAX_LATE_MS ? `${lateMs(scraped)} ms late ${during}` : undefined;
 }

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { freePort } from '../free-port.ts';
 import { exhaustFiles, growth, measure, startExporter, stopExporter, waitUntilOpen } from './exporter.ts';
-import { type Fault, lateMs, MOST_LATE_MS, type Scraped, STORM, schedule, violation } from './faults.ts';
+import { type Fault, lateMs, MAX_LATE_MS, type Scraped, STORM, schedule, violation } from './faults.ts';
 import { now, sleepUntil } from './states.ts';
 
 const { values } = parseArgs({
@@ -25,13 +25,13 @@ const { values } = parseArgs({
 const [seed, steady, storm] = [Number(values.seed), Number(values.steady), Number(values.storm)];
 
 /** Until connections of disconnected clients are closed. */
-const CALM_MS = 1_000;
+const QUIET_MS = 1_000;
 /** Margin for a busy machine. */
-const MORE_MS = 60_000;
+const EXTRA_MS = 60_000;
 /** Log lines per fault: start and end, in up to two forms (reset, then refused). */
 const LINES_PER_FAULT = 4;
 
-void sleepUntil(now() + Number(values.seconds) * 1_000 + MORE_MS).then(() =>
+void sleepUntil(now() + Number(values.seconds) * 1_000 + EXTRA_MS).then(() =>
   assert.fail('the soak itself hangs'),
 );
 
@@ -56,8 +56,8 @@ function startClients(scrapes: Scraped[], atOnce: number, until = 0): Promise<un
   clients.on('message', (scraped: Scraped) => scrapes.push(scraped));
   return once(clients, 'exit');
 }
-const ofSteady: Scraped[] = [];
-const ofStorms: Scraped[] = [];
+const fromSteady: Scraped[] = [];
+const fromStorms: Scraped[] = [];
 
 /** Each resolves when everything is back to normal. The simulated Ollama causes the other faults itself. */
 const causes: { readonly [name in Fault['name']]?: (over: Promise<void>) => Promise<unknown> } = {
@@ -73,7 +73,7 @@ const causes: { readonly [name in Fault['name']]?: (over: Promise<void>) => Prom
     await waitUntilOpen(ollamaPort);
   },
   descriptors: (over) => exhaustFiles(exporter, over),
-  storm: () => startClients(ofStorms, storm),
+  storm: () => startClients(fromStorms, storm),
 };
 
 /** @returns the fault with its actual end */
@@ -86,26 +86,26 @@ async function cause(fault: Fault): Promise<Fault> {
 
 // Memory after the first burst is not a leak.
 const faults = [await cause({ ...STORM, start: now(), end: now(), variant: 0 })];
-await sleepUntil(now() + CALM_MS);
+await sleepUntil(now() + QUIET_MS);
 const before = await measure(exporter);
 const until = now() + Number(values.seconds) * 1_000;
-const steadyClients = startClients(ofSteady, 0, until + CALM_MS);
+const steadyClients = startClients(fromSteady, 0, until + QUIET_MS);
 const nextPair = schedule(seed);
 for (pair = nextPair(now()); pair.every(({ end }) => end < until); pair = nextPair(now())) {
   ollama.send([...pair]);
   faults.push(...(await Promise.all(pair.map(cause))));
 }
 await steadyClients;
-await sleepUntil(now() + CALM_MS);
+await sleepUntil(now() + QUIET_MS);
 const after = await measure(exporter);
 // On a busy machine, delays may hide that a response is late, but not that all are.
-const timeouts = ofSteady.filter(({ note }) => note.includes('timeout'));
+const timeouts = fromSteady.filter(({ note }) => note.includes('timeout'));
 const earliestMs = Math.min(...timeouts.map((scraped) => lateMs({ ...scraped, lagMs: 0 })));
 const storms = faults.filter(({ name }) => name === 'storm').length;
 problems.push(
-  ...[...ofSteady, ...ofStorms].flatMap((scraped) => violation(scraped, faults) ?? []),
-  ...(ofStorms.length === storms * storm ? [] : [`${storms} storms with ${ofStorms.length} responses`]),
-  ...(timeouts.length > 0 && earliestMs > MOST_LATE_MS ? [`all timeouts ${earliestMs} ms late`] : []),
+  ...[...fromSteady, ...fromStorms].flatMap((scraped) => violation(scraped, faults) ?? []),
+  ...(fromStorms.length === storms * storm ? [] : [`${storms} storms with ${fromStorms.length} responses`]),
+  ...(timeouts.length > 0 && earliestMs > MAX_LATE_MS ? [`all timeouts ${earliestMs} ms late`] : []),
   ...growth(before, after),
   ...(await stopExporter(exporter, faults.length * LINES_PER_FAULT + 1)),
 );
@@ -113,10 +113,10 @@ problems.push(
 const outcome = ({ kind, note }: Scraped) => `${kind} ${note}`.trim();
 const lines = [
   `${values.seconds} s, seed ${seed}, ${steady} scrapes a second, storms of ${storm}`,
-  `responses: ${count(ofSteady.map(outcome))}`,
-  `responses to storms: ${count(ofStorms.map(outcome))}`,
+  `responses: ${count(fromSteady.map(outcome))}`,
+  `responses to storms: ${count(fromStorms.map(outcome))}`,
   `faults: ${count(faults.slice(1).map(({ name }) => name))}`,
-  `after the budget: ${earliestMs} ms or more; without delays of the machine ${Math.max(...ofSteady.map(lateMs))} ms or less`,
+  `after the budget: ${earliestMs} ms or more; without delays of the machine ${Math.max(...fromSteady.map(lateMs))} ms or less`,
   `before: ${JSON.stringify(before)}, after: ${JSON.stringify(after)}`,
   ...problems.slice(0, 20).map((problem) => `FAIL ${problem}`),
   problems.length === 0 ? 'passed' : `failed: ${problems.length} problems`,

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../web-server.ts';
 
 const TIME = new Date('2026-01-01');
 
-function writeOld(file: string, content: string): string {
+function writeOldFile(file: string, content: string): string {
   writeFileSync(file, content);
   utimesSync(file, TIME, TIME);
   return file;
@@ -23,17 +23,17 @@ async function settled(...files: readonly string[]): Promise<() => boolean> {
 
 describe('a file counts as changed', () => {
   test.each<[string, (file: string) => void]>([
-    ['rewritten with the same size and modification time', (file) => writeOld(file, 'y')],
+    ['rewritten with the same size and modification time', (file) => writeOldFile(file, 'y')],
     [
       'replaced by a file with the same size and time',
-      (file) => renameSync(writeOld(`${file}.new`, 'y'), file),
+      (file) => renameSync(writeOldFile(`${file}.new`, 'y'), file),
     ],
     ['appended to', (file) => writeFileSync(file, 'xy')],
     ['removed', (file) => unlinkSync(file)],
     ['made readable for others', (file) => chmodSync(file, 0o640)],
   ])('if it was %s', async (_what, change) => {
     const { folder } = temporaryFolder({});
-    const [other, file] = [writeOld(join(folder, 'other'), 'x'), writeOld(join(folder, 'file'), 'x')];
+    const [other, file] = [writeOldFile(join(folder, 'other'), 'x'), writeOldFile(join(folder, 'file'), 'x')];
     const mayHaveChanged = await settled(other, file);
     change(file);
     expect(mayHaveChanged()).toBe(true);
@@ -52,7 +52,7 @@ describe('a file counts as changed', () => {
   test('if it did not exist before', async () => {
     const { folder } = temporaryFolder({ other: 'x' });
     const mayHaveChanged = await settled(join(folder, 'file'), join(folder, 'other', 'below'));
-    writeOld(join(folder, 'file'), 'x');
+    writeOldFile(join(folder, 'file'), 'x');
     expect(mayHaveChanged()).toBe(true);
   });
 
