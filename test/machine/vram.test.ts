@@ -147,7 +147,7 @@ describe('a hanging nvidia-smi', () => {
   });
 });
 
-test('without a GPU, the error names what was tried', async () => {
+test('without a GPU, the error lists what was tried', async () => {
   await expect(detect()).rejects.toThrow(
     'no GPU: nvidia-smi is not on PATH, and there is no mem_info_vram_total under /sys/class/drm',
   );

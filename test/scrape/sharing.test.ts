@@ -146,7 +146,7 @@ describe('a shared scrape of Ollama', () => {
     expect(await second).toEqual(snapshotOf(1));
   });
 
-  test('is cancelled after its maximum time, and restarted for waiters who are left', async () => {
+  test('is cancelled after its maximum time, and restarted for the requests that still wait', async () => {
     const { started, readable, shared } = heldScrapes(1);
     const waiter = shared({ ...readable(), longestMs: 20 }, new AbortController().signal);
     await expect.poll(() => started.length).toBeGreaterThan(1);
