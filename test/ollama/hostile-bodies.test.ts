@@ -82,8 +82,8 @@ test.each([
 const reasonOfPs = { api: 'ps', reason: 'too_large' };
 
 test.each([
-  ['a million lists, one within the other', '['.repeat(1_000_000)],
-  ['100,000 objects, one within the other', '{"a":'.repeat(100_000)],
+  ['a million nested lists', '['.repeat(1_000_000)],
+  ['100,000 nested objects', '{"a":'.repeat(100_000)],
   ['100,000 numbers', `{"models":[],"more":[${'0,'.repeat(100_000)}0]}`],
 ])('a response with more than 100,000 values is too large: %s', async (_, hostile) => {
   body = hostile;
