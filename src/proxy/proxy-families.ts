@@ -34,17 +34,17 @@ export function createProxyFamilies(registry: Registry) {
     }),
     duration: histogram(
       'request_duration_seconds',
-      'Time from the head of the request to the end of the response, of requests that ended well.',
+      'Time from the head of the request to the end of the response, for the outcome ok.',
       DURATION_BUCKETS,
     ),
     firstToken: histogram(
       'time_to_first_token_seconds',
-      'Time from the head of the request to the first piece of a stream that has content.',
+      'Time from the head of the request to the first chunk of a stream that has content.',
       FIRST_TOKEN_BUCKETS,
     ),
     perToken: histogram(
       'time_per_output_token_seconds',
-      'Time per generated token after the first one, of streams that ended well.',
+      'Time per generated token after the first one, for streams with the outcome ok and token counts.',
       PER_TOKEN_BUCKETS,
     ),
     load: new Histogram({
@@ -61,7 +61,7 @@ export function createProxyFamilies(registry: Registry) {
     generationSeconds: counter('generation_seconds_total', 'Time spent on generation (from eval_duration).'),
     withoutUsage: counter(
       'responses_without_usage_total',
-      'Responses that ended well and do not say how many tokens there were.',
+      'Responses with the outcome ok that have no token counts.',
     ),
     faults: new Counter({
       name: 'ollama_proxy_measurement_failures_total',
