@@ -37,9 +37,9 @@ export interface Scraper {
   readonly targets: Targets;
   /** undefined: runners are not read. */
   readonly runners: Runners | undefined;
-  /** Clients begin to send requests to a proxy, if Ollama is simulated. Returns what ends them. */
+  /** Starts clients that send requests to the proxy if Ollama is simulated; returns a function that stops them. */
   readonly startClients: Demo['startClients'];
-  /** Logs changes of the state of the Ollama of the telemetry path. */
+  /** Logs state changes of the Ollama of the telemetry path. */
   readonly onSnapshot: (snapshot: Snapshot) => void;
   /** Closes the connections to Ollama. */
   readonly close: () => Promise<void>;

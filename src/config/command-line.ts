@@ -123,7 +123,7 @@ function readConfig(typed: Typed, env: Environment): Config {
   OPTION_NAMES.forEach(read);
   config.demo = demo;
   if (demo && config.proxyListenAddresses?.length === 0) {
-    // For its simulated clients.
+    // The simulated clients need a proxy.
     config.proxyListenAddresses = parseListenAddresses('127.0.0.1:0');
   }
   if (!isComplete(config)) {

@@ -3,12 +3,12 @@ import { Agent } from 'undici';
 import { clientsOf, isEmbedding, promptOf } from './work.ts';
 import type { Arrival } from './workload.ts';
 
-/** Of so many requests one is for a model that is not installed. */
+/** One request in this many is for a model that is not installed. */
 const MISTAKE_EVERY = 25;
 
 /**
  * @param arrivals requests to send, with the time of each in Unix milliseconds
- * @returns ends all of it
+ * @returns stops the clients
  */
 export function startClients(proxy: URL, arrivals: Generator<Arrival>): () => Promise<void> {
   const agent = new Agent();
@@ -30,7 +30,7 @@ export function startClients(proxy: URL, arrivals: Generator<Arrival>): () => Pr
       });
       await response.body.text();
     } catch {
-      // The demo ends, or a user has sent too much: the proxy counts it.
+      // The demo is stopping, or the request failed, which the proxy counts.
     }
   };
 
@@ -43,7 +43,7 @@ export function startClients(proxy: URL, arrivals: Generator<Arrival>): () => Pr
         : send('/api/chat', {
             model: name,
             messages: [{ role: 'user', content }],
-            // With it, the length of the answer is certain.
+            // Makes the length of the response known.
             options: { num_predict: generatedTokens },
           }));
     }

@@ -13,7 +13,7 @@ const VERSION = '0.33.0';
 export interface Demo {
   readonly url: URL;
   readonly finder: RunnerFinder;
-  /** Clients begin to send requests to this proxy. Returns what ends them. */
+  /** Starts clients that send requests to this proxy; returns a function that stops them. */
   readonly startClients: (proxy: URL) => () => Promise<void>;
   readonly close: () => Promise<void>;
 }

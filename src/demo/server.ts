@@ -1,9 +1,9 @@
 /** Serves a simulated Ollama over HTTP. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { sendAnswer, sendChat, sendEmbedding } from './answers.ts';
 import { psBody, showBody, tagsBody, versionBody } from './api.ts';
 import { INSTALLED_MODELS } from './catalog.ts';
+import { respondToPrompt, sendChat, sendEmbedding } from './responses.ts';
 import type { LoadedModel } from './scheduler.ts';
 
 export interface SimulatedOllama {
@@ -48,10 +48,10 @@ export async function startSimulatedOllama({
         void sendModel(request, response);
         break;
       case 'POST /api/chat':
-        void sendAnswer(request, response, loaded, sendChat);
+        void respondToPrompt(request, response, loaded, sendChat);
         break;
       case 'POST /api/embed':
-        void sendAnswer(request, response, loaded, sendEmbedding);
+        void respondToPrompt(request, response, loaded, sendEmbedding);
         break;
       case 'GET /':
       case 'HEAD /':

@@ -9,7 +9,7 @@ export const DEMO_MACHINE = { vramBytes: 24 * GIB, memoryBytes: 64 * GIB };
 const WARM_UP_MS = 120_000;
 
 /**
- * The requests that clients send after the start, in the order of their time.
+ * The requests that clients send after the start, ordered by time.
  *
  * @param startMs Unix milliseconds of the first scrape
  */

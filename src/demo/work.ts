@@ -35,7 +35,7 @@ export function busySlots(model: CatalogModel, requests: readonly RunningRequest
   return Math.min(busy, slotsOf(model));
 }
 
-/** What one client sends, and how much it gets. */
+/** The size of one client's request and of its response. */
 export interface Prompt {
   readonly promptTokens: number;
   readonly generatedTokens: number;
@@ -55,9 +55,9 @@ export function promptOf(model: CatalogModel, durationMs: number): Prompt {
 const PROMPT_SPEED = 2_000;
 
 /**
- * What a runner counts for one prompt. Most of a chat's prompt repeats the messages before, which are cached.
+ * What a runner counts for one prompt. Most of a chat prompt repeats earlier messages, which are cached.
  *
- * @param isFirst whether it is the first one since the load of the model
+ * @param isFirst whether it is the first request since the model was loaded
  */
 export function workOf(
   model: CatalogModel,
@@ -74,7 +74,7 @@ export function workOf(
   };
 }
 
-/** When a request begins. */
+/** Called when a request starts. */
 export function prompted(model: CatalogModel, work: Work, durationMs: number): Work {
   const each = workOf(model, promptOf(model, durationMs), work === NO_WORK);
   const clients = clientsOf(model, durationMs);
@@ -102,7 +102,7 @@ function tokensPerSecond({ diskBytes }: CatalogModel): number {
   return Math.min(400 / (diskBytes / GIB), 180);
 }
 
-/** A request of the workload stands for one to three clients at the same time. */
+/** A request of the workload represents one to three concurrent clients. */
 export function clientsOf(model: CatalogModel, durationMs: number): number {
   return isEmbedding(model) ? 1 : 1 + (Math.floor(durationMs) % 3);
 }

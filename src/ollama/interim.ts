@@ -12,10 +12,10 @@ const PART_OF_STATUS_LINE = /^(?:H|HT|HTT|HTTP|HTTP\/|HTTP\/1|HTTP\/1\.|HTTP\/1\
 /** The same as undici's limit for headers. */
 const MAX_BYTES = 16_384;
 
-/** One for all: each connection keeps it until its next response. */
+/** Shared: each idle connection keeps it until its next response. */
 const NOTHING: Buffer = Buffer.alloc(0);
 
-/** To be called before undici has the socket, so that this listener is its first. */
+/** Must be called before undici has the socket, so that this listener runs first. */
 export function skipInterimResponses(socket: Socket): void {
   let held = NOTHING;
   let respondedBytes = 0;

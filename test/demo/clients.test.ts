@@ -9,7 +9,7 @@ import { type InProcessExporter, startInProcess } from '../exporter-in-process.t
 import { type Exposition, sampleValue } from '../exposition.ts';
 import { bodyOf, SAMPLES } from '../proxy/samples.ts';
 
-/** Long before now, unless a test says otherwise. */
+/** Long ago, unless a test sets it. */
 let loadedAtMs: number;
 let exporter: InProcessExporter;
 let proxy: URL;
@@ -29,7 +29,7 @@ beforeEach(async () => {
   proxy = new URL(`http://127.0.0.1:${exporter.proxyPort}`);
 });
 
-/** Clients of requests that are due now. */
+/** Starts clients whose requests are due now. */
 function sendNow(requests: ReadonlyArray<readonly [model: CatalogModel, durationMs: number]>) {
   const arrivals = (function* () {
     for (const [model, durationMs] of requests) {
@@ -44,7 +44,7 @@ function sendNow(requests: ReadonlyArray<readonly [model: CatalogModel, duration
 type Labels = Readonly<Record<string, string>>;
 const CHAT = { api: 'chat', model: LLAMA.name };
 
-/** The exposition as soon as it has this value. */
+/** Returns the exposition once it has this value. */
 function scrapeUntil(name: string, labels: Labels, value: number): Promise<Exposition> {
   return expect
     .poll(async () => sampleValue(await exporter.scrape(), name, labels))
@@ -66,7 +66,7 @@ test('the proxy counts the tokens that a runner counts for the same requests', a
   expect(tokens('prompt')).toBe(clients * (promptTokens + cachedTokens));
 });
 
-test('an embedding model is asked for embeddings', async () => {
+test('requests for an embedding model use /api/embed', async () => {
   sendNow([[EMBEDDING_MODEL, 100]]);
   await scrapeUntil(...requests('ok', { api: 'embed', model: EMBEDDING_MODEL.name }), 1);
 });
@@ -76,7 +76,7 @@ test('one request of 25 is for a model that is not installed', async () => {
   await scrapeUntil(...requests('not_found', { api: 'embed', model: '' }), 1);
 });
 
-test('the first response after a load says how long the load took', async () => {
+test('the first response after a load contains the load duration', async () => {
   loadedAtMs = Date.now();
   sendNow([[EMBEDDING_MODEL, 10]]);
   await scrapeUntil(...requests('ok', { api: 'embed', model: EMBEDDING_MODEL.name }), 1);
@@ -85,7 +85,7 @@ test('the first response after a load says how long the load took', async () => 
   expect(Number(seconds)).toBeCloseTo(0.026, 3);
 });
 
-test('when the demo ends, its clients leave', async () => {
+test('closing the clients ends their requests', async () => {
   const close = sendNow([[LLAMA, 60_000]]);
   const inFlight = ['ollama_proxy_requests_in_flight', { api: 'chat' }] as const;
   await scrapeUntil(...inFlight, clientsOf(LLAMA, 60_000));
@@ -94,7 +94,7 @@ test('when the demo ends, its clients leave', async () => {
   await scrapeUntil(...requests('client_gone', { api: 'chat', model: '' }), clientsOf(LLAMA, 60_000));
 });
 
-/** The names of all fields, in their order. */
+/** The names of all fields, in order. */
 function fieldsOf(value: unknown): unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? Object.entries(value).map(([name, field]) => [name, fieldsOf(field)])

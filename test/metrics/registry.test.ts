@@ -73,7 +73,7 @@ test('snapshots rendered concurrently do not mix', async () => {
   expect(texts.map((text) => text.match(/^ollama_model_size_bytes\{/gm)?.length)).toEqual([1, 2, 3]);
 });
 
-test("an exporter metric with the name of an Ollama metric is an error", () => {
+test('an exporter metric with the name of an Ollama metric is an error', () => {
   const own = new Registry();
   new Gauge({ name: 'ollama_up', help: 'h', registers: [own] });
   expect(() => createRender(own)(snapshotOf(1))).toThrow('ollama_up');

@@ -1,4 +1,4 @@
-/** Answers prompts in Ollama's dialect: a chat as a stream, an embedding as a whole. The time it takes is simulated. */
+/** Responds to prompts like Ollama: a chat is a stream, an embedding one object. Durations are simulated. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,39 +8,39 @@ import { type CatalogModel, GIB, INSTALLED_MODELS } from './catalog.ts';
 import type { LoadedModel } from './scheduler.ts';
 import { type Work, workOf } from './work.ts';
 
-/** A real server sends a piece for each token. */
-const PIECE_SECONDS = 0.25;
+/** A real server sends a chunk for each token. */
+const CHUNK_SECONDS = 0.25;
 const CHARACTERS_PER_TOKEN = 4;
 const DISK_BYTES_PER_SECOND = 10 * GIB;
-/** How long after its load a request is still the one that caused it. */
+/** A request within this time after the load of its model counts as the one that caused the load. */
 const JUST_LOADED_MS = 1_000;
 
 /** The part of a prompt that the simulation reads. */
 interface Prompt {
   readonly model: string;
   readonly characters: number;
-  /** `num_predict`, with which the length of an answer is certain. */
+  /** `num_predict`, so that the length of the response is known. */
   readonly generatedTokens: number;
 }
 
-export interface Answer {
+export interface Generation {
   readonly model: CatalogModel;
   readonly loadSeconds: number;
   readonly work: Work;
 }
 
-/** Writes an answer as time goes by, until `signal` fires. */
-export type Send = (response: ServerResponse, answer: Answer, signal: AbortSignal) => Promise<void>;
+/** Writes a response over time, until `signal` fires. */
+export type Send = (response: ServerResponse, generation: Generation, signal: AbortSignal) => Promise<void>;
 
-/** @param loaded the models in memory at the moment of the call */
-export async function sendAnswer(
+/** @param loaded returns the currently loaded models */
+export async function respondToPrompt(
   request: IncomingMessage,
   response: ServerResponse,
   loaded: () => readonly LoadedModel[],
   send: Send,
 ): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  const disconnected = new AbortController();
+  response.once('close', () => disconnected.abort());
   try {
     const prompt = promptOf(await json(request));
     const model = INSTALLED_MODELS.find(({ name }) => name === prompt.model);
@@ -49,9 +49,9 @@ export async function sendAnswer(
       response.end(goJson({ error: `model '${prompt.model}' not found` }));
       return;
     }
-    await send(response, answerTo(prompt, model, loaded()), gone.signal);
+    await send(response, generationOf(prompt, model, loaded()), disconnected.signal);
   } catch (error) {
-    if (!gone.signal.aborted) {
+    if (!disconnected.signal.aborted) {
       response.writeHead(400, { 'content-type': 'application/json; charset=utf-8' });
       response.end(goJson({ error: error instanceof Error ? error.message : String(error) }));
     }
@@ -71,7 +71,7 @@ function promptOf(body: unknown): Prompt {
   };
 }
 
-function answerTo(prompt: Prompt, model: CatalogModel, loaded: readonly LoadedModel[]): Answer {
+function generationOf(prompt: Prompt, model: CatalogModel, loaded: readonly LoadedModel[]): Generation {
   const since = loaded.find((one) => one.model === model)?.loadedAtMs ?? Number.NEGATIVE_INFINITY;
   const isFirst = Date.now() - since < JUST_LOADED_MS;
   const promptTokens = Math.ceil(prompt.characters / CHARACTERS_PER_TOKEN);
@@ -88,17 +88,17 @@ export const sendChat: Send = async (response, { model, loadSeconds, work }, sig
     `${goJson({ model: model.name, created_at: rfc3339Nano(Date.now()), message: { role: 'assistant', content }, ...rest })}\n`;
   await pause(loadSeconds + work.promptSeconds, signal);
   response.setHeader('content-type', 'application/x-ndjson');
-  const pieces = Math.max(1, Math.round(work.generationSeconds / PIECE_SECONDS));
-  for (let piece = 0; piece < pieces; piece += 1) {
-    response.write(line(' word'.repeat(Math.round(work.generatedTokens / pieces)), { done: false }));
-    await pause(work.generationSeconds / pieces, signal);
+  const chunks = Math.max(1, Math.round(work.generationSeconds / CHUNK_SECONDS));
+  for (let chunk = 0; chunk < chunks; chunk += 1) {
+    response.write(line(' word'.repeat(Math.round(work.generatedTokens / chunks)), { done: false }));
+    await pause(work.generationSeconds / chunks, signal);
   }
   const end = {
     done: true,
     done_reason: 'length',
     total_duration: nanoseconds(loadSeconds + work.promptSeconds + work.generationSeconds),
     load_duration: nanoseconds(loadSeconds),
-    // Those from the cache are among them.
+    // Includes cached tokens.
     prompt_eval_count: work.promptTokens + work.cachedTokens,
     prompt_eval_duration: nanoseconds(work.promptSeconds),
     eval_count: work.generatedTokens,
@@ -107,18 +107,18 @@ export const sendChat: Send = async (response, { model, loadSeconds, work }, sig
   response.end(line('', end));
 };
 
-/** `/api/embed`, of one text. */
+/** `/api/embed`, for one text. */
 export const sendEmbedding: Send = async (response, { model, loadSeconds, work }, signal) => {
   await pause(loadSeconds + work.promptSeconds, signal);
   response.setHeader('content-type', 'application/json; charset=utf-8');
-  const answer = {
+  const body = {
     model: model.name,
     embeddings: [[0.0123, -0.0456, 0.0789]],
     total_duration: nanoseconds(loadSeconds + work.promptSeconds),
     load_duration: nanoseconds(loadSeconds),
     prompt_eval_count: work.promptTokens,
   };
-  response.end(goJson(answer));
+  response.end(goJson(body));
 };
 
 function nanoseconds(seconds: number): number {
