@@ -34,7 +34,9 @@ test('the table of recording rules lists each rule, in file order', () => {
 
 test('alerts that need a capacity are documented as such', () => {
   const expected = alerts.filter(({ expr }) => /instance:ollama_\w+_used:ratio/.test(expr));
-  const documented = table(PAGE, 'Alerts').filter(([, , , , when]) => /Requires the \[?capacity/.test(when ?? ''));
+  const documented = table(PAGE, 'Alerts').filter(([, , , , when]) =>
+    /Requires the \[?capacity/.test(when ?? ''),
+  );
   expect(documented.map(([name]) => /\w+/.exec(name ?? '')?.[0])).toEqual(expected.map(({ alert }) => alert));
 });
 

@@ -1,11 +1,11 @@
-/** Sizes and times of the exporter: stated twice, one of them is out of date one day. */
+/** Each size and time of the exporter is documented once, so that copies do not become outdated. */
 import { expect, test } from 'vitest';
 import { PAGES, readPage } from '../markdown.ts';
 
-/** As prose writes them. Values of options have no space (`24GiB`), and times of Ollama are seconds and minutes. */
+/** As written in prose. Values of options have no space (`24GiB`), and times of Ollama are seconds and minutes. */
 const FIGURE = /\d[\d.,]* (?:KiB|MiB|ms)\b/g;
 
-test('a figure in KiB, MiB or ms is in one document only; others link to it', () => {
+test('each figure in KiB, MiB or ms is in one document only', () => {
   const pagesOf = new Map<string, ReadonlySet<string>>();
   for (const page of PAGES) {
     for (const [figure] of readPage(page).matchAll(FIGURE)) {
