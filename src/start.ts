@@ -28,7 +28,6 @@ import { loadModules, type Modules } from './targets/modules.ts';
 import { createTargets, type Targets } from './targets/targets.ts';
 import { openServerFactory } from './web/server-factory.ts';
 
-/** Everything that a scrape needs. */
 export interface Scraper {
   /** The Ollama of the telemetry path; undefined if there is none. */
   readonly url: URL | undefined;
@@ -115,7 +114,6 @@ export async function scrapeOnce({ targets, onSnapshot }: Scraper): Promise<Snap
 export interface Exporter {
   /** One for each address of the options, with the port that it got. */
   readonly addresses: readonly BoundAddress[];
-  /** The addresses of the proxy. */
   readonly proxyAddresses: readonly BoundAddress[];
   /**
    * Stops accepting connections and lets running scrapes finish, which takes at most four seconds. Meanwhile, the proxy
@@ -195,7 +193,6 @@ export async function startExporter(
   }
 }
 
-/** @returns undefined if there is none */
 function merged(...registries: ReadonlyArray<Registry | undefined>): Registry | undefined {
   const present = registries.filter((registry) => registry !== undefined);
   return present.length > 1 ? Registry.merge(present) : present[0];

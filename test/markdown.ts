@@ -35,7 +35,7 @@ export function table(page: string, heading: string): ReadonlyArray<readonly str
   );
 }
 
-/** Those of lists are indented; without the indent here. */
+/** Blocks in lists are indented; the result has no indent. */
 export function codeBlocks(text: string, language: string): readonly string[] {
   const blocks = text.matchAll(new RegExp(`^( *)\`\`\`${language}\n(.*?)^ *\`\`\``, 'gms'));
   return [...blocks].map(([, indent, block = '']) => block.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));

@@ -10,8 +10,7 @@ export class FileError extends Error {
 }
 
 /**
- * Every scalar reaches the schema as written (`1.0`, `yes`, `0123`), as Go decodes it into a string; an empty value and
- * `null` as ''.
+ * Every scalar reaches the schema as written (`1.0`, `yes`, `0123`), as in Go; an empty value and `null` as ''.
  *
  * @throws FileError
  */
