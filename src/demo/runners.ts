@@ -49,7 +49,7 @@ export function simulateRunners(loaded: () => readonly LoadedModel[], startMs: n
           })),
         );
       },
-      isAlive: ({ processKey }) => find(processKey) !== undefined,
+      refresh: (runner) => (find(runner.processKey) === undefined ? undefined : runner),
     },
     close: async () => {
       await Promise.all([...servers.keys()].map(close));

@@ -17,12 +17,12 @@ export interface Runner extends RunnerCommand {
 
 /** Implemented by the reader of /proc, and by the demo. */
 export interface RunnerFinder {
-  /** Runners that were found before and still run. Cheap: reads nothing of other processes. */
+  /** Runners that were found before. Reads nothing: they may have ended. */
   readonly known: () => readonly Runner[];
   /** @throws ApiError `hidden`, `ambiguous` or `too_large`; rejects within a second or two */
   readonly find: () => Promise<readonly Runner[]>;
-  /** False after it has ended: another process may then have its pid or its port. */
-  readonly isAlive: (runner: Runner) => boolean;
+  /** Forgets a runner that has ended, and returns undefined: another process may have its pid or its port. */
+  readonly refresh: (runner: Runner) => Runner | undefined;
 }
 
 /** Reading all processes takes 16 µs each, and is needed only after a restart of Ollama. */
@@ -39,7 +39,8 @@ export function createFinder(
   target: LocalTarget,
   walkEveryMs = WALK_EVERY_MS,
 ): RunnerFinder {
-  const commands = new Map<string, RunnerCommand>();
+  /** By process key, as last read. */
+  const runners = new Map<string, Runner>();
   const walk = atMostEvery(walkEveryMs, processes.all);
   const argv = createArgv(processes);
   const findServer = createServerFinder({ processes, target, walk, argv });
@@ -52,15 +53,14 @@ export function createFinder(
       processes.pageBytes === undefined ? undefined : process.residentPages * processes.pageBytes,
   });
 
-  const commandOf = async (
+  const readRunner = async (
     process: ProcessStat,
     { uid }: Server,
     sockets: () => readonly ListeningSocket[],
   ) => {
-    const processKey = processKeyOf(process);
-    const known = commands.get(processKey);
+    const known = runners.get(processKeyOf(process));
     if (known !== undefined) {
-      return known;
+      return runnerOf(process, known);
     }
     const command = parseRunner(process.comm, (await argv(process)) ?? []);
     const isRunner =
@@ -69,26 +69,12 @@ export function createFinder(
       sockets().some(
         (socket) => socket.port === command.port && socket.uid === uid && LOOPBACK.has(socket.address),
       );
-    if (!isRunner) {
-      // Not cached: the process may be about to exec, or to open its port.
-      return undefined;
-    }
-    commands.set(processKey, command);
-    return command;
+    // Not cached otherwise: the process may be about to exec, or to open its port.
+    return isRunner ? runnerOf(process, command) : undefined;
   };
 
   return {
-    known: () =>
-      [...commands].flatMap(([processKey, command]) => {
-        const process = processes.stat(pidOf(processKey));
-        // An orphan of a killed server has another parent.
-        return process !== undefined &&
-          processKeyOf(process) === processKey &&
-          process.parent === findServer.known()?.pid &&
-          mayBeRunner(process)
-          ? [runnerOf(process, command)]
-          : [];
-      }),
+    known: () => [...runners.values()],
     find: async () => {
       const parent = await findServer.find();
       const pids = processes.children(parent.pid) ?? (await walk()).map(({ pid }) => pid);
@@ -100,32 +86,32 @@ export function createFinder(
         });
       }
       const sockets = once(processes.listening);
-      const found = await Promise.all(
-        own.map(async (process): Promise<readonly Runner[]> => {
-          const command = await commandOf(process, parent, sockets);
-          return command === undefined ? [] : [runnerOf(process, command)];
-        }),
-      );
-      forget(commands, new Set(own.map(processKeyOf)));
-      return found.flat();
+      const found = await Promise.all(own.map((process) => readRunner(process, parent, sockets)));
+      runners.clear();
+      for (const runner of found.filter((one) => one !== undefined)) {
+        runners.set(runner.processKey, runner);
+      }
+      return [...runners.values()];
     },
-    isAlive: ({ processKey }) => {
-      const process = processes.stat(pidOf(processKey));
-      return process !== undefined && processKeyOf(process) === processKey;
+    refresh: (runner) => {
+      const process = processes.stat(pidOf(runner.processKey));
+      // An orphan of a killed server has another parent.
+      if (
+        process !== undefined &&
+        processKeyOf(process) === runner.processKey &&
+        process.parent === findServer.known()?.pid &&
+        mayBeRunner(process)
+      ) {
+        return runnerOf(process, runner);
+      }
+      runners.delete(runner.processKey);
+      return undefined;
     },
   };
 }
 
 function pidOf(processKey: string): number {
   return Number.parseInt(processKey, 10);
-}
-
-function forget(commands: Map<string, unknown>, running: ReadonlySet<string>): void {
-  for (const processKey of commands.keys()) {
-    if (!running.has(processKey)) {
-      commands.delete(processKey);
-    }
-  }
 }
 
 /** Returns the value of the first call every time. */

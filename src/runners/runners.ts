@@ -50,7 +50,10 @@ export function createRunners(finder: RunnerFinder, log: Logger): Runners {
       }));
       return Promise.all(responses);
     });
-    return queried.filter(({ runner, response }) => response === undefined || finder.isAlive(runner));
+    return queried.flatMap(({ runner, response }) => {
+      const running = finder.refresh(runner);
+      return running === undefined ? [] : [{ runner: running, response }];
+    });
   };
 
   /** Adds the runners that have started since. */

@@ -53,10 +53,10 @@ test('each runner responds like llama-server, and its port closes when the model
     await (await request(`http://127.0.0.1:${runner?.port}${path}`, { reset: true })).body.text();
   expect(parseSlots(await get('/slots')).total).toBeGreaterThan(0);
   expect(parseMetrics(await get('/metrics'))).toMatchObject({ busy: expect.any(Number) });
-  expect(runner && finder.isAlive(runner)).toBe(true);
+  expect(runner && finder.refresh(runner)).toEqual(runner);
   loaded = [];
   expect(await finder.find()).toEqual([]);
-  expect(runner && finder.isAlive(runner)).toBe(false);
+  expect(runner && finder.refresh(runner)).toBeUndefined();
   await expect(get('/slots')).rejects.toThrow('ECONNREFUSED');
 });
 

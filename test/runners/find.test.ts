@@ -152,7 +152,17 @@ test('a known runner is not read again until its pid is reused', async () => {
   expect(await blobsOf(finder)).toEqual([A]);
   proc.add({ ...RUNNER, startTicks: 9_500, argv: llamaServer(hash('b'), 40_001) });
   expect(await finder.find()).toMatchObject([{ processKey: '200 9500', blob: hash('b') }]);
-  expect(first && finder.isAlive(first)).toBe(false);
+  expect(first && finder.refresh(first)).toBeUndefined();
+});
+
+test('a runner that has ended is forgotten, so that its port is not queried again', async () => {
+  const proc = machine();
+  const finder = finderOf(proc);
+  const [runner] = await finder.find();
+  proc.remove(RUNNER.pid);
+  expect(finder.known()).toEqual([runner]);
+  expect(runner && finder.refresh(runner)).toBeUndefined();
+  expect(finder.known()).toEqual([]);
 });
 
 describe('two servers on one machine', () => {
