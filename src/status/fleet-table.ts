@@ -1,22 +1,17 @@
 /** Renders the targets of a fleet as a table, sorted and filtered by the query of the page. */
 import type { FleetRow } from './fleet.ts';
-import { Html, html } from './html.ts';
+import { type Html, html } from './html.ts';
 import { STATES } from './server-line.ts';
+import { type Column, classOf, sortableHeadings, sortRows } from './sorting.ts';
 
 /** More rows are useless for a reader, and cost the exporter milliseconds at each refresh. */
 const MAX_ROWS = 1_000;
 
-interface Column {
-  /** Query parameter: `fleet-sort=vram`, or `fleet-sort=-vram` for the reverse. */
-  readonly key: string;
-  readonly heading: string;
-  readonly isNumber?: boolean;
+interface FleetColumn extends Column<FleetRow> {
   readonly text: (row: FleetRow) => string;
-  /** The sort key; null is last. */
-  readonly value: (row: FleetRow) => string | number | null;
 }
 
-const COLUMNS: readonly [Column, ...Column[]] = [
+const COLUMNS: readonly [FleetColumn, ...FleetColumn[]] = [
   { key: 'server', heading: 'Server', text: nameOf, value: nameOf },
   { key: 'module', heading: 'Module', text: ({ module }) => module, value: ({ module }) => module },
   { key: 'state', heading: 'State', text: stateOf, value: severityOf },
@@ -48,25 +43,26 @@ function number(
   heading: string,
   value: (row: FleetRow) => number | null,
   text: (value: number) => string,
-): Column {
+): FleetColumn {
   const textOf = (row: FleetRow) => {
     const known = value(row);
     return known === null ? '–' : text(known);
   };
-  return { key, heading, isNumber: true, value, text: textOf };
+  return { key, heading, kind: 'number', value, text: textOf };
 }
 
 /** @param query of the page: `fleet-sort`, `fleet-filter` */
 export function fleetTable(rows: readonly FleetRow[], query: URLSearchParams): Html {
   const wanted = (query.get('fleet-filter') ?? '').trim().toLowerCase();
   const found = rows.filter((row) =>
-    COLUMNS.some(({ text, isNumber }) => !isNumber && text(row).toLowerCase().includes(wanted)),
+    COLUMNS.some(({ text, kind }) => kind !== 'number' && text(row).toLowerCase().includes(wanted)),
   );
-  const shown = sorted(found, query).slice(0, MAX_ROWS);
+  const sorting = { query, parameter: 'fleet-sort', columns: COLUMNS };
+  const shown = sortRows(found, sorting).slice(0, MAX_ROWS);
   return html`<section aria-labelledby="fleet">
 <h2 id="fleet">Fleet</h2>
 <p>${summary(rows)}</p>
-${rows.length === 0 ? '' : filterForm(query)}${shown.length < rows.length ? html`<p>${shown.length} of ${rows.length} shown.</p>\n` : ''}${shown.length === 0 ? '' : table(shown, query)}</section>
+${rows.length === 0 ? '' : filterForm(query)}${shown.length < rows.length ? html`<p>${shown.length} of ${rows.length} shown.</p>\n` : ''}${shown.length === 0 ? '' : table(shown, sortableHeadings(sorting))}</section>
 `;
 }
 
@@ -90,15 +86,10 @@ ${sort === null ? '' : html`<input type="hidden" name="fleet-sort" value="${sort
 `;
 }
 
-function table(rows: readonly FleetRow[], query: URLSearchParams): Html {
-  const { column: current, reverse } = sortingOf(query);
+function table(rows: readonly FleetRow[], headings: readonly Html[]): Html {
   return html`<table role="table" aria-labelledby="fleet">
 <thead role="rowgroup">
-<tr role="row">${COLUMNS.map((column) => {
-    const isCurrent = column === current;
-    const order = isCurrent ? html` aria-sort="${reverse ? 'descending' : 'ascending'}"` : '';
-    return html`<th scope="col" role="columnheader"${classOf(column)}${order}><a href="${sortLink(query, `${isCurrent && !reverse ? '-' : ''}${column.key}`)}">${column.heading}</a></th>`;
-  })}</tr>
+<tr role="row">${headings}</tr>
 </thead>
 <tbody role="rowgroup">
 ${rows.map(tableRow)}</tbody>
@@ -115,45 +106,6 @@ function tableRow(row: FleetRow): Html {
   );
   return html`<tr role="row"><th scope="row" role="rowheader"><a href="${link}">${nameOf(row)}</a></th>${cells}</tr>
 `;
-}
-
-function classOf({ isNumber }: Column): Html {
-  return new Html(isNumber ? ' class="number"' : '');
-}
-
-const COLLATOR = new Intl.Collator('en', { numeric: true });
-
-/** Unknown values are last in either order; equal rows are sorted by server. */
-function sorted(rows: readonly FleetRow[], query: URLSearchParams): readonly FleetRow[] {
-  const { column, reverse } = sortingOf(query);
-  // Each key is computed once: sorting ten thousand rows compares a quarter of a million times.
-  const keyed = rows.map((row) => ({ row, value: column.value(row), name: nameOf(row) }));
-  const inOrder = keyed.sort((a, b) => {
-    const order =
-      a.value === null || b.value === null
-        ? Number(a.value === null) - Number(b.value === null)
-        : compare(a.value, b.value) * (reverse ? -1 : 1);
-    return order || compare(a.name, b.name);
-  });
-  return inOrder.map(({ row }) => row);
-}
-
-function compare(a: string | number, b: string | number): number {
-  return typeof a === 'number' && typeof b === 'number' ? a - b : COLLATOR.compare(String(a), String(b));
-}
-
-function sortingOf(query: URLSearchParams) {
-  const sort = query.get('fleet-sort') ?? '';
-  const column = COLUMNS.find(({ key }) => key === sort.replace(/^-/, ''));
-  return column === undefined
-    ? { column: COLUMNS[0], reverse: false }
-    : { column, reverse: sort.startsWith('-') };
-}
-
-function sortLink(query: URLSearchParams, sort: string): string {
-  const next = new URLSearchParams(query);
-  next.set('fleet-sort', sort);
-  return `./?${next}`;
 }
 
 /** `gpu-07:11434`, `https://gpu-07/prefix` */

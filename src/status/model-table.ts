@@ -3,7 +3,7 @@ import { percent, shownSizes } from './gib.ts';
 import { Html, html } from './html.ts';
 import { COLUMNS, cellsOf, columnsOf, UNTIL } from './model-columns.ts';
 import { timeInWords } from './server-line.ts';
-import { classOf, sortableHeadings, sortRows } from './sorting.ts';
+import { classOf, type Sorting, sortableHeadings, sortRows } from './sorting.ts';
 import type { ModelStatus, Status } from './status.ts';
 
 /** Number of models from which the filter is shown. */
@@ -20,7 +20,8 @@ export function modelTable(
   search: string,
 ): Html {
   const { skipped } = status;
-  const rows = sortRows(models, columnsOf(status), search)
+  const sorting = sortingBy(columnsOf(status), search);
+  const rows = sortRows(models, sorting)
     .slice(0, MAX_ROWS)
     .map((model) => row(model, status, colours.get(model.model) ?? ''));
   const more = models.length - rows.length;
@@ -30,13 +31,17 @@ export function modelTable(
 <p class="quiet">${summaryOf(status)}</p>
 <p id="filter"${rows.length >= MANY_MODELS ? new Html(' data-wanted') : ''}><span role="status"></span> <label>Filter <input type="search" autocomplete="off" spellcheck="false"></label></p>
 </div>
-${rows.length === 0 ? '' : table(rows, status, search)}${more === 0 ? '' : html`<p class="note">${more} more ${more === 1 ? 'model is' : 'models are'} not shown. <a href="./api/status${search}">Show all as JSON</a>.</p>\n`}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
+${rows.length === 0 ? '' : table(rows, sortableHeadings(sorting))}${more === 0 ? '' : html`<p class="note">${more} more ${more === 1 ? 'model is' : 'models are'} not shown. <a href="./api/status${search}">Show all as JSON</a>.</p>\n`}${skipped === 0 ? '' : html`<p class="note">Skipped ${skipped} ${skipped === 1 ? 'entry' : 'entries'} of <code>/api/ps</code>: no name, or no valid size.</p>\n`}</section>
 `;
 }
 
 /** The order of the table if the query has none. */
 export function byName(models: readonly ModelStatus[]): readonly ModelStatus[] {
-  return sortRows(models, COLUMNS, '');
+  return sortRows(models, sortingBy(COLUMNS, ''));
+}
+
+function sortingBy(columns: Sorting<ModelStatus>['columns'], search: string): Sorting<ModelStatus> {
+  return { columns, query: new URLSearchParams(search), parameter: 'sort' };
 }
 
 function summaryOf({ totals: { models, size, size_vram, size_ram } }: Status): string {
@@ -50,10 +55,10 @@ function summaryOf({ totals: { models, size, size_vram, size_ram } }: Status): s
 }
 
 /** Roles are explicit: on narrow screens the rows become blocks, which removes their table semantics. */
-function table(rows: readonly Html[], status: Status, search: string): Html {
+function table(rows: readonly Html[], headings: readonly Html[]): Html {
   return html`<table role="table" class="models" aria-labelledby="models">
 <thead role="rowgroup">
-<tr role="row">${sortableHeadings(columnsOf(status), search)}</tr>
+<tr role="row">${headings}</tr>
 </thead>
 <tbody role="rowgroup">${rows}</tbody>
 </table>

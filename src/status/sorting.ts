@@ -1,44 +1,51 @@
-/** Sorts the rows of a table by the `sort` parameter of the page, and renders its headings as links that set it. */
+/** Sorts the rows of a table by a query parameter of the page, and renders its headings as links that set it. */
 import { Html, html } from './html.ts';
 
 export interface Column<Row> {
-  /** Query parameter: `?sort=vram`, or `?sort=-vram` for the reverse. */
+  /** Value of the query parameter: `?sort=vram`, or `?sort=-vram` for the reverse. */
   readonly key: string;
   readonly heading: string;
   readonly kind?: 'number';
   /** A click on the heading sorts the largest first. */
   readonly largestFirst?: boolean;
-  readonly value: (row: Row) => string | number;
+  /** The sort key; null is last in either order. */
+  readonly value: (row: Row) => string | number | null;
 }
 
-interface Sorting<Row> {
-  readonly column: Column<Row>;
-  readonly reverse: boolean;
+export interface Sorting<Row> {
+  /** Query of the page. */
+  readonly query: URLSearchParams;
+  /** Name of the query parameter. */
+  readonly parameter: string;
+  /** The first one sorts the rows if the query has none, and rows that are equal. */
+  readonly columns: readonly [Column<Row>, ...Column<Row>[]];
 }
-
-type Columns<Row> = readonly [Column<Row>, ...Column<Row>[]];
 
 const COLLATOR = new Intl.Collator('en', { numeric: true });
 
-/** By the first column if the query has none; equal rows are sorted by the first column. */
-export function sortRows<Row>(rows: readonly Row[], columns: Columns<Row>, search: string): readonly Row[] {
-  const [first] = columns;
-  const { column, reverse } = sortingOf(columns, search);
-  const direction = isDescending(column, reverse) ? -1 : 1;
-  return [...rows]
-    .sort((a, b) => compare(first.value(a), first.value(b)))
-    .sort((a, b) => direction * compare(column.value(a), column.value(b)));
+export function sortRows<Row>(rows: readonly Row[], sorting: Sorting<Row>): readonly Row[] {
+  const { column, isDescending } = currentOrder(sorting);
+  const [first] = sorting.columns;
+  const direction = isDescending ? -1 : 1;
+  // Each value is computed once: sorting ten thousand rows uses them a quarter of a million times.
+  const keyed = rows.map((row) => ({ row, value: column.value(row), first: first.value(row) }));
+  keyed.sort(
+    (a, b) =>
+      compare(a.value, b.value, direction) || compare(a.first, b.first, column === first ? direction : 1),
+  );
+  return keyed.map(({ row }) => row);
 }
 
 /** The cells of the row of headings. */
-export function sortableHeadings<Row>(columns: Columns<Row>, search: string): readonly Html[] {
-  const current = sortingOf(columns, search);
-  return columns.map((column) => {
+export function sortableHeadings<Row>(sorting: Sorting<Row>): readonly Html[] {
+  const current = currentOrder(sorting);
+  return sorting.columns.map((column) => {
     const isCurrent = column === current.column;
-    const order = isDescending(column, current.reverse) ? 'descending' : 'ascending';
+    const order = current.isDescending ? 'descending' : 'ascending';
     const reverse = isCurrent && !current.reverse;
-    const sort = column === columns[0] && !reverse ? undefined : `${reverse ? '-' : ''}${column.key}`;
-    return html`<th scope="col" role="columnheader"${classOf(column)}${isCurrent ? html` aria-sort="${order}"` : ''}><a href="${sortLink(search, sort)}">${column.heading}</a></th>`;
+    const isDefault = column === sorting.columns[0] && !reverse;
+    const sort = isDefault ? undefined : `${reverse ? '-' : ''}${column.key}`;
+    return html`<th scope="col" role="columnheader"${classOf(column)}${isCurrent ? html` aria-sort="${order}"` : ''}><a href="${sortLink(sorting, sort)}">${column.heading}</a></th>`;
   });
 }
 
@@ -46,32 +53,30 @@ export function classOf({ kind, key }: Pick<Column<never>, 'kind' | 'key'>): Htm
   return new Html(` class="${kind === undefined ? key : `${key} ${kind}`}"`);
 }
 
-function sortingOf<Row>(columns: Columns<Row>, search: string): Sorting<Row> {
-  const sort = new URLSearchParams(search).get('sort') ?? '';
-  const reverse = sort.startsWith('-');
-  const key = reverse ? sort.slice(1) : sort;
-  const column = columns.find((candidate) => candidate.key === key);
-  return column === undefined ? { column: columns[0], reverse: false } : { column, reverse };
+function currentOrder<Row>({ query, parameter, columns }: Sorting<Row>) {
+  const sort = query.get(parameter) ?? '';
+  const named = columns.find(({ key }) => key === sort.replace(/^-/, ''));
+  const reverse = named !== undefined && sort.startsWith('-');
+  const column = named ?? columns[0];
+  return { column, reverse, isDescending: (column.largestFirst ?? false) !== reverse };
 }
 
-function isDescending(
-  { largestFirst = false }: Pick<Column<never>, 'largestFirst'>,
-  reverse: boolean,
-): boolean {
-  return largestFirst !== reverse;
-}
-
-function compare(a: string | number, b: string | number): number {
-  return typeof a === 'number' && typeof b === 'number'
-    ? Number(a > b) - Number(a < b)
-    : COLLATOR.compare(String(a), String(b));
-}
-
-function sortLink(search: string, sort: string | undefined): string {
-  const query = new URLSearchParams(search);
-  query.delete('sort');
-  if (sort !== undefined) {
-    query.set('sort', sort);
+function compare(a: string | number | null, b: string | number | null, direction: number): number {
+  if (a === null || b === null) {
+    return Number(a === null) - Number(b === null);
   }
-  return query.size === 0 ? './' : `?${query}`;
+  const order =
+    typeof a === 'number' && typeof b === 'number'
+      ? Number(a > b) - Number(a < b)
+      : COLLATOR.compare(String(a), String(b));
+  return direction * order;
+}
+
+function sortLink({ query, parameter }: Sorting<never>, sort: string | undefined): string {
+  const next = new URLSearchParams(query);
+  next.delete(parameter);
+  if (sort !== undefined) {
+    next.set(parameter, sort);
+  }
+  return next.size === 0 ? './' : `?${next}`;
 }

@@ -19,6 +19,9 @@ const ANIMALS: readonly Animal[] = [
   { name: 'cat', legs: 4 },
 ];
 
+const sortingOf = (search: string) =>
+  ({ columns: COLUMNS, parameter: 'sort', query: new URLSearchParams(search) }) as const;
+
 test.each([
   ['', 'cat dog snake-9 snake-10 Spider'],
   ['?target=a', 'cat dog snake-9 snake-10 Spider'],
@@ -30,14 +33,14 @@ test.each([
   ['?sort=-', 'cat dog snake-9 snake-10 Spider'],
 ])('rows sorted by %j are %s', (search, names) => {
   expect(
-    sortRows(ANIMALS, COLUMNS, search)
+    sortRows(ANIMALS, sortingOf(search))
       .map(({ name }) => name)
       .join(' '),
   ).toBe(names);
 });
 
 describe('headings', () => {
-  const headings = (search: string) => sortableHeadings(COLUMNS, search).map(({ text }) => text);
+  const headings = (search: string) => sortableHeadings(sortingOf(search)).map(({ text }) => text);
   const links = (search: string) => headings(search).map((text) => /href="([^"]*)"/.exec(text)?.[1]);
 
   test('link to their sort order, and the current one to the reverse', () => {
