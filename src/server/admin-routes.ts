@@ -1,7 +1,7 @@
 /** The routes for operators: health, active configuration and reload. None of them scrapes Ollama. */
 import type { FastifyInstance } from 'fastify';
 import { messageOf } from '../log/error-text.ts';
-import { RequestError } from '../scrape/limits.ts';
+import { RequestError } from '../scrape/request-error.ts';
 import type { ServerDependencies } from './dependencies.ts';
 
 export function addAdminRoutes(app: FastifyInstance, { modules }: ServerDependencies): void {

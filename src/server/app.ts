@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { createLimitLog } from '../scrape/limit-log.ts';
-import { RequestError } from '../scrape/limits.ts';
+import { RequestError } from '../scrape/request-error.ts';
 import { addAdminRoutes } from './admin-routes.ts';
 import type { ServerDependencies } from './dependencies.ts';
 import { compressIfAccepted } from './gzip.ts';

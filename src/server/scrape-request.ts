@@ -1,6 +1,7 @@
 /** A request for a scrape → a snapshot, within the scraper's timeout and while it is connected. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RequestError, scrapeBudgetMs, TIMEOUT_HEADER, withDeadline } from '../scrape/limits.ts';
+import { scrapeBudgetMs, TIMEOUT_HEADER, withDeadline } from '../scrape/limits.ts';
+import { RequestError } from '../scrape/request-error.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';
 import type { Target } from '../targets/targets.ts';
 import type { ServerDependencies } from './dependencies.ts';

@@ -1,5 +1,5 @@
 /** Texts of a scrape result, or of the fleet, each rendered once for all waiting requests. */
-import { RequestError } from '../scrape/limits.ts';
+import { RequestError } from '../scrape/request-error.ts';
 
 /** Per result: pages differ by their sort order. */
 const MAX_TEXTS = 8;

@@ -1,6 +1,6 @@
 /** The page at `/` and its values as JSON: for --ollama.url, for an allowed target, or for the fleet. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { RequestError } from '../scrape/limits.ts';
+import { RequestError } from '../scrape/request-error.ts';
 import type { Snapshot } from '../scrape/snapshot.ts';
 import { type PageAssets, readPageAssets } from '../status/assets.ts';
 import { fleetTable } from '../status/fleet-table.ts';

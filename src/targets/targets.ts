@@ -3,7 +3,7 @@ import { messageOf } from '../log/error-text.ts';
 import { createOllamaClient } from '../ollama/client.ts';
 import { ApiError, ForbiddenAddressError } from '../ollama/errors.ts';
 import { parseOllamaHost } from '../ollama/host.ts';
-import { RequestError } from '../scrape/limits.ts';
+import { RequestError } from '../scrape/request-error.ts';
 import type { Shareable } from '../scrape/sharing.ts';
 import { type Capacity, type ScrapeOptions, startScrape } from '../scrape/snapshot.ts';
 import type { Module } from './module.ts';
