@@ -1,6 +1,7 @@
 /** Reads the body of a response, and the JSON in it, within limits that no Ollama reaches: 200 models are 76 KB. */
 import { once } from 'node:events';
 import type { Dispatcher } from 'undici';
+import { Bytes } from './bytes.ts';
 import { contentCodings, decodeBody } from './content-coding.ts';
 import { ApiError } from './errors.ts';
 
@@ -19,20 +20,12 @@ export async function readText({ body, headers }: Dispatcher.ResponseData): Prom
   return new TextDecoder().decode(decoded);
 }
 
-/** Copied, since a list of one-byte chunks takes a hundred times their size. The Agent limits the length. */
+/** The Agent limits the length. */
 async function readBytes(body: Body): Promise<Buffer> {
-  let bytes = Buffer.allocUnsafe(8_192);
-  let length = 0;
-  body.on('data', (chunk: Buffer) => {
-    if (length + chunk.length > bytes.length) {
-      const larger = Buffer.allocUnsafe(2 * (length + chunk.length));
-      bytes.copy(larger, 0, 0, length);
-      bytes = larger;
-    }
-    length += chunk.copy(bytes, length);
-  });
+  const bytes = new Bytes();
+  body.on('data', (chunk: Buffer) => bytes.push(chunk));
   await once(body, 'end');
-  return bytes.subarray(0, length);
+  return bytes.all;
 }
 
 /** @returns up to `maxBytes` of the data received within `ms` milliseconds; never throws */

@@ -2,7 +2,8 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { type ResponseHead, responseHead } from './head.ts';
+import { errorCode } from '../ollama/errors.ts';
+import { type ResponseHead, responseHead, withoutHeader } from './head.ts';
 import type { Ending } from './outcome.ts';
 import type { UsageFilter } from './usage-filter.ts';
 
@@ -36,6 +37,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #clientGone = false;
   #over = false;
   #hasLength = false;
+  #hasBody = true;
   #filter: UsageFilter | undefined;
   /** Whether a byte of the response has arrived. */
   #responded = false;
@@ -73,12 +75,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
     _headers: unknown,
     reason: string | undefined,
   ): void {
+    if (status < 200) {
+      return; // An interim response of a length that is not read past.
+    }
     const { response, watcher, filterFor } = this.#options;
     const head = responseHead(latin1(controller.rawHeaders));
+    this.#hasBody = status !== 204 && status !== 304;
     this.#hasLength = head.hasLength;
     this.#filter = filterFor(status, head);
     response.sendDate = false;
-    response.writeHead(status, isSendable(reason) ? reason : (STATUS_CODES[status] ?? ''), head.headers);
+    const headers =
+      mayHaveTrailers(response, head) && this.#hasBody
+        ? head.headers
+        : withoutHeader(head.headers, 'trailer');
+    response.writeHead(status, isSendable(reason) ? reason : (STATUS_CODES[status] ?? ''), headers);
     // Sends the headers alone, without changing a byte.
     response.write(NOTHING);
     watcher.onHead(status, head);
@@ -112,7 +122,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#clientGone) {
       return;
     }
-    if (response.headersSent) {
+    if (!this.#hasBody && errorCode(error) === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+      // undici expects the length that a 304 may have. It is that of another answer.
+      response.end();
+      this.#end('complete');
+    } else if (response.headersSent) {
       this.#sendHeldBack();
       cut(response, this.#hasLength);
       this.#end('cut');
@@ -150,6 +164,11 @@ function cut(response: ServerResponse, hasLength: boolean): void {
   }
   // For an HTTP/1.0 client, a closed connection completes the message, and a reset one does not.
   socket.write('', () => (socket instanceof TLSSocket ? socket.destroy() : socket.resetAndDestroy()));
+}
+
+/** Otherwise Node.js rejects the header `Trailer`. */
+function mayHaveTrailers({ req }: ServerResponse, { hasLength }: ResponseHead): boolean {
+  return !hasLength && req.method !== 'HEAD' && req.httpVersion === '1.1';
 }
 
 /** The characters that Node.js accepts: undici has decoded the reason as UTF-8. */

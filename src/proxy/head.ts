@@ -3,6 +3,9 @@
 /** Names and values alternating, as received. */
 export type RawHeaders = readonly string[];
 
+/** In memory, each takes up to 100 times its length. */
+export const MAX_HEADERS = 10_000;
+
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade'];
 
 const OF_RESPONSES: ReadonlySet<string> = new Set(HOP_BY_HOP);
@@ -61,6 +64,11 @@ function passedOn(raw: RawHeaders, passes: (name: string, value: string) => bool
     }
   }
   return headers;
+}
+
+/** @param name in lower case */
+export function withoutHeader(headers: RawHeaders, name: string): string[] {
+  return headers.filter((_, index) => headers[index - (index % 2)]?.toLowerCase() !== name);
 }
 
 const NONE: ReadonlySet<string> = new Set();

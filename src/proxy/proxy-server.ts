@@ -5,11 +5,15 @@ import type { Logger } from 'pino';
 import type { ListenAddress } from '../config/listen-address.ts';
 import type { TlsOptions } from '../ollama/agent.ts';
 import { addressOf, type BoundAddress, boundAddress, listenProblem } from '../server/listen.ts';
+import { MAX_HEADERS } from './head.ts';
 import { createProxyMetrics, type ProxyMetrics } from './proxy-metrics.ts';
 import { createReader } from './reader.ts';
 import { createRelay } from './relay.ts';
-import { createUpstream, MAX_HEADER_BYTES } from './upstream.ts';
+import { createUpstream } from './upstream.ts';
 import { type WatchDependencies, watch } from './watch.ts';
+
+/** The limit of Go's net/http, and so of Ollama. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** There is no limit on the duration and size of requests and responses. */
 const LIMITS: ServerOptions = {
@@ -78,7 +82,8 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   try {
     for (const address of listenOn) {
       const server = createServer(relay, LIMITS);
-      server.maxHeadersCount = 0;
+      // Node.js drops further ones, so that one more is needed to see them.
+      server.maxHeadersCount = MAX_HEADERS + 1;
       servers.push(server);
       await listenAt(server, address);
     }

@@ -1,12 +1,12 @@
 /** A request of a client → the same request to Ollama. */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Logger } from 'pino';
 import { errorCode, failureReason } from '../ollama/errors.ts';
 import { measuredApi, pathOf } from './apis.ts';
 import { errorBody } from './errors.ts';
 import { Exchange, type Watcher } from './exchange.ts';
-import { type ResponseHead, requestHead } from './head.ts';
+import { MAX_HEADERS, type ResponseHead, requestHead, withoutHeader } from './head.ts';
 import { isEventStream } from './reader.ts';
 import { isShort, readUpTo } from './request-body.ts';
 import type { Upstream, UpstreamRequest } from './upstream.ts';
@@ -30,11 +30,13 @@ export interface RelayDependencies {
 
 export function createRelay(dependencies: RelayDependencies): RequestListener {
   return (request, response) => {
+    // Its password has been checked now. Passwords may be disabled while it waits.
+    const dropped = dependencies.requiresPassword() ? 'withPassword' : 'else';
     // Ollama responds to the requests of one connection in order, so a later one waits for its turn.
     if (response.socket === null) {
-      response.once('socket', () => relay(request, response, dependencies));
+      response.once('socket', () => relay(request, response, dropped, dependencies));
     } else {
-      relay(request, response, dependencies);
+      relay(request, response, dropped, dependencies);
     }
   };
 }
@@ -48,8 +50,13 @@ const DROPPED_IF_MEASURED: Dropped = {
   else: new Set(['accept-encoding']),
 };
 
-function relay(request: IncomingMessage, response: ServerResponse, dependencies: RelayDependencies): void {
-  const { upstream, prefix, requiresPassword, includeUsage, watch, isStopping, log } = dependencies;
+function relay(
+  request: IncomingMessage,
+  response: ServerResponse,
+  dropped: keyof Dropped,
+  dependencies: RelayDependencies,
+): void {
+  const { upstream, prefix, includeUsage, watch, isStopping, log } = dependencies;
   const { url = '', method = '' } = request;
   const path = pathOf(url);
   const api = measuredApi(method, path);
@@ -62,12 +69,15 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
     respond(response, path, status, message);
     watcher.onEnd('complete');
   };
-  if (!url.startsWith('/')) {
-    refuse(400, 'the request target must be a path that begins with /');
+  const refusal = refusalOf(request);
+  if (refusal !== undefined) {
+    refuse(...refusal);
     return;
   }
-  const dropped = (api ? DROPPED_IF_MEASURED : DROPPED)[requiresPassword() ? 'withPassword' : 'else'];
-  const { headers, hasBody } = requestHead(request.rawHeaders, dropped);
+  const { headers, hasBody } = requestHead(
+    request.rawHeaders,
+    (api ? DROPPED_IF_MEASURED : DROPPED)[dropped],
+  );
   const outgoing: UpstreamRequest = {
     path: `${prefix}${url}`,
     method,
@@ -105,7 +115,8 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
     if (!response.destroyed) {
       addedUsage = added;
       outgoing.body = body ?? null;
-      outgoing.headers = added ? withoutLength(headers) : headers;
+      // Its length has changed.
+      outgoing.headers = added ? withoutHeader(headers, 'content-length') : headers;
       upstream.dispatch(outgoing, exchange);
     }
   };
@@ -121,9 +132,18 @@ function relay(request: IncomingMessage, response: ServerResponse, dependencies:
   }
 }
 
-/** Its length will change. */
-function withoutLength(headers: readonly string[]): string[] {
-  return headers.filter((_, index) => headers[index - (index % 2)]?.toLowerCase() !== 'content-length');
+/** @returns status and message for a request that cannot be forwarded unchanged */
+function refusalOf({ url, rawHeaders, headers }: IncomingMessage): [number, string] | undefined {
+  if (!url?.startsWith('/')) {
+    return [400, 'the request target must be a path that begins with /'];
+  }
+  if (rawHeaders.length > 2 * MAX_HEADERS) {
+    return [431, `the request has more than ${MAX_HEADERS} headers`];
+  }
+  // As Ollama does: the body would still be encoded, but its coding is not forwarded.
+  return /^chunked$/i.test(headers['transfer-encoding'] ?? 'chunked')
+    ? undefined
+    : [501, 'the request has a transfer coding other than chunked'];
 }
 
 function isPlainStream(status: number, { contentType, isEncoded, hasLength }: ResponseHead): boolean {
@@ -147,6 +167,9 @@ function respond(response: ServerResponse, path: string, status: number, message
   const body = errorBody(path, status, message);
   response.sendDate = true;
   response
-    .writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': body.length })
+    .writeHead(status, STATUS_CODES[status], {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Content-Length': body.length,
+    })
     .end(body);
 }

@@ -1,5 +1,6 @@
 /** The body of a request, read in advance if that is cheaper than streaming it. */
 import type { IncomingMessage } from 'node:http';
+import { Bytes } from '../ollama/bytes.ts';
 
 /** What usually arrives with the headers. No response can start before the whole body has arrived. */
 const MAX_SHORT_BYTES = 64 * 1024;
@@ -18,17 +19,14 @@ export interface Beginning {
 /** Never resolves for a client that disconnects before the end of its request. */
 export function readUpTo(request: IncomingMessage, mostBytes: number): Promise<Beginning> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const bytes = new Bytes();
     const finish = (whole: boolean) => {
       request.off('data', add).off('end', end);
-      const [only] = chunks;
-      resolve({ bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks), whole });
+      resolve({ bytes: bytes.all, whole });
     };
     const add = (chunk: Buffer) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > mostBytes) {
+      bytes.push(chunk);
+      if (bytes.length > mostBytes) {
         request.pause();
         finish(false);
       }

@@ -5,8 +5,8 @@ import { connector, type TlsOptions } from '../ollama/agent.ts';
 /** The only timeout: the client decides how long to wait for a model that loads or thinks. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** The limit of Go's net/http, and so of Ollama. */
-export const MAX_HEADER_BYTES = 1024 * 1024;
+/** A header takes up to 100 times its length in memory. Ollama's are less than 1 KB. */
+const MAX_RESPONSE_HEADER_BYTES = 64 * 1024;
 
 export type UpstreamRequest = Omit<Dispatcher.DispatchOptions, 'origin'>;
 
@@ -32,7 +32,7 @@ export function createUpstream(
     allowH2: false,
     headersTimeout: 0,
     bodyTimeout: 0,
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     factory: (origin, options) => new KeptClient(origin, options, onKept),
   });
   return {

@@ -1,4 +1,5 @@
 /** `--proxy.include-usage` in responses: removes usage from the stream that the client did not request. */
+import { Bytes } from '../ollama/bytes.ts';
 import { isRecord } from '../ollama/json.ts';
 
 /** No event of Ollama is as long; a longer one and everything after it is not filtered. */
@@ -8,6 +9,8 @@ const NOTHING: Buffer = Buffer.alloc(0);
 
 /** The end of an event, with any line breaks. */
 const EVENT_END = /\r?\n\r?\n/g;
+/** How much of an end can have arrived before its last byte. */
+const EVENT_END_BYTES = 3;
 
 /** Quotes inside a string are escaped, so this is always a key. */
 const KEY = ',"usage":';
@@ -22,26 +25,30 @@ export interface UsageFilter {
 }
 
 export function createUsageFilter(): UsageFilter {
-  let held: Buffer = NOTHING;
+  let held = new Bytes();
   let off = false;
   return {
     push: (chunk) => {
       if (off) {
         return chunk;
       }
-      const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
-      // One character per byte, so that none changes.
-      const text = bytes.toString('latin1');
-      const { passed, length } = filtered(text);
-      held = bytes.subarray(length);
-      off = held.length > MAX_EVENT_BYTES;
-      const rest = off ? held : NOTHING;
-      held = off ? NOTHING : Buffer.from(held);
-      return Buffer.concat([Buffer.from(passed, 'latin1'), rest]);
+      const before = Math.max(0, held.length - EVENT_END_BYTES);
+      held.push(chunk);
+      const bytes = held.all;
+      // One character per byte, so that none changes. Only the new bytes are searched: an event may arrive byte by byte.
+      const endsEvent = bytes.toString('latin1', before).search(EVENT_END) !== -1;
+      const { passed, length } = endsEvent ? filtered(bytes.toString('latin1')) : { passed: '', length: 0 };
+      const rest = bytes.subarray(length);
+      off = rest.length > MAX_EVENT_BYTES;
+      if (off || endsEvent) {
+        held = new Bytes();
+        held.push(off ? NOTHING : rest);
+      }
+      return Buffer.concat([Buffer.from(passed, 'latin1'), off ? rest : NOTHING]);
     },
     end: () => {
-      const rest = held;
-      held = NOTHING;
+      const rest = held.all;
+      held = new Bytes();
       return rest;
     },
   };

@@ -1,6 +1,7 @@
 /** `--proxy.include-usage` in requests: a request for a stream also requests usage. */
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
+import { parseJson } from '../ollama/body.ts';
 import { isRecord } from '../ollama/json.ts';
 import { readUpTo } from './request-body.ts';
 
@@ -48,7 +49,7 @@ export function splice(body: Buffer): Buffer | undefined {
     return undefined;
   }
   const options = isRecord(fields['stream_options']) ? fields['stream_options'] : {};
-  if (options['include_usage'] === true) {
+  if (options['include_usage'] === true || hasKeyInOtherCase(fields) || hasKeyInOtherCase(options)) {
     return undefined;
   }
   const end = body.lastIndexOf('}');
@@ -56,9 +57,17 @@ export function splice(body: Buffer): Buffer | undefined {
   return Buffer.concat([body.subarray(0, end), Buffer.from(added), body.subarray(end)]);
 }
 
+const KEYS: ReadonlySet<string> = new Set(['stream', 'stream_options', 'include_usage']);
+
+/** Which Ollama takes for the same key: the client may request the figures by it. */
+function hasKeyInOtherCase(record: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(record).some((key) => !KEYS.has(key) && KEYS.has(key.toLowerCase()));
+}
+
 function parse(body: Buffer): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(body.toString());
+    // Which rejects 100,000 values: parsing 4 MiB of nothing but keys takes over a second.
+    const value = parseJson(body.toString());
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;

@@ -1,7 +1,12 @@
 /** `--proxy.include-usage`: usage in OpenAI streams whose clients do not request it. */
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { randomNumbers } from '../../src/demo/workload.ts';
+import { readUpTo } from '../../src/proxy/request-body.ts';
 import { createUsageFilter } from '../../src/proxy/usage-filter.ts';
 import { splice } from '../../src/proxy/usage-request.ts';
 import { post, rawClient } from './raw-client.ts';
@@ -99,6 +104,14 @@ test('bytes without usage are unchanged, however they are split', () => {
   fc.assert(property, { seed: 11434, numRuns: 500 });
 });
 
+test('an event that arrives byte by byte is searched once', () => {
+  const startMs = performance.now();
+  const event = `data: ${'x'.repeat(60_000)}\n\n`;
+  expect(filtered(Array.from(event, (byte) => Buffer.from(byte)))).toBe(event);
+  // Searching all of it each time took 3 s.
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+});
+
 describe('a request body', () => {
   test.each([
     ['{"model":"a","stream":true}', '{"model":"a","stream":true,"stream_options":{"include_usage":true}}'],
@@ -114,6 +127,10 @@ describe('a request body', () => {
       '{"stream":true,"seed":9007199254740993,"a":"\\u00e9}"}',
       '{"stream":true,"seed":9007199254740993,"a":"\\u00e9}","stream_options":{"include_usage":true}}',
     ],
+    [
+      '{"str\\u0065am":true,"a":"}"}\n\t }'.slice(0, -1),
+      '{"str\\u0065am":true,"a":"}","stream_options":{"include_usage":true}}\n\t ',
+    ],
   ])('%s becomes %s', (body, expected) => {
     expect(splice(Buffer.from(body))?.toString()).toBe(expected);
   });
@@ -125,9 +142,46 @@ describe('a request body', () => {
     '{"model":"a"}',
     '[{"stream":true}]',
     '{"stream":true',
+    // Ollama takes keys in any case.
+    '{"stream":true,"Stream_Options":{"include_usage":true}}',
+    '{"stream":true,"stream_options":{"Include_Usage":true}}',
+    '{"stream":true,"STREAM":false}',
+    '\ufeff{"stream":true}',
+    '{"stream":true}}',
+    '{"stream":true,"stream":false}',
+    '{"a":{"stream":true}}',
+    '{"stream":true} // comment',
     '',
   ])('%s is unchanged', (body) => {
     expect(splice(Buffer.from(body))).toBeUndefined();
+  });
+
+  test('with more than 100,000 values is unchanged', () => {
+    const keys = Array.from({ length: 300_000 }, (_, index) => `,"${index}":0`);
+    const startMs = performance.now();
+    expect(splice(Buffer.from(`{"stream":true${keys.join('')}}`))).toBeUndefined();
+    expect(performance.now() - startMs).toBeLessThan(150);
+  });
+
+  test('that arrives byte by byte needs memory of about its size', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: () => void = runInNewContext('gc');
+    const used = () => {
+      collectGarbage();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const before = used();
+    const request = new IncomingMessage(new Socket());
+    const read = readUpTo(request, 1_000_000);
+    for (let index = 0; index < 300_000; index += 1) {
+      request.emit('data', Buffer.from('x'));
+    }
+    const held = used() - before;
+    request.emit('end');
+    expect((await read).bytes).toHaveLength(300_000);
+    // A list of the pieces took 40 MB.
+    expect(held).toBeLessThan(2_000_000);
   });
 
   test('with other keys only has include_usage appended', () => {
