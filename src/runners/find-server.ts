@@ -34,16 +34,18 @@ export function createServerFinder({ processes, target, walk, argv }: ServerFind
       return server;
     }
     const seen = (await walk()).filter((process) => mayBeServer(process) && isRunning(processes, process));
+    const listeners = listenersAt(target, processes.listening());
     const candidates = await Promise.all(
       seen.map(async (process): Promise<Candidate> => {
         const uid = processes.uid(process.pid) ?? Number.NaN;
-        const words = await argv(process);
+        const sockets = processes.sockets(process.pid);
+        // No others: reading the arguments of four processes that hang would occupy all threads of the exporter.
+        const isNeeded = sockets === undefined && listeners.some((listener) => listener.uid === uid);
+        const words = isNeeded ? await argv(process) : [];
         // One whose arguments cannot be read may be a server.
-        const mayServe = words === undefined || isServe(words);
-        return { ...process, uid, isServe: mayServe, sockets: processes.sockets(process.pid) };
+        return { ...process, uid, isServe: words === undefined || isServe(words), sockets };
       }),
     );
-    const listeners = listenersAt(target, processes.listening());
     const picked = pickServer(candidates, listeners, target.port);
     if (!processes.isRealUid(picked.uid)) {
       throw new ApiError('hidden', 'the user of the process ollama is hidden by a user namespace');

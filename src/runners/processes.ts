@@ -51,7 +51,7 @@ export function readProcesses(folder: string): Processes {
     children: (pid) => {
       // A child is listed under the thread that forked it, which in Go can be any.
       const tasks = namesIn(join(folder, `${pid}`, 'task')).map((task) =>
-        readSmall(`${folder}/${pid}/task/${task}/children`),
+        readAll(`${folder}/${pid}/task/${task}/children`),
       );
       const known = tasks.filter((text) => text !== undefined);
       return known.length === 0 ? undefined : known.flatMap((text) => pidsIn(text.split(' ')));
@@ -87,6 +87,12 @@ function readSmall(file: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Also a file that is longer than usual. */
+function readAll(file: string): string | undefined {
+  const text = readSmall(file);
+  return text?.length === PAGE.length ? textOf(file) : text;
 }
 
 /** '' if the file can't be read. */

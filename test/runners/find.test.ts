@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createFinder, type RunnerFinder } from '../../src/runners/find.ts';
@@ -327,6 +327,41 @@ test('a hanging command line is skipped, read only once, and does not delay othe
   expect(reads).toBe(1);
   // Otherwise its thread would never end.
   closeSync(openSync(file, constants.O_WRONLY));
+});
+
+test('hanging command lines of other users are not read', async () => {
+  const proc = machine().add({ ...SERVER, sockets: undefined });
+  const hostile = Array.from({ length: 8 }, (_, index) => join(proc.folder, `${900 + index}/cmdline`));
+  for (const [index, file] of hostile.entries()) {
+    proc.add({ ...SERVER, pid: 900 + index, uid: 1_000, sockets: undefined });
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+  }
+  const start = performance.now();
+  const found = await blobsOf(finderOf(proc)).catch((error: unknown) => error);
+  const ms = performance.now() - start;
+  for (const file of hostile) {
+    endReads(file);
+  }
+  expect(found).toEqual([A]);
+  expect(ms).toBeLessThan(900);
+});
+
+/** Otherwise the threads that read it would never end. */
+function endReads(file: string): void {
+  try {
+    closeSync(openSync(file, constants.O_WRONLY | constants.O_NONBLOCK));
+  } catch {
+    // Nobody reads it.
+  }
+}
+
+test('a runner is found among ten thousand children', async () => {
+  const proc = new FakeProc().add(SERVER).listen({ port: PORT }, { port: 40_001 });
+  proc.add(RUNNER);
+  const others = Array.from({ length: 10_000 }, (_, index) => 10_000 + index);
+  writeFileSync(join(proc.folder, '100/task/107/children'), `${others.join(' ')} 200 `);
+  expect(await blobsOf(finderOf(proc))).toEqual([A]);
 });
 
 test('user ids and process names are readable without privileges', async () => {
