@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { randomNumbers } from '../../src/demo/workload.ts';
 import type { ProxyOptions } from '../../src/proxy/proxy-server.ts';
 import { get, post, rawClient } from './raw-client.ts';
 import { type Script, startScripted } from './scripted-ollama.ts';
@@ -116,7 +117,31 @@ test('no request is in flight after clients disconnected during 30 pipelined req
   await expect.poll(() => proxy.counted('ollama_proxy_requests_in_flight')).toEqual([]);
 });
 
-test('a password that waits behind another request is not passed on when passwords are turned off', async () => {
+test('no POST of 300 is sent twice to an Ollama whose connections close at random', async () => {
+  const random = randomNumbers(7);
+  const { ollama, proxy } = await start(({ socket }) => {
+    const moment = Math.floor(random() * 5);
+    if (moment === 0) {
+      socket.resetAndDestroy();
+    } else if (moment === 1) {
+      socket.end();
+    } else {
+      socket.write(OK, () => setTimeout(() => moment === 2 && socket.destroy(), random() * 3));
+    }
+  });
+  for (let turn = 0; turn < 100; turn += 1) {
+    const clients = await Promise.all(Array.from({ length: 3 }, () => rawClient(proxy.port)));
+    const responses = clients.map((client, index) => client.send(post(`/${turn}/${index}`, '{}')).response());
+    for (const { statusLine } of await Promise.all(responses)) {
+      expect(statusLine).toMatch(/ (200 OK|502 Bad Gateway)$/);
+    }
+  }
+  const paths = ollama.received.map(({ head }) => head.split(' ')[1]);
+  expect(paths.length).toBeGreaterThan(200);
+  expect(new Set(paths).size).toBe(paths.length);
+});
+
+test('the Authorization of a pipelined request is not forwarded if passwords are disabled meanwhile', async () => {
   let asks = true;
   let answerFirst = () => {};
   const { ollama, client } = await start(

@@ -518,6 +518,19 @@ describe('isolation:', () => {
     expect(responses).toHaveLength(1);
   });
 
+  test('a runner that does not respond does not delay the shutdown', async () => {
+    machine.load('a');
+    const a = await machine.run('a');
+    a.metrics = never;
+    const exporter = await machine.start();
+    const scrape = exporter.scrape().catch(() => {});
+    await expect.poll(() => a.requested).toEqual(['/metrics']);
+    const start = performance.now();
+    await exporter.close();
+    expect(performance.now() - start).toBeLessThan(3_000);
+    await scrape;
+  });
+
   test('a response is discarded if the pid was reused meanwhile', async () => {
     machine.load('a');
     const a = await machine.run('a');
