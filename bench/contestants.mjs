@@ -7,6 +7,7 @@ import { startServer } from './processes.mjs';
  * @typedef {object} Server
  * @property {string} url to scrape
  * @property {number | undefined} pid undefined where CPU and memory cannot be measured
+ * @property {string | undefined} [proxy] its URL, if it has one
  * @property {() => Promise<unknown>} [stop]
  *
  * @typedef {ReturnType<typeof contestant>} Contestant
@@ -25,6 +26,7 @@ export const EXPORTER_OF_RUNNERS = {
   ...exporter('exporter+runners', '--web.disable-exporter-metrics', '--collector.runners'),
   expected: 'ollama_scrape_success{api="runners"} 1\n',
 };
+export const EXPORTER_WITH_PROXY = exporter('proxy', '--proxy.listen-address=127.0.0.1:0');
 export const EXPORTER_OF_FLEET = exporter('exporter+own', '--config.file=bench/fleet.yml');
 
 /** @type {(name: string, ...options: string[]) => Contestant} */
@@ -39,8 +41,8 @@ export const other = (name, url, pid) => contestant(name, '\n', async () => ({ u
 
 /** @param {readonly string[]} args of node */
 async function started(args) {
-  const { pid, origin, stop } = await startServer(args);
-  return { url: `${origin}/metrics`, pid, stop };
+  const { pid, origin, proxy, stop } = await startServer(args);
+  return { url: `${origin}/metrics`, pid, proxy, stop };
 }
 
 /**

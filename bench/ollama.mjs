@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { createResponder } from './proxy-ollama.mjs';
 
 /**
  * @typedef {object} Orders
@@ -15,6 +16,9 @@ import { fileURLToPath } from 'node:url';
 
 /** Enough that no small cache sees a body twice. */
 const VARIANTS = 64;
+
+/** The exporter sends no other POST than to /api/show. */
+const PROXIED = /^POST \/api\/(?!show )/;
 
 const VERSION = responseOf('{"version":"0.12.6"}');
 
@@ -77,10 +81,22 @@ function listOf(models, variant) {
  * @param {import('node:net').Socket} socket
  */
 function serve(socket) {
+  socket.on('error', () => socket.destroy());
+  // The exporter uses separate connections for scrapes and for the proxy.
+  socket.once('data', (first) => {
+    const receive = PROXIED.test(first.toString('latin1', 0, 20))
+      ? createResponder(socket)
+      : createApi(socket);
+    socket.on('data', receive);
+    receive(first);
+  });
+}
+
+/** @param {import('node:net').Socket} socket */
+function createApi(socket) {
   let request = '';
-  socket.setEncoding('latin1').on('error', () => socket.destroy());
-  socket.on('data', (chunk) => {
-    request += chunk;
+  return (/** @type {Buffer} */ chunk) => {
+    request += chunk.toString('latin1');
     if (request.startsWith('POST ') && request.endsWith('}')) {
       socket.write(modelOf(request));
       request = '';
@@ -89,7 +105,7 @@ function serve(socket) {
       request = '';
       socket.write(response ?? '');
     }
-  });
+  };
 }
 
 /** @param {string} address */

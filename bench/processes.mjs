@@ -1,7 +1,7 @@
 /** Starts the processes of the bench, stops them with it, and reads their CPU time and memory from /proc. */
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
@@ -44,7 +44,8 @@ export async function startServer(args) {
     if (address !== undefined) {
       // A full pipe would block later log lines.
       child.stderr.resume();
-      return { pid: child.pid ?? 0, origin: `http://${address}`, stop };
+      const proxy = /msg="Proxy listening" address=(\S+)/.exec(log)?.[1];
+      return { pid: child.pid ?? 0, origin: `http://${address}`, proxy: proxy && `http://${proxy}`, stop };
     }
   }
   throw new Error(`${args.join(' ')} exited: ${log}`);
@@ -80,6 +81,11 @@ export function cpuSeconds(pid) {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // In hundredths of a second (USER_HZ), whatever the kernel's own tick is.
   return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Resets VmHWM to the current memory, see proc(5). @param {number} pid */
+export function resetPeak(pid) {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** @type {(pid: number, field?: 'VmRSS' | 'VmHWM') => number} VmHWM is the peak */

@@ -12,6 +12,22 @@ const BUDGETS = /** @type {const} */ ([
   ['start, 10 models', 'exporter+own', 'restMiB', '≤', 100, ''],
   ['4 models, 4 runners', 'exporter+runners', 'addedCpuMs', '≤', 1, ''],
   ['5000 targets of 10 models, each every 15 s', 'exporter+own', 'peakMiB', '≤', 400, ''],
+  ['responses of 1 KB, 1 connection', 'proxy', 'addedP50Ms', '≤', 0.4, ''],
+  ['responses of 1 KB, 1 connection', 'proxy', 'cpuToOther', '≤', 1.25, ''],
+  ['responses of 1 KB, 1 connection', 'proxy', 'cpuOfMeasuring', '≤', 1.25, ''],
+  ['responses of 1 KB, 16 connections', 'proxy', 'cpuToOther', '≤', 1.25, ''],
+  ['responses of 1 KB, 16 connections', 'proxy', 'cpuOfMeasuring', '≤', 1.25, ''],
+  ['64 streams of 20 chunks/s', 'proxy', 'addedP50Ms', '≤', 0.25, ''],
+  ['64 streams of 20 chunks/s', 'proxy', 'addedFirstMs', '≤', 2, ''],
+  ['64 streams of 20 chunks/s', 'proxy', 'cpuOfMeasuring', '≤', 1.25, ''],
+  ['500 streams of 20 chunks/s', 'proxy', 'addedP50Ms', '≤', 0.5, ''],
+  ['500 streams of 20 chunks/s', 'proxy', 'addedP99Ms', '≤', 15, ''],
+  ['500 streams of 20 chunks/s', 'proxy', 'cpuToOther', '≤', 1.75, ''],
+  ['500 streams of 20 chunks/s', 'proxy', 'cpuOfMeasuring', '≤', 1.25, ''],
+  ['1000 streams of 5 chunks/s', 'proxy', 'grownMiB', '≤', 62.5, ''],
+  ['a response of 100 MiB', 'proxy', 'grownMiB', '≤', 80, ''],
+  ['a response of 100 MiB that is not read', 'proxy', 'grownMiB', '≤', 16, ''],
+  ['an upload of 1 GiB', 'proxy', 'grownMiB', '≤', 48, ''],
 ]);
 
 /** @type {Readonly<Record<string, readonly [unit: string, digits: number]>>} */
@@ -28,6 +44,15 @@ const FIGURES = {
   peakMiB: ['MiB at the peak', 0],
   halfMiB: ['MiB after half', 0],
   fullMiB: ['MiB after all', 0],
+  p50Ms: ['ms p50', 3],
+  firstMs: ['ms p50 before the first chunk', 2],
+  addedP50Ms: ['ms p50 added', 3],
+  addedP99Ms: ['ms p99 added', 2],
+  addedFirstMs: ['ms p50 added before the first chunk', 2],
+  cpuUs: ['µs CPU each', 1],
+  cpuOfMeasuring: ['× CPU, measuring ÷ not measuring', 2],
+  cpuToOther: ['× CPU of the other proxy', 2],
+  grownMiB: ['MiB more at the peak', 0],
 };
 
 /** @param {readonly import('./summary.mjs').Row[]} rows */
@@ -58,7 +83,7 @@ function textOf(figure, value, ratio) {
 export function judged(rows) {
   const lines = BUDGETS.flatMap(([title, contestant, figure, sense, limit, unit]) => {
     const row = rows.find((each) => each.title === title && each.contestant === contestant);
-    if (row === undefined) {
+    if (row?.medians[figure] === undefined) {
       return [];
     }
     const value = (unit === '×' ? row.toFloor[figure]?.median : row.medians[figure]) ?? Number.NaN;

@@ -7,6 +7,7 @@ import { measureFleet } from './fleet.mjs';
 import { measureLoad } from './load.mjs';
 import { measureMemory, measureStart } from './memory.mjs';
 import { startHelper } from './processes.mjs';
+import { measureProxy } from './proxy.mjs';
 import { figuresTable, judged } from './report.mjs';
 import { measureRunners } from './runners.mjs';
 import { parseSettings } from './settings.mjs';
@@ -21,6 +22,7 @@ const SECTIONS = {
   runners: measureRunners,
   fleet: measureFleet,
   memory: measureMemory,
+  proxy: measureProxy,
 };
 
 /** @param {import('./settings.mjs').Settings} settings */

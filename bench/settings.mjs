@@ -2,8 +2,22 @@
 import { parseArgs } from 'node:util';
 import { EXPORTER, EXPORTER_AND_OWN, FLOOR, other } from './contestants.mjs';
 
-const USUAL = { rounds: 5, warmUpSeconds: 3, seconds: 2, fleetSeconds: 60, scrapes: 100_000 };
-const QUICK = { rounds: 2, warmUpSeconds: 1, seconds: 1, fleetSeconds: 5, scrapes: 10_000 };
+const USUAL = {
+  rounds: 5,
+  warmUpSeconds: 3,
+  seconds: 2,
+  streamSeconds: 5,
+  fleetSeconds: 60,
+  scrapes: 100_000,
+};
+const QUICK = {
+  rounds: 2,
+  warmUpSeconds: 1,
+  seconds: 1,
+  streamSeconds: 2,
+  fleetSeconds: 5,
+  scrapes: 10_000,
+};
 
 /** @typedef {ReturnType<typeof parseSettings>} Settings */
 
@@ -15,23 +29,27 @@ export function parseSettings(args) {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: 'load,start,runners,fleet' },
       other: { type: 'string', multiple: true, default: [] },
+      'other-proxy': { type: 'string', multiple: true, default: [] },
       pid: { type: 'string', multiple: true, default: [] },
       'ollama-port': { type: 'string', default: '0' },
       output: { type: 'string', default: 'bench/results.json' },
     },
   });
   const { quick, only, output, 'ollama-port': ollamaPort } = values;
-  const others = values.other.map((text) => {
+  const running = (/** @type {string} */ text) => {
     const [name = '', url = ''] = text.split(/=(.+)/);
     const pid = values.pid.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1);
-    return other(name, url, pid === undefined ? undefined : Number(pid));
-  });
+    return { name, url, pid: pid === undefined ? undefined : Number(pid) };
+  };
+  const others = values.other.map(running).map(({ name, url, pid }) => other(name, url, pid));
   const contestants = [FLOOR, EXPORTER, EXPORTER_AND_OWN, ...others];
+  const otherProxies = values['other-proxy'].map(running);
   return {
     ...(quick ? QUICK : USUAL),
     quick,
     sections: only.split(','),
     contestants,
+    otherProxies,
     ollamaPort,
     output,
   };
