@@ -159,7 +159,8 @@ function cut(response: ServerResponse, hasLength: boolean): void {
     return;
   }
   if (hasLength || response.chunkedEncoding) {
-    socket.destroySoon();
+    // From Node.js 26 on, chunks that are written in one turn of the event loop reach the socket at its end.
+    setImmediate(() => socket.destroySoon());
     return;
   }
   // For an HTTP/1.0 client, a closed connection completes the message, and a reset one does not.

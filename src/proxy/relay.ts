@@ -134,8 +134,9 @@ function relay(
 
 /** @returns status and message for a request that cannot be forwarded unchanged */
 function refusalOf({ url, rawHeaders, headers }: IncomingMessage): [number, string] | undefined {
-  if (!url?.startsWith('/')) {
-    return [400, 'the request target must be a path that begins with /'];
+  // Newer versions of Node.js than 20.18 reject other characters themselves.
+  if (!/^\/[!-~]*$/.test(url ?? '')) {
+    return [400, 'the request target must be a path of ASCII characters that begins with /'];
   }
   if (rawHeaders.length > 2 * MAX_HEADERS) {
     return [431, `the request has more than ${MAX_HEADERS} headers`];

@@ -280,7 +280,7 @@ describe('a request is rejected with 400, and not passed on, if it has', () => {
       'two values of Content-Length',
       'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
     ],
-    ['a path with non-ASCII characters', 'GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a path with non-ASCII characters', 'GET /\xe9 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'],
     ['no Host header', 'GET / HTTP/1.1\r\n\r\n'],
     ['a space in the path', 'GET /a b HTTP/1.1\r\nHost: a\r\n\r\n'],
   ])('%s, by Node.js', async (_, request) => {
