@@ -27,7 +27,7 @@ export function json(body: string): RequestListener {
   };
 }
 
-/** The handlers can be changed while it runs. Port 0: any free port. */
+/** The handlers can be changed while it runs. Port 0 lets the system choose a free port. */
 export async function startFakeOllama(handlers: Handlers, port = 0, host = '127.0.0.1'): Promise<FakeOllama> {
   const connections = new Set<Socket>();
   const server = createServer((request, response) => {

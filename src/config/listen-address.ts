@@ -3,7 +3,7 @@
 export interface ListenAddress {
   /** undefined: every address of the machine, IPv4 and IPv6. */
   readonly host: string | undefined;
-  /** 0: any free port. */
+  /** 0 lets the system choose a free port. */
   readonly port: number;
   /** As written. */
   readonly text: string;

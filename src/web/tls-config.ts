@@ -24,7 +24,7 @@ export interface TlsConfig {
   /** The CAs of client certificates; undefined: the CAs that Node.js trusts. */
   readonly clientCa: Pem | undefined;
   readonly clientAuth: ClientAuth;
-  /** The client's certificate must have one of these; undefined: any. */
+  /** The client's certificate must have one of these names; undefined does not restrict them. */
   readonly clientAllowedSans: readonly string[] | undefined;
   readonly minVersion: SecureVersion;
   readonly maxVersion: SecureVersion;
