@@ -34,14 +34,14 @@ export function startClients(proxy: URL, arrivals: Generator<Arrival>): () => Pr
     }
   };
 
-  const sendAll = ({ model: { name }, model, durationMs }: Arrival) => {
+  const sendAll = ({ model, durationMs }: Arrival) => {
     const { promptTokens, generatedTokens } = promptOf(model, durationMs);
     const content = 'word'.repeat(promptTokens);
     for (let client = 0; client < clientsOf(model, durationMs); client += 1) {
       void (isEmbedding(model)
-        ? send('/api/embed', { model: name, input: content })
+        ? send('/api/embed', { model: model.name, input: content })
         : send('/api/chat', {
-            model: name,
+            model: model.name,
             messages: [{ role: 'user', content }],
             // Makes the length of the response known.
             options: { num_predict: generatedTokens },

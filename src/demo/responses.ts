@@ -15,8 +15,8 @@ const DISK_BYTES_PER_SECOND = 10 * GIB;
 /** A request within this time after the load of its model counts as the one that caused the load. */
 const JUST_LOADED_MS = 1_000;
 
-/** The part of a prompt that the simulation reads. */
-interface Prompt {
+/** The part of a request that the simulation reads. */
+interface PromptRequest {
   readonly model: string;
   readonly characters: number;
   /** `num_predict`, so that the length of the response is known. */
@@ -42,7 +42,7 @@ export async function respondToPrompt(
   const disconnected = new AbortController();
   response.once('close', () => disconnected.abort());
   try {
-    const prompt = promptOf(await json(request));
+    const prompt = parseRequest(await json(request));
     const model = INSTALLED_MODELS.find(({ name }) => name === prompt.model);
     if (model === undefined) {
       response.writeHead(404, { 'content-type': 'application/json; charset=utf-8' });
@@ -58,7 +58,7 @@ export async function respondToPrompt(
   }
 }
 
-function promptOf(body: unknown): Prompt {
+function parseRequest(body: unknown): PromptRequest {
   const { model, messages, input, options } = isRecord(body) ? body : {};
   const contents: readonly unknown[] = Array.isArray(messages)
     ? messages.map((message: unknown) => (isRecord(message) ? message['content'] : undefined))
@@ -71,7 +71,11 @@ function promptOf(body: unknown): Prompt {
   };
 }
 
-function generationOf(prompt: Prompt, model: CatalogModel, loaded: readonly LoadedModel[]): Generation {
+function generationOf(
+  prompt: PromptRequest,
+  model: CatalogModel,
+  loaded: readonly LoadedModel[],
+): Generation {
   const since = loaded.find((one) => one.model === model)?.loadedAtMs ?? Number.NEGATIVE_INFINITY;
   const isFirst = Date.now() - since < JUST_LOADED_MS;
   const promptTokens = Math.ceil(prompt.characters / CHARACTERS_PER_TOKEN);
