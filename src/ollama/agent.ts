@@ -1,7 +1,7 @@
 /** The undici Agents that requests go through: how they connect, and how long they keep a connection. */
 import type { LookupFunction, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Agent, buildConnector, Client } from 'undici';
+import { Agent, buildConnector, Client, type Dispatcher } from 'undici';
 import { MAX_BODY_BYTES } from './body.ts';
 import { connectToFirst } from './connect.ts';
 import { type IdleConnections, limitIdleConnections } from './idle-connections.ts';
@@ -66,24 +66,37 @@ export function createAgent({
     headersTimeout: 0,
     bodyTimeout: 0,
     factory: (origin, options) => {
-      let connectedAt = 0;
       const connect = connector({
         timeoutMs,
         tls,
         lookup: lookupFor?.(new URL(origin)),
         onConnect: (socket) => idleConnections.add(socket, () => client.stats.size === 0),
       });
-      const client: Client = new Client(origin, { ...options, connect });
-      client.on('connect', () => {
-        connectedAt = performance.now();
-      });
-      // `reset` makes the server close the connection after its response.
-      return client.compose((dispatch) => (request, handler) => {
-        const reset = client.stats.connected && performance.now() - connectedAt > connectionMs;
-        return dispatch({ ...request, reset }, handler);
-      });
+      const client: Client = new AgingClient(origin, { ...options, connect }, connectionMs);
+      return client;
     },
   });
+}
+
+/** A subclass, since an interceptor of undici makes it parse the headers of each response twice. */
+class AgingClient extends Client {
+  readonly #connectionMs: number;
+  #connectedAt = 0;
+
+  /** @param connectionMs milliseconds after which the connection is replaced */
+  constructor(origin: string | URL, options: Client.Options, connectionMs: number) {
+    super(origin, options);
+    this.#connectionMs = connectionMs;
+    this.on('connect', () => {
+      this.#connectedAt = performance.now();
+    });
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    // `reset` makes the server close the connection after its response.
+    const reset = this.stats.connected && performance.now() - this.#connectedAt > this.#connectionMs;
+    return super.dispatch({ ...options, reset }, handler);
+  }
 }
 
 export interface ConnectorOptions {
