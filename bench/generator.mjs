@@ -10,21 +10,17 @@ import { cpuSeconds } from './processes.mjs';
  * @property {number} seconds at most
  * @property {number} [scrapes] at most
  * @property {number} [connections]
- * @property {readonly string[]} [paths] to scrape in turn instead of the path of the URL
- * @property {number} [rate] scrapes a second; without it, each connection sends the next request at once
  * @property {number | undefined} [pid] the process whose CPU time is wanted
  *
  * @typedef {Awaited<ReturnType<typeof run>>} Outcome
  */
 
 /** @param {Job} job */
-async function run({ url, expected, seconds, scrapes, connections = 1, paths, rate, pid }) {
+async function run({ url, expected, seconds, scrapes, connections = 1, pid }) {
   let good = 0;
   const onResponse = (/** @type {number} */ status, /** @type {string} */ body) => {
     good += status === 200 && body.includes(expected) ? 1 : 0;
   };
-  const requests = (paths ?? [new URL(url).pathname]).map((path) => ({ path, onResponse }));
-  let clients = 0;
   /** @type {number[]} */
   const latencies = [];
   const processCpu = () => (pid === undefined ? Number.NaN : cpuSeconds(pid));
@@ -37,12 +33,8 @@ async function run({ url, expected, seconds, scrapes, connections = 1, paths, ra
     duration: seconds,
     // Interval in milliseconds for checking whether to stop.
     sampleInt: 10,
-    setupClient: (/** @type {autocannon.Client} */ client) => {
-      const own = paths === undefined ? 0 : clients++;
-      client.setRequests(requests.filter((_, index) => index % connections === own));
-    },
+    requests: [{ onResponse }],
     ...(scrapes && { maxOverallRequests: scrapes }),
-    ...(rate && { overallRate: rate }),
   };
   const instance = autocannon(options, () => {});
   // autocannon's own histogram rounds to whole milliseconds.
@@ -51,8 +43,8 @@ async function run({ url, expected, seconds, scrapes, connections = 1, paths, ra
   const [result] = await once(instance, 'done');
   const responses = latencies.length;
   const own = process.cpuUsage(ownBefore);
-  // With a rate, the number of requests includes some that were not sent. Requests running at the end don't count.
-  const lost = rate ? 0 : (result?.requests.sent ?? 0) - responses - connections;
+  // Requests running at the end don't count.
+  const lost = (result?.requests.sent ?? 0) - responses - connections;
   return {
     seconds: (performance.now() - start) / 1_000,
     good,

@@ -42,6 +42,7 @@ const FIGURES = {
   restMiB: ['MiB at rest', 0],
   cpuShare: ['% of a core', 1],
   peakMiB: ['MiB at the peak', 0],
+  mostAtOnce: ['scrapes at once', 0],
   halfMiB: ['MiB after half', 0],
   fullMiB: ['MiB after all', 0],
   p50Ms: ['ms p50', 3],

@@ -8,6 +8,7 @@ const USUAL = {
   seconds: 2,
   streamSeconds: 5,
   fleetSeconds: 60,
+  fleetRounds: 3,
   scrapes: 100_000,
 };
 const QUICK = {
@@ -16,6 +17,7 @@ const QUICK = {
   seconds: 1,
   streamSeconds: 2,
   fleetSeconds: 5,
+  fleetRounds: 1,
   scrapes: 10_000,
 };
 
