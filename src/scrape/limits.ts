@@ -28,7 +28,7 @@ export function scrapeBudgetMs(header: string | undefined, timeoutMs: number, of
 }
 
 /**
- * Runs `work` with a signal that fires at the timeout, or with one of `endings`.
+ * Runs `work` with a signal that fires at the timeout, with one of `endings`, or when `work` calls `cancel`.
  *
  * Listeners are removed at the end. `AbortSignal.any` with a signal that lives as long as the process would leak 1 KB
  * per scrape (https://github.com/nodejs/node/issues/55351).
@@ -36,7 +36,7 @@ export function scrapeBudgetMs(header: string | undefined, timeoutMs: number, of
 export async function withDeadline<T>(
   budgetMs: number,
   endings: readonly AbortSignal[],
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, cancel: () => void) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
   const timeUp = () => controller.abort(new Error(`no complete response within ${budgetMs / 1_000} s`));
@@ -50,7 +50,7 @@ export async function withDeadline<T>(
     cancel();
   }
   try {
-    return await work(controller.signal);
+    return await work(controller.signal, cancel);
   } finally {
     clearTimeout(timer);
     for (const ending of endings) {

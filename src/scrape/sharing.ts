@@ -62,6 +62,8 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
   let joined = 0;
   let ended = false;
 
+  let timer: NodeJS.Timeout | undefined;
+
   const end = () => {
     if (!ended) {
       ended = true;
@@ -75,19 +77,16 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
       controller.abort(new Error('no scraper is waiting for it'));
     }
   };
-
-  let expire: (snapshot: undefined) => void = () => {};
-  const expired = new Promise<undefined>((resolve) => {
-    expire = resolve;
+  const result = new Promise<Snapshot | undefined>((resolve, reject) => {
+    timer = setTimeout(() => {
+      resolve(undefined);
+      cancel();
+    }, longestMs);
+    done.finally(end).then(resolve, reject);
   });
-  const timer = setTimeout(() => {
-    expire(undefined);
-    cancel();
-  }, longestMs);
-  const result = Promise.race([done.finally(end), expired]);
 
-  // Otherwise, if 2,000 scrapers time out in the same turn of the event loop, each text is rendered before any is sent.
-  // its own are made.
+  // Waiters whose signals fire in the same turn of the event loop share one partial result: of 2,000, each text would be
+  // rendered before any is sent.
   const cut = new Map<string, Snapshot>();
   const cutShortOnce = (reason: unknown) => {
     const known = cut.get(String(reason)) ?? cutShort(reason);
@@ -115,7 +114,7 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
   };
 }
 
-/** @returns the result of the promise, or `otherwise()` as soon as the signal fires */
+/** @returns the result of the promise, or as soon as the signal fires, what `otherwise` returns or throws */
 export async function unlessAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal,
@@ -125,12 +124,13 @@ export async function unlessAborted<T>(
     return otherwise();
   }
   let onAbort = () => {};
-  const aborted = new Promise<T>((resolve) => {
-    onAbort = () => resolve(otherwise());
-    signal.addEventListener('abort', onAbort);
-  });
   try {
-    return await Promise.race([promise, aborted]);
+    return await new Promise<T>((resolve, reject) => {
+      // In a promise of its own, since an error that is thrown in a listener ends the process.
+      onAbort = () => resolve(new Promise<T>((settle) => settle(otherwise())));
+      signal.addEventListener('abort', onAbort);
+      promise.then(resolve, reject);
+    });
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

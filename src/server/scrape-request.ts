@@ -45,17 +45,17 @@ export async function scrape(
 ): Promise<Scraped> {
   const header = request.headers[TIMEOUT_HEADER]?.toString();
   const budgetMs = scrapeBudgetMs(header, target.longestMs, config.timeoutOffsetMs);
-  // Fastify's `request.signal` also fires when a body was read.
-  const hangUp = new AbortController();
-  const onClose = () => hangUp.abort();
-  reply.raw.once('close', onClose);
-  try {
-    const endings = [hangUp.signal, stopping];
-    const snapshot = await withDeadline(budgetMs, endings, (signal) => share(target, signal, limit));
-    return { target, snapshot, budgetMs, complete: endings.every(({ aborted }) => !aborted) };
-  } finally {
-    reply.raw.off('close', onClose);
-  }
+  const { raw } = reply;
+  return await withDeadline(budgetMs, [stopping], async (signal, cancel) => {
+    // Fastify's `request.signal` also fires when a body was read.
+    raw.once('close', cancel);
+    try {
+      const snapshot = await share(target, signal, limit);
+      return { target, snapshot, budgetMs, complete: !(raw.closed || stopping.aborted) };
+    } finally {
+      raw.off('close', cancel);
+    }
+  });
 }
 
 /**

@@ -9,6 +9,7 @@ import { dropOldest, keepLatest } from '../../src/runners/bounded.ts';
 import { createCounters } from '../../src/runners/counters.ts';
 import { createProblemLog } from '../../src/runners/problem-log.ts';
 import { createRunnerClient } from '../../src/runners/runner-client.ts';
+import { createRunners } from '../../src/runners/runners.ts';
 import { hash } from './fake-proc.ts';
 
 const { signal } = new AbortController();
@@ -210,4 +211,21 @@ test('at most 64 blobs are looked up per scrape', async () => {
   expect(requested).toHaveLength(65);
   await blobsOf(client, rows, signal);
   expect(requested).toHaveLength(130);
+});
+
+test('a scrape that ends while the processes are read has a timeout of the runners', async () => {
+  const scrape = new AbortController();
+  const find = () => {
+    setImmediate(() => scrape.abort());
+    return new Promise<never>(() => {});
+  };
+  const finder = { known: () => [], find, refresh: () => undefined };
+  const runners = createRunners(
+    finder,
+    createLogger({ logLevel: 'error', logFormat: 'logfmt' }, { write: () => {} }),
+  );
+  const nothingLoaded = { models: [], rows: 0, skipped: 0, nowMs: 0 };
+  const { client } = ollamaWith(new Map());
+  const reading = await runners.read(client, Promise.resolve(nothingLoaded), scrape.signal);
+  expect(reading?.problems).toEqual([expect.objectContaining({ reason: 'timeout' })]);
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createScrapeLimit } from '../../src/scrape/limits.ts';
-import { createSharing, type Shareable } from '../../src/scrape/sharing.ts';
+import { createSharing, type Shareable, unlessAborted } from '../../src/scrape/sharing.ts';
 import type { RunningScrape, Snapshot } from '../../src/scrape/snapshot.ts';
 
 /** A scrape that the test completes; its result identifies it. */
@@ -177,4 +177,16 @@ describe('a shared scrape of Ollama', () => {
     expect(second).toBe(first);
     expect(later).not.toBe(first);
   });
+});
+
+test('an error in place of the result rejects, whether the signal fires before or during the wait', async () => {
+  const otherwise = () => {
+    throw new Error('too late');
+  };
+  const never = new Promise<void>(() => {});
+  const controller = new AbortController();
+  const waiting = unlessAborted(never, controller.signal, otherwise);
+  controller.abort();
+  await expect(waiting).rejects.toThrow('too late');
+  await expect(unlessAborted(never, controller.signal, otherwise)).rejects.toThrow('too late');
 });
