@@ -4,7 +4,8 @@ import { EXPORTER, EXPORTER_AND_OWN, FLOOR, other } from './contestants.mjs';
 
 const USUAL = {
   rounds: 5,
-  warmUpSeconds: 3,
+  warmUpSeconds: 6,
+  warmUpScrapes: 5_000,
   seconds: 2,
   streamSeconds: 5,
   fleetSeconds: 60,
@@ -14,6 +15,7 @@ const USUAL = {
 const QUICK = {
   rounds: 2,
   warmUpSeconds: 1,
+  warmUpScrapes: 1_000,
   seconds: 1,
   streamSeconds: 2,
   fleetSeconds: 5,
