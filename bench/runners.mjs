@@ -13,7 +13,7 @@ export async function measureRunners({ settings, serve, load, progress, record }
     for (const { name, expected, whileRunning } of [EXPORTER, EXPORTER_OF_RUNNERS]) {
       const outcome = await whileRunning(ollama, RUNNERS, async ({ url, pid }) => {
         const job = { url, pid, expected };
-        await load({ ...job, seconds: settings.warmUpSeconds, scrapes: settings.warmUpSeconds * 1_000 });
+        await load({ ...job, seconds: settings.warmUpSeconds, scrapes: settings.warmUpScrapes });
         return load({ ...job, seconds: settings.seconds });
       });
       const cpuMs = (outcome.cpuSeconds * 1_000) / outcome.good;
