@@ -22,14 +22,16 @@ export async function measureFleet(bench) {
  * @param {number} block of addresses; Linux accepts all of 127.0.0.0/8 on its loopback interface
  * @param {number} targets
  */
-async function measureTargets({ settings, serve, progress, record }, load, block, targets) {
+async function measureTargets({ settings, progress, record }, load, block, targets) {
   const title = `${targets} targets of 10 models, each every ${INTERVAL_SECONDS} s`;
   progress(title);
   const addresses = Array.from(
     { length: targets },
     (_, n) => `127.${block}.${1 + Math.floor(n / 250)}.${1 + (n % 250)}`,
   );
-  const ollama = await serve({ models: 10, mode: 'changing', addresses });
+  // A process of its own, because each address and each connection needs a file descriptor.
+  const servers = startHelper('ollama.mjs', '0');
+  const ollama = await servers.send({ models: 10, mode: 'changing', addresses });
   const { port } = new URL(ollama);
   const paths = addresses.map((address) => `/probe?target=${address}:${port}`);
   const { name, expected, whileRunning } = EXPORTER_OF_FLEET;
@@ -40,5 +42,6 @@ async function measureTargets({ settings, serve, progress, record }, load, block
     const { bad, ...others } = await load({ ...job, seconds: settings.fleetSeconds });
     return { ...others, peakMiB: rssMiB(pid, 'VmHWM'), bad: first.bad + bad };
   });
+  servers.end();
   record(title, name, figures);
 }
