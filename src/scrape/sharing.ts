@@ -61,7 +61,6 @@ function startShared(start: Shareable['start'], longestMs: number, onEnd: () => 
   const { done, cutShort } = start(controller.signal);
   let joined = 0;
   let ended = false;
-
   let timer: NodeJS.Timeout | undefined;
 
   const end = () => {
