@@ -101,7 +101,9 @@ export const QUERIES = {
 
   exporterCpu: ofExporters((at) => `rate(process_cpu_seconds_total{${EXPORTERS}}[$__rate_interval]${at})`),
   exporterMemory: ofExporters((at) => `process_resident_memory_bytes{${EXPORTERS}}${at}`),
-  exporterLag: ofExporters((at) => `nodejs_eventloop_lag_p99_seconds{${EXPORTERS}}${at}`),
+  exporterUtilization: ofExporters(
+    (at) => `rate(nodejs_eventloop_time_seconds_total{${EXPORTERS}, state="active"}[$__rate_interval]${at})`,
+  ),
   exporterBuilds: `count by (version, node_version) (${own(`ollama_exporter_build_info{${EXPORTERS}}`, 'version')})`,
 
   annotationAlerts: `count by (alertname) (${firing})`,

@@ -75,13 +75,14 @@ export const exporterRow = () => [
     .min(0),
   timePanel(
     {
-      title: 'Event loop lag',
-      description: 'How late 99% of the timers of the exporter are at most. Tens of milliseconds are normal.',
-      unit: 's',
+      title: 'Event loop utilization',
+      description:
+        'Part of the time in which the event loop of the exporter is active: the 10 busiest exporters. If it is much more than CPU, the exporter waits for a CPU.',
+      unit: 'percentunit',
       width: 12,
       height: 7,
     },
-    { expr: QUERIES.exporterLag, legend: '{{instance}}' },
+    { expr: QUERIES.exporterUtilization, legend: '{{instance}}' },
   )
     .noValue(NOTHING_SCRAPED)
     .min(0),

@@ -235,6 +235,18 @@ describe('a running exporter', () => {
     expect(landing).toContain('Simulated Ollama');
   });
 
+  test('does not wake the CPU while nothing is requested', async () => {
+    const { url, child } = await startExporterProcess(['--demo']);
+    await (await request(new URL('/metrics', url))).body.dump();
+    const wakeups = () => {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+      return Number(/^voluntary_ctxt_switches:\t(\d+)$/m.exec(status)?.[1]);
+    };
+    const before = wakeups();
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect(wakeups() - before).toBeLessThan(40);
+  });
+
   test('exits with 0 on SIGTERM while nvidia-smi hangs', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'nvidia-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
