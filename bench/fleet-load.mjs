@@ -38,9 +38,8 @@ async function run({ url, paths, expected, perSecond, seconds, pid }) {
   let mostAtOnce = 0;
   /** @type {Promise<boolean>[]} */
   const scrapes = [];
-  while (scrapes.length < perSecond * seconds) {
-    const due = Math.min(seconds, (performance.now() - start) / 1_000) * perSecond;
-    while (scrapes.length < due) {
+  for (let passed = 0; passed < seconds; passed = (performance.now() - start) / 1_000) {
+    while (scrapes.length <= passed * perSecond) {
       waiting += 1;
       mostAtOnce = Math.max(mostAtOnce, waiting);
       const path = paths[scrapes.length % paths.length] ?? '';

@@ -1,5 +1,5 @@
-/** Section fleet: CPU and memory of an exporter that scrapes many servers by /probe. */
-import { EXPORTER_OF_FLEET } from './contestants.mjs';
+/** Section fleet: CPU and memory of an exporter that scrapes many servers by /probe, and CPU of one that scrapes one server. */
+import { EXPORTER_AND_OWN, EXPORTER_OF_FLEET } from './contestants.mjs';
 import { rssMiB, startHelper } from './processes.mjs';
 
 const INTERVAL_SECONDS = 15;
@@ -9,11 +9,28 @@ const INTERVAL_SECONDS = 15;
 /** @param {import('./run.mjs').Bench} bench */
 export async function measureFleet(bench) {
   const { send, end } = startHelper('fleet-load.mjs');
+  await measureOneServer(bench, send);
   await measureTargets(bench, send, 1, 1_000);
   for (let round = 0; round < bench.settings.fleetRounds; round += 1) {
     await measureTargets(bench, send, 2, 5_000);
   }
   end();
+}
+
+/** @type {(bench: import('./run.mjs').Bench, load: Load) => Promise<void>} */
+async function measureOneServer({ settings, serve, progress, record }, load) {
+  const title = `1 server of 10 models, every ${INTERVAL_SECONDS} s`;
+  progress(title);
+  const ollama = await serve({ models: 10, mode: 'changing' });
+  const { name, expected, whileRunning } = EXPORTER_AND_OWN;
+  const figures = await whileRunning(ollama, 10, async ({ url, pid = 0 }) => {
+    const job = { url, pid, expected, paths: ['/metrics'], perSecond: 1 / INTERVAL_SECONDS };
+    // For remaining work of the startup.
+    await load({ ...job, seconds: INTERVAL_SECONDS });
+    const { bad, cpuShare } = await load({ ...job, seconds: settings.fleetSeconds });
+    return { bad, cpuShare };
+  });
+  record(title, name, figures);
 }
 
 /**
