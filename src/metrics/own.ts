@@ -5,8 +5,8 @@ import type { BuildInfo } from '../config/build-info.ts';
 /**
  * Default metrics of prom-client that are excluded:
  * - gauges whose names end in `_total`, which promtool's linter rejects;
- * - the event loop lag, whose calculation would be half the cost of the exporter's own metrics, and which each scrape
- *   resets for everybody.
+ * - the event loop lag, whose calculation takes as long as that of all the others, and which every scrape resets, also
+ *   for other Prometheus servers.
  */
 const EXCLUDED = /^nodejs_active_.*_total$|^nodejs_eventloop_lag_/;
 
