@@ -224,6 +224,7 @@ describe("the exporter's own metrics", () => {
     const before = await scrape();
     const busySinceMs = performance.now();
     while (performance.now() - busySinceMs < 100);
+    await new Promise((resolve) => setTimeout(resolve, 100));
     const after = await scrape();
     const active = after.active - before.active;
     const total = active + after.idle - before.idle;
