@@ -1,5 +1,6 @@
 /** The names and types of the exporter's own metrics. */
 import pino from 'pino';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { startCapacity } from '../src/machine/capacity.ts';
 import { createOwnRegistry } from '../src/metrics/own.ts';
 import { createRequestMetrics } from '../src/server/request-metrics.ts';
@@ -17,4 +18,11 @@ export async function ownMetrics(): Promise<ReadonlyArray<{ readonly name: strin
   ];
   const registry = createOwnRegistry({ version: '1', revision: 'x' }, rooms);
   return (await registry.getMetricsAsJSON()).map(({ name, type }) => ({ name, type: String(type) }));
+}
+
+/** The names of prom-client's default metrics. */
+export function defaultMetricNames(): readonly string[] {
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  return register.getMetricsAsArray().map(({ name }) => name);
 }

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { ListenAddress } from '../config/listen-address.ts';
 import type { TlsOptions } from '../ollama/agent.ts';
 import { addressOf, type BoundAddress, boundAddress, listenProblem } from '../server/listen.ts';
+import { closeUnused } from '../server/unused-connections.ts';
 import { MAX_HEADERS } from './head.ts';
 import { createProxyMetrics, type ProxyMetrics } from './proxy-metrics.ts';
 import { createReader } from './reader.ts';
@@ -58,7 +59,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const metrics = options.metrics ?? createProxyMetrics();
   const upstream = createUpstream(url, tls);
   const servers: Server[] = [];
-  let stopping = false;
+  const stopping = new AbortController();
   const watching = {
     metrics,
     log,
@@ -71,11 +72,11 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     requiresPassword,
     includeUsage: options.includeUsage,
     watch: (api) => watch(api, watching),
-    isStopping: () => stopping,
+    isStopping: () => stopping.signal.aborted,
     log,
   });
   const close = async () => {
-    stopping = true;
+    stopping.abort();
     await closeServers(servers, options.shutdownGraceMs);
     await upstream.close();
   };
@@ -84,6 +85,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       const server = createServer(relay, LIMITS);
       // Node.js drops further ones, so that one more is needed to see them.
       server.maxHeadersCount = MAX_HEADERS + 1;
+      closeUnused(server, stopping.signal);
       servers.push(server);
       await listenAt(server, address);
     }

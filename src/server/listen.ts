@@ -9,6 +9,7 @@ import type { InheritedSocket } from '../config/systemd-sockets.ts';
 import { messageOf } from '../log/error-text.ts';
 import { buildServer } from './app.ts';
 import type { ServerDependencies } from './dependencies.ts';
+import { closeUnused } from './unused-connections.ts';
 
 /** Service managers have short timeouts, so closing takes less than 5 s: first scrapes may finish, … */
 const FINISH_MS = 3_000;
@@ -47,6 +48,7 @@ export async function listen(
     for (const address of addresses) {
       const app = buildServer({ ...dependencies, closing: closing.signal, stopping: stopping.signal });
       apps.push(app);
+      closeUnused(app.server, closing.signal);
       bound.push(await listenOn(app, address));
     }
   } catch (error) {
