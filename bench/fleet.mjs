@@ -25,10 +25,8 @@ async function measureOneServer({ settings, serve, progress, record }, load) {
   const { name, expected, whileRunning } = EXPORTER_AND_OWN;
   const figures = await whileRunning(ollama, 10, async ({ url, pid = 0 }) => {
     const job = { url, pid, expected, paths: ['/metrics'], perSecond: 1 / INTERVAL_SECONDS };
-    // For remaining work of the startup.
-    await load({ ...job, seconds: INTERVAL_SECONDS });
-    const { bad, cpuShare } = await load({ ...job, seconds: settings.fleetSeconds });
-    return { bad, cpuShare };
+    // In the first pass, the startup has remaining work.
+    return await secondPass(load, job, settings.fleetSeconds);
   });
   record(title, name, figures);
 }
@@ -55,10 +53,21 @@ async function measureTargets({ settings, progress, record }, load, block, targe
   const figures = await whileRunning(ollama, 10, async ({ url, pid = 0 }) => {
     const job = { url, pid, expected, paths, perSecond: targets / INTERVAL_SECONDS };
     // The first pass opens the connections.
-    const first = await load({ ...job, seconds: INTERVAL_SECONDS });
-    const { bad, ...others } = await load({ ...job, seconds: settings.fleetSeconds });
-    return { ...others, peakMiB: rssMiB(pid, 'VmHWM'), bad: first.bad + bad };
+    const outcome = await secondPass(load, job, settings.fleetSeconds);
+    return { ...outcome, peakMiB: rssMiB(pid, 'VmHWM') };
   });
   servers.end();
   record(title, name, figures);
+}
+
+/**
+ * @param {Load} load
+ * @param {Omit<import('./fleet-load.mjs').Job, 'seconds'>} job
+ * @param {number} seconds
+ * @returns the outcome without that of a pass of one interval before, but for its bad responses
+ */
+async function secondPass(load, job, seconds) {
+  const first = await load({ ...job, seconds: INTERVAL_SECONDS });
+  const { bad, ...others } = await load({ ...job, seconds });
+  return { ...others, bad: first.bad + bad };
 }
